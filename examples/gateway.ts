@@ -1,0 +1,80 @@
+/**
+ * An echo-and-chat gateway with `GET /healthz` on the same port.
+ *
+ *     PORT=8080 HOST=127.0.0.1 npm start
+ *
+ * A client's token is its name. The timings are options: HOLDFAST_READ_DEADLINE="10 seconds".
+ */
+import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
+import { NodeRuntime } from "@effect/platform-node"
+import { Clock, Config, Console, Context, Effect, Layer } from "effect"
+import { ConnectionError, Gateway, Options, SessionStore } from "holdfast"
+import { NodeListener } from "holdfast/node"
+import { type ClientMessage, messages, type ServerMessage } from "./chat.js"
+
+class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<ServerMessage>>() {}
+
+type ChatSession = Gateway.Session<ServerMessage>
+
+/** Says it to every session, without waiting for those that are away. */
+const broadcast = (session: ChatSession, message: ServerMessage) =>
+  Effect.flatMap(session.gateway.sessions, (all) =>
+    Effect.forEach(all, (other) => Effect.ignore(other.offer(message)), { discard: true })
+  )
+
+const nameOf = (token: string | undefined) => (token === undefined || token === "" ? "somebody" : token)
+
+const ChatLive = Layer.unwrapEffect(
+  Effect.map(Options.config, (options) =>
+    Gateway.layer(Chat, {
+      ...options,
+      messages,
+      authenticate: ({ token }) =>
+        nameOf(token).length > 40
+          ? new ConnectionError.NotAllowed({ reason: "a name has at most 40 characters" })
+          : Effect.succeed({ id: nameOf(token) }),
+      onOpen: (session) => broadcast(session, { _tag: "Joined", who: session.principal.id }),
+      onMessage: (message: ClientMessage, session) =>
+        message._tag === "Echo"
+          ? session.send({ _tag: "Echoed", text: message.text })
+          : broadcast(session, { _tag: "Said", from: session.principal.id, text: message.text }),
+      onClose: (session, end) => broadcast(session, { _tag: "Left", who: session.principal.id, why: end._tag })
+    })
+  )
+)
+
+const health = Effect.gen(function* () {
+  const { connections, sessions, since } = yield* Effect.flatMap(Chat, (chat) => chat.stats)
+  const uptime = ((yield* Clock.currentTimeMillis) - since) / 1000
+  return yield* HttpServerResponse.json({ status: "ok", connections, sessions, uptime })
+})
+
+const Routes = HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health)))
+
+const Listening = Layer.effectDiscard(
+  Effect.flatMap(Chat, (chat) => Console.log(`the gateway listens at ${chat.address}`))
+)
+
+const Port = Config.port("PORT").pipe(Config.withDefault(8080))
+const Host = Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))
+
+const ListenerLive = Layer.unwrapEffect(
+  Effect.map(Config.all({ port: Port, host: Host }), (options) => NodeListener.layerHttp(options))
+)
+
+const Main = Layer.mergeAll(Routes, Listening).pipe(
+  Layer.provide(ChatLive),
+  Layer.provide(ListenerLive),
+  Layer.provide(SessionStore.layerMemory())
+)
+
+Layer.launch(Main).pipe(
+  // A wrong option or a port in use: one clear line.
+  Effect.catchAll((error) =>
+    Effect.zipRight(
+      Console.error(error.message),
+      Effect.sync(() => process.exit(1))
+    )
+  ),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,154 @@
+/**
+ * The client's end: one scoped value that keeps a session through any number
+ * of connections.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
+import { describeEnd } from "./ClientStatus.js"
+import * as Codec from "./Codec.js"
+import type { InvalidOption, MessageInvalid, MessageTooLarge, NotSent, OutcomeUnknown } from "./ConnectionError.js"
+import { SessionClosed } from "./ConnectionError.js"
+import { Dialer } from "./Dialer.js"
+import { ClientLoop } from "./internal/clientLoop.js"
+import * as inbox from "./internal/inbox.js"
+import * as messageCodec from "./internal/messageCodec.js"
+import type { InvalidDecision, Messages } from "./Messages.js"
+import * as Options from "./Options.js"
+import * as Reconnect from "./Reconnect.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientOptions<ClientMessage, ServerMessage, R = never> extends Options.Options {
+  /** `ws:` or `wss:`; an effect is run for each attempt. */
+  readonly url: string | Effect.Effect<string, unknown, R>
+  readonly messages: Messages<ClientMessage, ServerMessage>
+  /** The hello's token, asked for at each attempt; when it fails, the attempt has failed. */
+  readonly token?: string | Effect.Effect<string, unknown, R> | undefined
+  /** Extra headers of the upgrade request; not possible in a browser. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Default `json`. */
+  readonly codec?: "json" | "msgpack" | undefined
+  /** Default `Reconnect.exponential()`. */
+  readonly reconnect?: Reconnect.Policy<R> | undefined
+  /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
+  readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, R>) | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client<ClientMessage, ServerMessage> {
+  readonly status: Effect.Effect<Status>
+  /** The current status, then every change, up to and with `Ended`. A watcher that falls 64 behind misses the oldest. */
+  readonly changes: Stream.Stream<Status>
+  /** Waits until the client is Ready; fails when it has ended. Bound the wait with `Effect.timeout`. */
+  readonly ready: Effect.Effect<Extract<Status, { _tag: "Ready" }>, SessionClosed>
+  /** Waits for the end of the client. */
+  readonly ended: Effect.Effect<EndReason>
+  /**
+   * What the server sends, once and in order, through all reconnects. A
+   * message counts as processed, and is acknowledged, when the next one is
+   * pulled or the consumer ends well; what a failed or interrupted consumer had
+   * in hand goes to the next one. Completes when the client has ended. For one
+   * consumer at a time.
+   */
+  readonly messages: Stream.Stream<ServerMessage>
+  /** Lost sessions, refused messages and the like, from now on. A watcher that falls 64 behind misses the oldest. */
+  readonly events: Stream.Stream<ClientEvent>
+  /**
+   * Accepts a message for delivery: in order, and once while the session lives.
+   * Suspends while the replay buffer is full. Works while disconnected.
+   */
+  readonly send: (message: ClientMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /** Sends, and waits until the server's handler has processed the message; fails with the message's fate. */
+  readonly deliver: (
+    message: ClientMessage
+  ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | NotSent | OutcomeUnknown>
+  /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
+  readonly reconnect: Effect.Effect<void>
+  /** Sends what was accepted, says bye, and ends; at most `closeTimeout` for each. */
+  readonly close: Effect.Effect<void>
+}
+
+const asEffect = <R>(value: string | Effect.Effect<string, unknown, R>): Effect.Effect<string, unknown, R> =>
+  typeof value === "string" ? Effect.succeed(value) : value
+
+/**
+ * Starts a client. It connects at once and goes on until the scope closes,
+ * `close` is called, or the server's answer is final. Never fails for want of a
+ * connection: `status` and `ready` tell of it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <ClientMessage, ServerMessage, R = never>(
+  options: ClientOptions<ClientMessage, ServerMessage, R>
+): Effect.Effect<Client<ClientMessage, ServerMessage>, InvalidOption, Scope.Scope | Dialer | R> =>
+  Effect.gen(function* () {
+    const resolved = yield* Options.resolve(options)
+    const context = yield* Effect.context<R>()
+    const dialer = yield* Dialer
+    const codec = options.codec === "msgpack" ? Codec.msgpack : Codec.json
+    const loop = yield* ClientLoop.make({
+      dialer,
+      codec,
+      options: resolved,
+      backoff: yield* Reconnect.backoff(options.reconnect ?? Reconnect.exponential()),
+      url: Effect.provide(asEffect(options.url), context),
+      token: options.token === undefined ? undefined : Effect.provide(asEffect(options.token), context),
+      headers: options.headers,
+      context
+    })
+    const { driver, status } = loop
+    const encode = messageCodec.encoder(options.messages.client)
+    const onInvalid = options.onInvalid ?? (() => Effect.succeed<InvalidDecision>("Continue"))
+    const ended = Deferred.await(loop.whenEnded)
+
+    return {
+      status: status.get,
+      changes: status.changes,
+      ready: status.first((current) =>
+        current._tag === "Ready"
+          ? Effect.succeed(current)
+          : current._tag === "Ended"
+            ? Effect.fail(new SessionClosed({ reason: describeEnd(current.reason) }))
+            : undefined
+      ),
+      ended,
+      messages: inbox.stream(driver, messageCodec.decoder(options.messages.server), (error) =>
+        Effect.flatMap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
+      ),
+      events: loop.events.changes,
+      send: (message) =>
+        Effect.flatMap(encode(message, codec), (payload) => Effect.asVoid(driver.send(payload, false))),
+      deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.deliver(payload)),
+      reconnect: loop.wake,
+      close: loop.close
+    }
+  })
+
+/**
+ * A client as a Layer of a service of your own:
+ *
+ * ```ts
+ * class Chat extends Context.Tag("Chat")<Chat, Client.Client<Say, Said>>() {}
+ * const ChatLive = Client.layer(Chat, { url: "ws://localhost:8080", messages })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <Self, ClientMessage, ServerMessage, R = never>(
+  tag: Context.Tag<Self, Client<ClientMessage, ServerMessage>>,
+  options: ClientOptions<ClientMessage, ServerMessage, R>
+): Layer.Layer<Self, InvalidOption, Dialer | Exclude<R, Scope.Scope>> => Layer.scoped(tag, make(options))

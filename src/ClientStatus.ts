@@ -1,0 +1,106 @@
+/**
+ * What a client is doing, and what it tells besides messages.
+ *
+ * @since 0.1.0
+ */
+import type { Verdict } from "./CloseCode.js"
+import type { AttemptError, MessageInvalid } from "./ConnectionError.js"
+import type { ResetReason } from "./Protocol.js"
+
+/**
+ * How the session of a connection began.
+ *
+ * `Reset`: the one before is lost, for `reason`. `outcomeUnknown` messages had
+ * left without being acknowledged; `carriedOver` had not left, and go out in
+ * the new session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Start =
+  | { readonly _tag: "Fresh" }
+  | { readonly _tag: "Resumed" }
+  | {
+      readonly _tag: "Reset"
+      readonly reason: ResetReason
+      readonly outcomeUnknown: number
+      readonly carriedOver: number
+    }
+
+/**
+ * Why a client stopped for good.
+ *
+ * - `Closed`: `close` was called, or its scope was closed.
+ * - `Stopped`: an answer that a retry would meet again.
+ * - `GaveUp`: the reconnect policy is done.
+ * - `Invalid`: a message of the server did not decode, and `onInvalid` chose to end.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EndReason =
+  | { readonly _tag: "Closed" }
+  | { readonly _tag: "Stopped"; readonly verdict: Extract<Verdict, { _tag: "Stop" }>; readonly end: AttemptError }
+  | { readonly _tag: "GaveUp"; readonly end: AttemptError }
+  | { readonly _tag: "Invalid"; readonly error: MessageInvalid }
+
+/**
+ * The state of a client. Times are milliseconds since the epoch, delays
+ * milliseconds; attempts count from 1 after each connection that was Ready.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status =
+  | { readonly _tag: "Connecting"; readonly attempt: number }
+  | {
+      readonly _tag: "Ready"
+      readonly session: string
+      readonly generation: number
+      readonly start: Start
+      readonly since: number
+    }
+  | {
+      readonly _tag: "Waiting"
+      readonly attempt: number
+      readonly delay: number
+      readonly until: number
+      readonly reason: AttemptError
+    }
+  | { readonly _tag: "Ended"; readonly reason: EndReason }
+
+/**
+ * What a client tells besides messages and its status.
+ *
+ * - `SessionLost`: the session could not be resumed; a new one has begun.
+ * - `MessageInvalid`: a message of the server did not decode.
+ * - `Refused`: the server refused message `seq` of this client.
+ * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ClientEvent =
+  | ({ readonly _tag: "SessionLost" } & Omit<Extract<Start, { _tag: "Reset" }>, "_tag">)
+  | { readonly _tag: "MessageInvalid"; readonly error: MessageInvalid }
+  | { readonly _tag: "Refused"; readonly code: string; readonly reason: string; readonly seq: number | undefined }
+  | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
+
+/**
+ * A reason in words.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const describeEnd = (reason: EndReason): string => {
+  switch (reason._tag) {
+    case "Closed":
+      return "closed"
+    case "Stopped":
+      return `stopped (${reason.verdict.why}): ${reason.end.message}`
+    case "GaveUp":
+      return `the reconnect policy gave up: ${reason.end.message}`
+    case "Invalid":
+      return reason.error.message
+  }
+}

@@ -1,0 +1,258 @@
+/**
+ * How protocol messages become WebSocket frames and come back.
+ *
+ * `data` and `ack` are shaped by hand, because every application message pays
+ * for them; the Schemas of `Protocol` serve the rest.
+ *
+ * @since 0.1.0
+ */
+import * as MsgPack from "@effect/platform/MsgPack"
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+import { CloseCode } from "./CloseCode.js"
+import * as Protocol from "./Protocol.js"
+
+/**
+ * What one WebSocket message carries.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Frame = string | Uint8Array
+
+/**
+ * The encoded body of an application message: JSON text or MessagePack bytes.
+ * It is made once, and framed again for each retransmission.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Payload = string | Uint8Array
+
+/**
+ * Why a frame is not a message of the protocol, with the close code it earns.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Malformed {
+  readonly type: "malformed"
+  readonly code: number
+  readonly reason: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Codec {
+  readonly subprotocol: Protocol.Subprotocol
+  /** Encodes a body; fails with words when the value has no such form. */
+  readonly payload: (body: unknown) => Either.Either<Payload, string>
+  /** Frames a `data` message around an encoded body. */
+  readonly data: (seq: number, ack: number, confirm: boolean, payload: Payload) => Frame
+  /** Frames any message but `data`. */
+  readonly encode: (message: Exclude<Protocol.Message, Protocol.Data>) => Frame
+  /** Decodes a frame; total, never throws. */
+  readonly decode: (frame: Frame) => Protocol.Message | Malformed
+}
+
+/**
+ * Room that a `data` envelope may take beside its body, in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const envelopeBytes = 1024
+
+/**
+ * The size of a frame or payload in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const byteLength = (frame: Frame): number => {
+  if (typeof frame !== "string") return frame.byteLength
+  let bytes = frame.length
+  for (let i = 0; i < frame.length; i++) {
+    const unit = frame.charCodeAt(i)
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}
+
+const malformed = (reason: string, code: number = CloseCode.ProtocolViolation): Malformed => ({
+  type: "malformed",
+  code,
+  reason
+})
+
+const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) >= 0
+
+const decoders = Object.fromEntries(
+  [...Protocol.ClientMessage.members, ...Protocol.ServerMessage.members].map((schema) => [
+    schema.fields.type.literals[0],
+    ParseResult.decodeUnknownEither(schema as Schema.Schema<Protocol.Message>)
+  ])
+)
+
+/** The parsed value of a frame, checked against the protocol. */
+const validate = (value: unknown): Protocol.Message | Malformed => {
+  if (typeof value !== "object" || value === null) return malformed("a message is an object with a type")
+  const message = value as Record<string, unknown>
+  const type = message.type
+  if (type === "data") {
+    const { seq, ack, confirm } = message
+    if (!isCount(seq) || seq === 0) return malformed("data: seq is not a sequence number")
+    if (!isCount(ack)) return malformed("data: ack is not a count")
+    if (confirm !== undefined && typeof confirm !== "boolean") return malformed("data: confirm is not a boolean")
+    if (message.body === undefined) return malformed("data: no body")
+    return message as unknown as Protocol.Data // every field was checked above
+  }
+  if (type === "ack") {
+    return isCount(message.ack) ? { type, ack: message.ack } : malformed("ack: ack is not a count")
+  }
+  if (typeof type !== "string") return malformed("a message is an object with a type")
+  if (!Object.hasOwn(decoders, type)) return malformed(`unknown message type ${JSON.stringify(type)}`)
+  const decoded = decoders[type]?.(value)
+  if (decoded === undefined) return malformed(`unknown message type ${JSON.stringify(type)}`)
+  if (Either.isRight(decoded)) return decoded.right
+  const issue = ParseResult.ArrayFormatter.formatIssueSync(decoded.left)[0]
+  return malformed(`${type}: ${issue === undefined ? "malformed" : `${issue.path.join(".")}: ${issue.message}`}`)
+}
+
+/**
+ * `holdfast.v1.json`: text frames, one JSON object each.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const json: Codec = {
+  subprotocol: "holdfast.v1.json",
+  payload: (body) => {
+    try {
+      const text = JSON.stringify(body)
+      return text === undefined ? Either.left(`${typeof body} has no JSON form`) : Either.right(text)
+    } catch (cause) {
+      return Either.left(String(cause))
+    }
+  },
+  data: (seq, ack, confirm, payload) =>
+    `{"type":"data","seq":${seq},"ack":${ack}${confirm ? ',"confirm":true' : ""},"body":${payload as string}}`,
+  encode: (message) => JSON.stringify(message),
+  decode: (frame) => {
+    if (typeof frame !== "string") {
+      return malformed("holdfast.v1.json takes text messages", CloseCode.UnsupportedData)
+    }
+    let value: unknown
+    try {
+      value = JSON.parse(frame)
+    } catch {
+      return malformed("the message is not JSON")
+    }
+    return validate(value)
+  }
+}
+
+const MsgPackValue = MsgPack.schema(Schema.Unknown)
+const pack = ParseResult.encodeEither(MsgPackValue)
+const unpack = ParseResult.decodeEither(MsgPackValue)
+
+const packed = (value: unknown): Uint8Array => Either.getOrThrow(pack(value))
+const key = packed("body")
+const dataHead = packed("data")
+const keys = { type: packed("type"), seq: packed("seq"), ack: packed("ack"), confirm: packed("confirm") }
+
+const concat = (parts: ReadonlyArray<Uint8Array>): Uint8Array => {
+  const out = new Uint8Array(parts.reduce((size, part) => size + part.byteLength, 0))
+  let at = 0
+  for (const part of parts) {
+    out.set(part, at)
+    at += part.byteLength
+  }
+  return out
+}
+
+const yes = Uint8Array.of(0xc3)
+
+/** An unsigned integer in MessagePack's shortest form. */
+const packInteger = (n: number): Uint8Array => {
+  if (n < 0x80) return Uint8Array.of(n)
+  const view = new DataView(new ArrayBuffer(9))
+  if (n <= 0xffff) {
+    view.setUint8(0, 0xcd)
+    view.setUint16(1, n)
+    return new Uint8Array(view.buffer, 0, 3)
+  }
+  if (n <= 0xffffffff) {
+    view.setUint8(0, 0xce)
+    view.setUint32(1, n)
+    return new Uint8Array(view.buffer, 0, 5)
+  }
+  view.setUint8(0, 0xcf)
+  view.setBigUint64(1, BigInt(n))
+  return new Uint8Array(view.buffer)
+}
+
+/** MessagePack's 64-bit integers arrive as bigint; the protocol's are numbers. */
+const narrowIntegers = (value: unknown): unknown => {
+  if (typeof value !== "object" || value === null) return value
+  const message = value as Record<string, unknown>
+  for (const field of ["seq", "ack", "id", "generation", "processed", "retryAfter"]) {
+    const n = message[field]
+    if (typeof n === "bigint" && n <= BigInt(Number.MAX_SAFE_INTEGER) && n >= 0n) message[field] = Number(n)
+  }
+  if (typeof message.resume === "object" && message.resume !== null) {
+    const resume = message.resume as Record<string, unknown>
+    if (typeof resume.processed === "bigint") resume.processed = Number(resume.processed)
+    if (typeof resume.oldest === "bigint") resume.oldest = Number(resume.oldest)
+  }
+  return message
+}
+
+/**
+ * `holdfast.v1.msgpack`: binary frames, one MessagePack map each, with the
+ * same fields as the JSON objects.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const msgpack: Codec = {
+  subprotocol: "holdfast.v1.msgpack",
+  payload: (body) => {
+    if (body === undefined) return Either.left("undefined has no MessagePack form")
+    // Copied: the library hands out slices of a pool, which a replay buffer would keep alive whole.
+    return Either.mapBoth(pack(body), { onLeft: (issue) => String(issue), onRight: (bytes) => Uint8Array.from(bytes) })
+  },
+  data: (seq, ack, confirm, payload) =>
+    concat([
+      Uint8Array.of(confirm ? 0x85 : 0x84),
+      keys.type,
+      dataHead,
+      keys.seq,
+      packInteger(seq),
+      keys.ack,
+      packInteger(ack),
+      ...(confirm ? [keys.confirm, yes] : []),
+      key,
+      payload as Uint8Array
+    ]),
+  encode: (message) => Uint8Array.from(packed(message)),
+  decode: (frame) => {
+    if (typeof frame === "string") {
+      return malformed("holdfast.v1.msgpack takes binary messages", CloseCode.UnsupportedData)
+    }
+    const value = unpack(frame)
+    return Either.isLeft(value) ? malformed("the message is not MessagePack") : validate(narrowIntegers(value.right))
+  }
+}
+
+/**
+ * The codec of a subprotocol, if it is one of Holdfast's.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const forSubprotocol = (name: string): Codec | undefined =>
+  name === json.subprotocol ? json : name === msgpack.subprotocol ? msgpack : undefined

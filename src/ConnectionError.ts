@@ -1,0 +1,384 @@
+/**
+ * Every error of Holdfast, in one place: one tag for each recovery decision,
+ * with the figures in fields.
+ *
+ * @since 0.1.0
+ */
+import * as Data from "effect/Data"
+
+const iso = (millis: number): string => new Date(millis).toISOString()
+
+/**
+ * Nothing arrived for the read deadline, so the peer counts as dead.
+ * `lastActivity` is in milliseconds since the epoch, `deadline` in milliseconds.
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class ReadDeadlineExceeded extends Data.TaggedError("ReadDeadlineExceeded")<{
+  readonly lastActivity: number
+  readonly deadline: number
+}> {
+  override get message(): string {
+    return `nothing received for ${this.deadline} ms (last activity ${iso(this.lastActivity)}): the peer or the way to it is dead`
+  }
+}
+
+/**
+ * A write was not taken by the network for the write deadline.
+ * `since` is when it was written, in milliseconds since the epoch.
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class WriteDeadlineExceeded extends Data.TaggedError("WriteDeadlineExceeded")<{
+  readonly since: number
+  readonly deadline: number
+}> {
+  override get message(): string {
+    return `a write of ${iso(this.since)} did not leave within ${this.deadline} ms: the peer does not read, or the way to it is dead`
+  }
+}
+
+/**
+ * The peer closed with a close frame (1005: one without a code).
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class ClosedByPeer extends Data.TaggedError("ClosedByPeer")<{
+  readonly code: number
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `closed by the peer: ${this.code}${this.reason === "" ? "" : ` ${this.reason}`}`
+  }
+}
+
+/**
+ * This end closed the connection.
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class ClosedLocally extends Data.TaggedError("ClosedLocally")<{
+  readonly code: number
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `closed by this end: ${this.code}${this.reason === "" ? "" : ` ${this.reason}`}`
+  }
+}
+
+/**
+ * The connection broke without a close frame (1006).
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{ readonly cause?: unknown }> {
+  override get message(): string {
+    const detail = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    return `the connection broke without a close frame${detail}`
+  }
+}
+
+/**
+ * The peer broke RFC 6455 or the Holdfast protocol; `code` is what it was
+ * closed with, `reason` says how.
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class PeerViolation extends Data.TaggedError("PeerViolation")<{
+  readonly code: number
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the peer broke the protocol (${this.code}): ${this.reason}`
+  }
+}
+
+/**
+ * Why a connection ended: exactly one for each connection.
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export type ConnectionEnd =
+  | ReadDeadlineExceeded
+  | WriteDeadlineExceeded
+  | ClosedByPeer
+  | ClosedLocally
+  | ConnectionLost
+  | PeerViolation
+
+/**
+ * No connection could be opened (refused, unreachable, name not found, TLS).
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export class DialFailed extends Data.TaggedError("DialFailed")<{
+  readonly url: string
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    return `cannot connect to ${this.url}: ${describe(this.cause)}`
+  }
+}
+
+const describe = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  // An AggregateError (every address of a name failed) carries an empty message.
+  if (cause.message === "" && "code" in cause) return String(cause.code)
+  return cause.message
+}
+
+/**
+ * The server answered the upgrade with an HTTP status instead of 101.
+ * `retryAfter` is in milliseconds, from the `Retry-After` header.
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export class DialRefused extends Data.TaggedError("DialRefused")<{
+  readonly url: string
+  readonly status: number
+  readonly body: string
+  readonly retryAfter: number | undefined
+}> {
+  override get message(): string {
+    return `${this.url} answered HTTP ${this.status}${this.body === "" ? "" : `: ${this.body}`}`
+  }
+}
+
+/**
+ * The connection was not open within the connect timeout.
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<{
+  readonly url: string
+  readonly timeout: number
+}> {
+  override get message(): string {
+    return `no connection to ${this.url} within ${this.timeout} ms`
+  }
+}
+
+/**
+ * The server did not answer `hello` within the hello timeout.
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export class WelcomeTimeout extends Data.TaggedError("WelcomeTimeout")<{ readonly timeout: number }> {
+  override get message(): string {
+    return `no welcome within ${this.timeout} ms of the hello`
+  }
+}
+
+/**
+ * The application's token effect failed; the client tries again later.
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `no token for the hello: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * Why an attempt to connect, or the connection it gave, came to its end.
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export type AttemptError = ConnectionEnd | DialFailed | DialRefused | ConnectTimeout | WelcomeTimeout | TokenUnavailable
+
+/**
+ * The listener could not be started, most often because the port is in use.
+ *
+ * @since 0.1.0
+ * @category listen
+ */
+export class ListenFailed extends Data.TaggedError("ListenFailed")<{
+  readonly address: string
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const code = this.cause instanceof Error && "code" in this.cause ? this.cause.code : undefined
+    return code === "EADDRINUSE"
+      ? `cannot listen on ${this.address}: the port is in use; stop the other program or choose another port`
+      : `cannot listen on ${this.address}: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * An option's value breaks its rule.
+ *
+ * @since 0.1.0
+ * @category options
+ */
+export class InvalidOption extends Data.TaggedError("InvalidOption")<{
+  readonly option: string
+  readonly value: string
+  readonly rule: string
+}> {
+  override get message(): string {
+    return `invalid option ${this.option} = ${this.value}: ${this.rule}`
+  }
+}
+
+/**
+ * An application message does not fit its Schema, or cannot be written in the
+ * codec. `seq` is its sequence number when it came from the peer.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class MessageInvalid extends Data.TaggedError("MessageInvalid")<{
+  readonly seq: number | undefined
+  readonly issue: string
+}> {
+  override get message(): string {
+    return this.seq === undefined
+      ? `the message cannot be sent: ${this.issue}`
+      : `message ${this.seq} of the peer does not decode: ${this.issue}`
+  }
+}
+
+/**
+ * An application message is larger than the session's limit, both in bytes.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
+  readonly size: number
+  readonly limit: number
+}> {
+  override get message(): string {
+    return `the message has ${this.size} bytes and the limit is ${this.limit}: split it, or raise maxMessage on the gateway`
+  }
+}
+
+/**
+ * The fate of a `deliver`: the message never left, so sending it again is safe.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class NotSent extends Data.TaggedError("NotSent")<{ readonly reason: string }> {
+  override get message(): string {
+    return `the message was not sent (${this.reason}); sending it again cannot duplicate it`
+  }
+}
+
+/**
+ * The fate of a `deliver`: the message left, and no acknowledgement will come.
+ * The peer may or may not have processed it.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonly reason: string }> {
+  override get message(): string {
+    return `the message was sent, and whether it was processed is unknown (${this.reason})`
+  }
+}
+
+/**
+ * The session or the client has ended; nothing can be sent any more.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class SessionClosed extends Data.TaggedError("SessionClosed")<{ readonly reason: string }> {
+  override get message(): string {
+    return `the session has ended: ${this.reason}`
+  }
+}
+
+/**
+ * No session of this id lives here.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class SessionNotFound extends Data.TaggedError("SessionNotFound")<{ readonly id: string }> {
+  override get message(): string {
+    return `no session ${this.id} lives on this gateway`
+  }
+}
+
+/**
+ * The gateway does not know who asks: closed with 4401.
+ *
+ * @since 0.1.0
+ * @category authentication
+ */
+export class NotAuthenticated extends Data.TaggedError("NotAuthenticated")<{ readonly reason: string }> {
+  override get message(): string {
+    return `not authenticated: ${this.reason}`
+  }
+}
+
+/**
+ * The gateway knows who asks, and refuses: closed with 4403.
+ *
+ * @since 0.1.0
+ * @category authentication
+ */
+export class NotAllowed extends Data.TaggedError("NotAllowed")<{ readonly reason: string }> {
+  override get message(): string {
+    return `not allowed: ${this.reason}`
+  }
+}
+
+/**
+ * The upgrade request is refused with this HTTP status and body.
+ *
+ * @since 0.1.0
+ * @category authentication
+ */
+export class UpgradeRefused extends Data.TaggedError("UpgradeRefused")<{
+  readonly status: number
+  readonly body: string
+}> {
+  override get message(): string {
+    return `upgrade refused with HTTP ${this.status}: ${this.body}`
+  }
+}
+
+/**
+ * The store's session has moved to a newer generation: this owner is fenced
+ * off and must stop acting for the session.
+ *
+ * @since 0.1.0
+ * @category store
+ */
+export class Fenced extends Data.TaggedError("Fenced")<{
+  readonly id: string
+  readonly generation: number
+}> {
+  override get message(): string {
+    return `generation ${this.generation} no longer owns session ${this.id}`
+  }
+}
+
+/**
+ * The store cannot be reached or failed; the operation may be tried again.
+ *
+ * @since 0.1.0
+ * @category store
+ */
+export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `the session store failed: ${describe(this.cause)}`
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The server's end: accepts connections, authenticates them, and hosts the
+ * sessions that outlive them.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type { InvalidOption, ListenFailed } from "./ConnectionError.js"
+import type { Gateway, GatewayOptions, Principal } from "./GatewaySession.js"
+import { GatewayCore } from "./internal/gatewayCore.js"
+import type { Listener } from "./Listener.js"
+import type { SessionStore } from "./SessionStore.js"
+
+export type {
+  Gateway,
+  GatewayOptions,
+  Handlers,
+  Hello,
+  Principal,
+  Session,
+  SessionEnd,
+  SessionInfo,
+  Stats
+} from "./GatewaySession.js"
+
+/**
+ * Takes everybody for the same principal, `anonymous`: the secret alone then
+ * guards a session. For tests and public services.
+ *
+ * @since 0.1.0
+ * @category authentication
+ */
+export const anonymous = (): Effect.Effect<Principal> => Effect.succeed({ id: "anonymous" })
+
+/**
+ * Starts a gateway on the Listener. When the scope closes it drains: it stops
+ * accepting, tells each client when to come back (`goaway`, spread over
+ * `drainSpread`), lets handlers and writes finish, and closes with 1012; all
+ * within `drainTimeout`, and then by force.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <ClientMessage, ServerMessage, P extends Principal, R = never>(
+  options: GatewayOptions<ClientMessage, ServerMessage, P, R>
+): Effect.Effect<Gateway<ServerMessage, P>, InvalidOption | ListenFailed, Scope.Scope | Listener | SessionStore | R> =>
+  Effect.map(GatewayCore.make(options), (core) => core.gateway)
+
+/**
+ * A gateway as a Layer of a service of your own:
+ *
+ * ```ts
+ * class Chat extends Context.Tag("Chat")<Chat, Gateway.Gateway<Said>>() {}
+ * const ChatLive = Gateway.layer(Chat, { messages, authenticate: Gateway.anonymous, onMessage })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <Self, ClientMessage, ServerMessage, P extends Principal, R = never>(
+  tag: Context.Tag<Self, Gateway<ServerMessage, P>>,
+  options: GatewayOptions<ClientMessage, ServerMessage, P, R>
+): Layer.Layer<Self, InvalidOption | ListenFailed, Listener | SessionStore | Exclude<R, Scope.Scope>> =>
+  Layer.scoped(tag, make(options))

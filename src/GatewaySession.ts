@@ -1,0 +1,201 @@
+/**
+ * What a gateway and its sessions offer, and what they are told to do.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type {
+  MessageInvalid,
+  MessageTooLarge,
+  NotAllowed,
+  NotAuthenticated,
+  NotSent,
+  OutcomeUnknown,
+  SessionClosed,
+  SessionNotFound,
+  UpgradeRefused
+} from "./ConnectionError.js"
+import type { UpgradeRequest } from "./Listener.js"
+import type { InvalidDecision, Messages } from "./Messages.js"
+import type * as Options from "./Options.js"
+
+/**
+ * Who a session belongs to. `id` is what a resume must be authenticated as
+ * again; add whatever else the application wants to know.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Principal {
+  readonly id: string
+}
+
+/**
+ * What a hello says of who asks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Hello {
+  readonly token: string | undefined
+  readonly request: UpgradeRequest
+}
+
+/**
+ * Why a session ended.
+ *
+ * - `Bye`: the client ended it.
+ * - `Expired`: it was not resumed within its window.
+ * - `Ended`: this server ended it, by `session.end`.
+ * - `HandlerFailed`: a handler failed or died; the client is told 4410.
+ * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.
+ * - `Incomplete`: its client came back without what was needed to go on.
+ * - `MovedAway`: another gateway has resumed it.
+ * - `Shutdown`: this gateway shuts down; another one on the same store may resume it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SessionEnd =
+  | { readonly _tag: "Bye" }
+  | { readonly _tag: "Expired" }
+  | { readonly _tag: "Ended"; readonly reason: string }
+  | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Overflow" }
+  | { readonly _tag: "Incomplete" }
+  | { readonly _tag: "MovedAway" }
+  | { readonly _tag: "Shutdown" }
+
+/**
+ * Figures of a session. Times are milliseconds since the epoch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionInfo {
+  readonly id: string
+  readonly principal: string
+  readonly since: number
+  /** Counts the connections that have acted for the session. */
+  readonly generation: number
+  readonly connection:
+    | {
+        readonly remoteAddress: string
+        readonly since: number
+        readonly lastActivity: number
+        readonly roundTrip: number | undefined
+      }
+    | undefined
+  /** Messages to the client that it has not acknowledged. */
+  readonly unacknowledged: { readonly messages: number; readonly bytes: number }
+  /** Messages of the client that wait for the handler. */
+  readonly unprocessed: number
+  readonly replayed: number
+  readonly suppressed: number
+}
+
+/**
+ * A session, as its handlers and the registry see it. It outlives its
+ * connections: everything here works while the client is away.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Session<ServerMessage, P extends Principal = Principal> {
+  readonly id: string
+  /** As last authenticated. */
+  readonly principal: P
+  /** Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. */
+  readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /** Sends, and waits until the client has processed the message; fails with the message's fate. */
+  readonly deliver: (
+    message: ServerMessage
+  ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | NotSent | OutcomeUnknown>
+  /**
+   * Sends without ever waiting for room: a session whose buffer is full ends
+   * with `Overflow`. For broadcasts, where one absent client must not hold up
+   * the others.
+   */
+  readonly offer: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /** Ends the session: its client is told 4410 with this reason, now or when it comes back. */
+  readonly end: (reason: string) => Effect.Effect<void>
+  readonly info: Effect.Effect<SessionInfo>
+  readonly gateway: Gateway<ServerMessage, P>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  readonly connections: number
+  /** Sessions that live here, connected or within their resume window. */
+  readonly sessions: number
+  /** Milliseconds since the epoch. */
+  readonly since: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Gateway<ServerMessage, P extends Principal = Principal> {
+  /** The URL that clients dial. */
+  readonly address: string
+  readonly stats: Effect.Effect<Stats>
+  readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
+  readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
+  /** Sends to a session by its id. */
+  readonly send: (
+    id: string,
+    message: ServerMessage
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge>
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handlers<ClientMessage, ServerMessage, P extends Principal, R> {
+  /**
+   * Handles one message; the next one of the same session waits for it. The
+   * message is acknowledged when the effect has succeeded; when it fails or
+   * dies, the session ends (4410). `seq` with the session's id is the message's
+   * stable id, an idempotency key.
+   */
+  readonly onMessage: (
+    message: ClientMessage,
+    session: Session<ServerMessage, P>,
+    seq: number
+  ) => Effect.Effect<void, unknown, R>
+  /** A session begins, or is resumed from another gateway; before its first message here. */
+  readonly onOpen?: ((session: Session<ServerMessage, P>) => Effect.Effect<void, unknown, R>) | undefined
+  /** A session has ended here; nothing can be sent to it any more. */
+  readonly onClose?:
+    | ((session: Session<ServerMessage, P>, end: SessionEnd) => Effect.Effect<void, never, R>)
+    | undefined
+  /** A message does not decode. Default: `Continue`. Either way the client is told with an `error` message. */
+  readonly onInvalid?:
+    | ((error: MessageInvalid, session: Session<ServerMessage, P>) => Effect.Effect<InvalidDecision, never, R>)
+    | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface GatewayOptions<ClientMessage, ServerMessage, P extends Principal, R>
+  extends Options.Options,
+    Handlers<ClientMessage, ServerMessage, P, R> {
+  readonly messages: Messages<ClientMessage, ServerMessage>
+  /**
+   * The `Origin`s that browsers may come from; requests without that header
+   * are not a browser's. Default: any.
+   */
+  readonly origins?: ReadonlyArray<string> | undefined
+  /** Looks at the upgrade request before it is accepted: its headers, cookies, address. Default: accept. */
+  readonly authorizeUpgrade?: ((request: UpgradeRequest) => Effect.Effect<void, UpgradeRefused, R>) | undefined
+  /** Tells who asks, at each hello, those that resume included; bounded by `helloTimeout`. */
+  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
+}

@@ -1,0 +1,62 @@
+/**
+ * The server's side of making transports, as a service.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { ConnectionLost, ListenFailed } from "./ConnectionError.js"
+import type { Transport } from "./Transport.js"
+
+/**
+ * What a request says of itself. Header names are in lower case.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface UpgradeRequest {
+  readonly url: string
+  readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  readonly remoteAddress: string
+  /** The subprotocols offered, in the client's order. */
+  readonly protocols: ReadonlyArray<string>
+}
+
+/**
+ * An upgrade that waits for its answer: exactly one of `accept` and `refuse`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Incoming {
+  readonly request: UpgradeRequest
+  /** Completes the upgrade with this subprotocol; the scope destroys the transport if it is still open. */
+  readonly accept: (options: {
+    readonly protocol: string
+    readonly maxFrame: number
+    readonly closeTimeout: number
+  }) => Effect.Effect<Transport, ConnectionLost, Scope.Scope>
+  /** Answers with an HTTP status and a body in words. */
+  readonly refuse: (status: number, body: string, headers?: Readonly<Record<string, string>>) => Effect.Effect<void>
+}
+
+/**
+ * Where a gateway takes its connections from.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Listener extends Context.Tag("holdfast/Listener")<
+  Listener,
+  {
+    /** The URL that clients dial, such as `ws://127.0.0.1:8080/`. */
+    readonly address: string
+    /**
+     * Hands each upgrade request to `handler` until the scope closes; from then
+     * on upgrades are answered 503. The transports accepted live on: they belong
+     * to the scopes they were accepted in. One handler at a time: a second fails.
+     */
+    readonly listen: (handler: (incoming: Incoming) => void) => Effect.Effect<void, ListenFailed, Scope.Scope>
+  }
+>() {}

@@ -1,0 +1,185 @@
+/**
+ * Every timing and limit of Holdfast, with its default and its rule.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { InvalidOption } from "./ConnectionError.js"
+
+/**
+ * Timings and limits. Durations are Effect's `DurationInput`, sizes are bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Time between pings. Default 30 seconds. */
+  readonly heartbeatInterval?: Duration.DurationInput | undefined
+  /** Silence after which the peer counts as dead; longer than `heartbeatInterval`. Default 60 seconds. */
+  readonly readDeadline?: Duration.DurationInput | undefined
+  /** Time a write may take to leave. Default 10 seconds. */
+  readonly writeDeadline?: Duration.DurationInput | undefined
+  /** Time to open a connection. Default 10 seconds. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+  /** Time for `hello` to arrive, and for `welcome` to answer it. Default 5 seconds. */
+  readonly helloTimeout?: Duration.DurationInput | undefined
+  /** Time for the close handshake. Default 5 seconds. */
+  readonly closeTimeout?: Duration.DurationInput | undefined
+  /** Time that a session outlives its connection. Default 2 minutes. */
+  readonly resumeWindow?: Duration.DurationInput | undefined
+  /** Time a connection must be Ready before the backoff starts over. Default one `heartbeatInterval`. */
+  readonly stableAfter?: Duration.DurationInput | undefined
+  /** Time an acknowledgement waits for a message to ride on. Default 50 milliseconds. */
+  readonly ackDelay?: Duration.DurationInput | undefined
+  /** Time that a drain may take in all. Default 5 seconds. */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+  /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
+  readonly drainSpread?: Duration.DurationInput | undefined
+  /** Largest application message. Default 1 MiB. */
+  readonly maxMessage?: number | undefined
+  /** Messages kept for retransmission in each direction. Default 1024. */
+  readonly replayMessages?: number | undefined
+  /** Bytes kept for retransmission in each direction. Default 1 MiB. */
+  readonly replayBytes?: number | undefined
+  /** Bytes waiting to leave above which `send` suspends. Default 1 MiB. */
+  readonly highWaterMark?: number | undefined
+  /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
+  readonly maxSessions?: number | undefined
+}
+
+/**
+ * `Options` with every value present: durations in milliseconds, sizes in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Resolved = { readonly [K in keyof Options]-?: number }
+
+const durations = {
+  heartbeatInterval: 30_000,
+  readDeadline: 60_000,
+  writeDeadline: 10_000,
+  connectTimeout: 10_000,
+  helloTimeout: 5_000,
+  closeTimeout: 5_000,
+  resumeWindow: 120_000,
+  ackDelay: 50,
+  drainTimeout: 5_000,
+  drainSpread: 5_000
+} as const
+
+const counts = {
+  maxMessage: 1024 * 1024,
+  replayMessages: 1024,
+  replayBytes: 1024 * 1024,
+  highWaterMark: 1024 * 1024,
+  maxSessions: 100_000
+} as const
+
+/**
+ * The defaults: milliseconds and bytes.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaults: Resolved = { ...durations, ...counts, stableAfter: durations.heartbeatInterval }
+
+/** May be zero: "at once", "not at all". */
+const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "drainSpread", "stableAfter"])
+
+/** A Node timer's longest delay: a longer one fires at once. */
+const longest = 2 ** 31 - 1
+
+const millisOf = (option: string, value: Duration.DurationInput): Effect.Effect<number, InvalidOption> => {
+  const refuse = (shown: string, rule: string) => Effect.fail(new InvalidOption({ option, value: shown, rule }))
+  // A number given as milliseconds is checked itself: decoding would turn NaN and negatives into zero.
+  const given =
+    typeof value === "number" ? Option.some(value) : Option.map(Duration.decodeUnknown(value), Duration.toMillis)
+  if (Option.isNone(given)) {
+    return refuse(JSON.stringify(value) ?? String(value), 'a duration, such as "30 seconds" or milliseconds')
+  }
+  const millis = given.value
+  if (Number.isNaN(millis) || millis < 0) return refuse(`${millis} ms`, "a duration of zero or more")
+  if (millis > longest) return refuse(`${millis} ms`, `at most ${longest} ms (24.8 days), the longest timer there is`)
+  if (millis < 1 && !mayBeZero.has(option)) return refuse(`${millis} ms`, "at least 1 ms")
+  return Effect.succeed(Math.round(millis))
+}
+
+const countOf = (option: string, value: number): Effect.Effect<number, InvalidOption> =>
+  Number.isSafeInteger(value) && value >= 1
+    ? Effect.succeed(value)
+    : Effect.fail(new InvalidOption({ option, value: String(value), rule: "a whole number of at least 1" }))
+
+/**
+ * Decodes and checks options once, naming the first that breaks its rule.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidOption> =>
+  Effect.gen(function* () {
+    const out: { -readonly [K in keyof Options]-?: number } = { ...defaults }
+    for (const option of Object.keys(durations) as Array<keyof typeof durations>) {
+      const value = options[option]
+      if (value !== undefined) out[option] = yield* millisOf(option, value)
+    }
+    for (const option of Object.keys(counts) as Array<keyof typeof counts>) {
+      const value = options[option]
+      if (value !== undefined) out[option] = yield* countOf(option, value)
+    }
+    out.stableAfter =
+      options.stableAfter === undefined ? out.heartbeatInterval : yield* millisOf("stableAfter", options.stableAfter)
+    if (out.readDeadline <= out.heartbeatInterval) {
+      return yield* new InvalidOption({
+        option: "readDeadline",
+        value: `${out.readDeadline} ms`,
+        rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
+      })
+    }
+    return out
+  })
+
+const duration = (name: string) => Config.option(Config.duration(name))
+const integer = (name: string) => Config.option(Config.integer(name))
+
+/**
+ * Options from configuration: `HOLDFAST_HEARTBEAT_INTERVAL="30 seconds"`,
+ * `HOLDFAST_MAX_MESSAGE=1048576` and so on, one variable for each option; what
+ * is absent keeps its default.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const config: Config.Config<Options> = Config.nested(
+  Config.all({
+    heartbeatInterval: duration("HEARTBEAT_INTERVAL"),
+    readDeadline: duration("READ_DEADLINE"),
+    writeDeadline: duration("WRITE_DEADLINE"),
+    connectTimeout: duration("CONNECT_TIMEOUT"),
+    helloTimeout: duration("HELLO_TIMEOUT"),
+    closeTimeout: duration("CLOSE_TIMEOUT"),
+    resumeWindow: duration("RESUME_WINDOW"),
+    stableAfter: duration("STABLE_AFTER"),
+    ackDelay: duration("ACK_DELAY"),
+    drainTimeout: duration("DRAIN_TIMEOUT"),
+    drainSpread: duration("DRAIN_SPREAD"),
+    maxMessage: integer("MAX_MESSAGE"),
+    replayMessages: integer("REPLAY_MESSAGES"),
+    replayBytes: integer("REPLAY_BYTES"),
+    highWaterMark: integer("HIGH_WATER_MARK"),
+    maxSessions: integer("MAX_SESSIONS")
+  }),
+  "HOLDFAST"
+).pipe(
+  Config.map(
+    (found) =>
+      Object.fromEntries(
+        Object.entries<Option.Option<unknown>>(found).flatMap(([option, value]) =>
+          Option.isSome(value) ? [[option, value.value]] : []
+        )
+      ) as Options // the keys and value types are those of the record above
+  )
+)

@@ -1,0 +1,242 @@
+/**
+ * The messages on the wire, as Schema. `PROTOCOL.md` says what each means;
+ * how they become frames is `Codec`'s business.
+ *
+ * @since 0.1.0
+ */
+import * as Schema from "effect/Schema"
+
+/**
+ * The WebSocket subprotocols, in the order of preference.
+ *
+ * @since 0.1.0
+ * @category subprotocols
+ */
+export const subprotocols = ["holdfast.v1.json", "holdfast.v1.msgpack"] as const
+
+/**
+ * @since 0.1.0
+ * @category subprotocols
+ */
+export type Subprotocol = (typeof subprotocols)[number]
+
+/** A sequence number or a count of messages: 0 means "nothing yet". */
+const Count = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
+const Sequence = Schema.Number.pipe(Schema.int(), Schema.between(1, Number.MAX_SAFE_INTEGER))
+const Millis = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
+const Id = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(128))
+
+/**
+ * What a client says to resume a session.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const Resume = Schema.Struct({
+  session: Id,
+  secret: Id,
+  /** The last message of the server that this client has processed. */
+  processed: Count,
+  /** The first message that this client still holds for retransmission. */
+  oldest: Sequence
+})
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export type Resume = typeof Resume.Type
+
+/**
+ * @since 0.1.0
+ * @category client to server
+ */
+export const Hello = Schema.Struct({
+  type: Schema.Literal("hello"),
+  token: Schema.optionalWith(Schema.String, { exact: true }),
+  heartbeat: Schema.optionalWith(Schema.Literal("message"), { exact: true }),
+  resume: Schema.optionalWith(Resume, { exact: true })
+})
+
+/**
+ * @since 0.1.0
+ * @category client to server
+ */
+export type Hello = typeof Hello.Type
+
+/**
+ * Why a session was not resumed.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "secret", "incomplete")
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export type ResetReason = typeof ResetReason.Type
+
+/**
+ * What a server allows, and a client obeys.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Limits = Schema.Struct({
+  /** Bytes of one application message. */
+  maxMessage: Sequence,
+  /** Messages that either end may have sent and not seen acknowledged. */
+  messages: Sequence,
+  /** Bytes of them. */
+  bytes: Sequence
+})
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export type Limits = typeof Limits.Type
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Welcome = Schema.Struct({
+  type: Schema.Literal("welcome"),
+  session: Id,
+  generation: Sequence,
+  secret: Id,
+  /** The last message of the client that the server has processed. */
+  processed: Count,
+  resumed: Schema.Boolean,
+  reason: Schema.optionalWith(ResetReason, { exact: true }),
+  heartbeat: Millis,
+  deadline: Millis,
+  resumeWindow: Millis,
+  limits: Limits
+})
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export type Welcome = typeof Welcome.Type
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Replayed = Schema.Struct({ type: Schema.Literal("replayed") })
+
+/**
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Data = Schema.Struct({
+  type: Schema.Literal("data"),
+  seq: Sequence,
+  /** The last message of the other end that the sender has processed. */
+  ack: Count,
+  /** Asks for the acknowledgement of this message at once. */
+  confirm: Schema.optionalWith(Schema.Boolean, { exact: true }),
+  body: Schema.Unknown
+})
+
+/**
+ * @since 0.1.0
+ * @category both ways
+ */
+export type Data = typeof Data.Type
+
+/**
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Ack = Schema.Struct({ type: Schema.Literal("ack"), ack: Count })
+
+/**
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Ping = Schema.Struct({ type: Schema.Literal("ping"), id: Count })
+
+/**
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Pong = Schema.Struct({ type: Schema.Literal("pong"), id: Count })
+
+/**
+ * @since 0.1.0
+ * @category client to server
+ */
+export const Bye = Schema.Struct({ type: Schema.Literal("bye") })
+
+/**
+ * The connection will be closed; reconnect `retryAfter` milliseconds after it is.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Goaway = Schema.Struct({
+  type: Schema.Literal("goaway"),
+  retryAfter: Millis,
+  reason: Schema.String
+})
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export type Goaway = typeof Goaway.Type
+
+/**
+ * A message of the client was refused; the session goes on.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Refusal = Schema.Struct({
+  type: Schema.Literal("error"),
+  code: Schema.String,
+  reason: Schema.String,
+  seq: Schema.optionalWith(Sequence, { exact: true })
+})
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export type Refusal = typeof Refusal.Type
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export type ClientMessage = typeof ClientMessage.Type
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export const ServerMessage = Schema.Union(Welcome, Replayed, Data, Ack, Goaway, Refusal, Ping, Pong)
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export type ServerMessage = typeof ServerMessage.Type
+
+/**
+ * @since 0.1.0
+ * @category messages
+ */
+export type Message = ClientMessage | ServerMessage

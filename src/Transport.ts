@@ -1,0 +1,74 @@
+/**
+ * A duplex message pipe: what a platform must offer for one connection.
+ *
+ * A transport is callback-shaped, because every message passes here: nothing
+ * in it may suspend or throw. `Connection` makes it a scoped resource.
+ *
+ * @since 0.1.0
+ */
+import type { Frame } from "./Codec.js"
+
+/**
+ * How a transport closed. `clean` says that a close frame came from the peer;
+ * without one `code` is 1006. `violation` is set when the transport itself
+ * found that the peer broke RFC 6455, and closed with `code`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface CloseEvent {
+  readonly code: number
+  readonly reason: string
+  readonly clean: boolean
+  readonly violation?: boolean | undefined
+  readonly cause?: unknown
+}
+
+/**
+ * Receives what happens to a transport, in order, never reentrantly from a
+ * call into the transport. Nothing follows `closed`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Receiver {
+  readonly message: (frame: Frame) => void
+  readonly ping: (payload: Uint8Array) => void
+  readonly pong: (payload: Uint8Array) => void
+  /** Bytes were left waiting after a flush: the network does not take them now. */
+  readonly congested: () => void
+  /** Nothing is waiting to leave any more. */
+  readonly drained: () => void
+  /** Exactly once. */
+  readonly closed: (event: CloseEvent) => void
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Transport {
+  /** The negotiated subprotocol, or `""`. */
+  readonly protocol: string
+  /** The peer's address, as the platform knows it. */
+  readonly remoteAddress: string
+  /** Hands over what has happened since the transport was made, and all that follows. Called once. */
+  readonly run: (receiver: Receiver) => void
+  /** Queues a message; after the transport has closed it is dropped. */
+  readonly send: (frame: Frame) => void
+  /** Queues a protocol ping; `undefined` where the platform cannot (browsers). */
+  readonly ping: ((payload: Uint8Array) => void) | undefined
+  /** Queues the answer to a ping; `undefined` where the platform answers by itself. */
+  readonly pong: ((payload: Uint8Array) => void) | undefined
+  /** Starts the close handshake. `code` is sendable, `reason` fits into 123 bytes. */
+  readonly close: (code: number, reason: string) => void
+  /** Drops the connection at once; `closed` follows. */
+  readonly destroy: () => void
+  /** Stops reading, so that the peer is pushed back. */
+  readonly pause: () => void
+  readonly resume: () => void
+  /** Bytes accepted and not yet taken by the network. */
+  readonly buffered: () => number
+  /** Bytes accepted since the transport was made, those waiting included. */
+  readonly accepted: () => number
+}

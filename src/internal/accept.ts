@@ -1,0 +1,120 @@
+/** The server's half of opening a connection: upgrade, hello, who asks, welcome. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import { CloseCode } from "../CloseCode.js"
+import * as Codec from "../Codec.js"
+import { type NotAllowed, type NotAuthenticated, UpgradeRefused } from "../ConnectionError.js"
+import type { GatewayOptions, Principal } from "../GatewaySession.js"
+import type { Incoming, UpgradeRequest } from "../Listener.js"
+import type { Resolved } from "../Options.js"
+import * as Protocol from "../Protocol.js"
+import * as liveConnection from "./liveConnection.js"
+
+type Checks<R> = Pick<GatewayOptions<never, never, Principal, R>, "origins" | "authorizeUpgrade">
+
+/** The codec to speak, or why the upgrade is refused. */
+export const examine = <R>(
+  request: UpgradeRequest,
+  checks: Checks<R>
+): Effect.Effect<Codec.Codec, UpgradeRefused, R> => {
+  const codec = request.protocols.map(Codec.forSubprotocol).find((found) => found !== undefined)
+  if (codec === undefined) {
+    const offered = request.protocols.length === 0 ? "none was" : `only ${request.protocols.join(", ")} was`
+    const body = `no known subprotocol: offer ${Protocol.subprotocols.join(" or ")} (${offered} offered)`
+    return Effect.fail(new UpgradeRefused({ status: 400, body }))
+  }
+  const { origin } = request.headers
+  if (checks.origins !== undefined && origin !== undefined && !checks.origins.includes(String(origin))) {
+    return Effect.fail(new UpgradeRefused({ status: 403, body: `pages of ${String(origin)} may not connect here` }))
+  }
+  return Effect.as(checks.authorizeUpgrade?.(request) ?? Effect.void, codec)
+}
+
+/** Accepts the upgrade; the scope owns the connection. */
+export const open = (
+  incoming: Incoming,
+  codec: Codec.Codec,
+  options: Resolved
+): Effect.Effect<Option.Option<liveConnection.LiveConnection>, never, Scope.Scope> =>
+  incoming
+    .accept({
+      protocol: codec.subprotocol,
+      maxFrame: options.maxMessage + Codec.envelopeBytes,
+      closeTimeout: options.closeTimeout
+    })
+    .pipe(
+      Effect.flatMap((transport) => liveConnection.open(transport, options)),
+      Effect.option // a peer that left during the upgrade has no connection to speak of
+    )
+
+/** Waits for the hello; `None` when there will be none, with the connection closed for it. */
+export const hello = (
+  live: liveConnection.LiveConnection,
+  codec: Codec.Codec,
+  timeout: number
+): Effect.Effect<Option.Option<Protocol.Hello>> =>
+  Effect.async<Option.Option<Protocol.Hello>>((resume) => {
+    live.sink = {
+      message: (frame) => {
+        const message = codec.decode(frame)
+        switch (message.type) {
+          case "malformed":
+            return live.violate(message.code, message.reason)
+          case "hello":
+            live.sink = patient(live)
+            return resume(Effect.succeedSome(message))
+          default:
+            return live.violate(CloseCode.ProtocolViolation, `${message.type} before hello`)
+        }
+      },
+      drained: () => {},
+      ended: () => resume(Effect.succeedNone)
+    }
+    live.transport.run(live)
+  }).pipe(
+    Effect.timeoutOption(timeout),
+    Effect.map((answer) => {
+      if (Option.isNone(answer)) live.close(CloseCode.HelloTimeout, `no hello within ${timeout} ms`)
+      return Option.flatten(answer)
+    })
+  )
+
+/** While the hello is being looked at, the client has nothing to say. */
+const patient = (live: liveConnection.LiveConnection): liveConnection.Sink => ({
+  ...liveConnection.idleSink,
+  message: () => live.violate(CloseCode.ProtocolViolation, "a message before welcome")
+})
+
+/** Runs the application's authentication; `None` when it refuses, with the connection closed for it. */
+export const authenticate = <P, R>(
+  live: liveConnection.LiveConnection,
+  authentication: Effect.Effect<P, NotAuthenticated | NotAllowed, R>,
+  timeout: number
+): Effect.Effect<Option.Option<P>, never, R> =>
+  authentication.pipe(
+    Effect.timeoutOption(timeout),
+    Effect.tap((principal) => {
+      if (Option.isNone(principal)) live.close(CloseCode.TryAgainLater, "authentication takes too long")
+      return Effect.void
+    }),
+    Effect.catchTags({
+      NotAuthenticated: ({ reason }) => refuse(live, CloseCode.NotAuthenticated, reason),
+      NotAllowed: ({ reason }) => refuse(live, CloseCode.NotAllowed, reason)
+    }),
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause)
+        ? Effect.failCause(cause)
+        : Effect.zipRight(
+            Effect.logError("holdfast: authenticate died", cause),
+            refuse(live, CloseCode.InternalError, "authentication failed")
+          )
+    )
+  )
+
+const refuse = (live: liveConnection.LiveConnection, code: number, reason: string) =>
+  Effect.sync(() => {
+    live.close(code, reason)
+    return Option.none<never>()
+  })

@@ -1,0 +1,285 @@
+/**
+ * The life of a client: connect, greet, be Ready, wait, and again, in one
+ * supervised fiber.
+ */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
+import type * as Scope from "effect/Scope"
+import type { ClientEvent, EndReason, Start, Status } from "../ClientStatus.js"
+import { describeEnd } from "../ClientStatus.js"
+import { CloseCode, verdictOf } from "../CloseCode.js"
+import type { Codec } from "../Codec.js"
+import { type AttemptError, type MessageInvalid, TokenUnavailable } from "../ConnectionError.js"
+import type { Dialer } from "../Dialer.js"
+import type { InvalidDecision } from "../Messages.js"
+import type { Resolved } from "../Options.js"
+import type * as Protocol from "../Protocol.js"
+import type { Backoff } from "../Reconnect.js"
+import * as Session from "../Session.js"
+import * as ackTimer from "./ackTimer.js"
+import * as handshake from "./handshake.js"
+import type { LiveConnection } from "./liveConnection.js"
+import { type Hooks, SessionDriver } from "./sessionDriver.js"
+import * as watched from "./watched.js"
+
+export interface LoopOptions<R> {
+  readonly dialer: Dialer["Type"]
+  readonly codec: Codec
+  readonly options: Resolved
+  readonly backoff: Backoff<R>
+  readonly url: Effect.Effect<string, unknown>
+  readonly token: Effect.Effect<string, unknown> | undefined
+  readonly headers: Readonly<Record<string, string>> | undefined
+  readonly context: Context.Context<R>
+}
+
+/** What resumes the session. */
+interface Ticket {
+  readonly session: string
+  readonly secret: string
+}
+
+/**
+ * The least delay that a server may ask for, in milliseconds: a server that
+ * always says "come back at once" must not make a loop of it (centrifuge-js #408).
+ */
+const leastRetryAfter = 100
+
+export class ClientLoop<R> {
+  readonly driver: SessionDriver
+  private ticket: Ticket | undefined
+  private byeSent = false
+  private readySince: number | undefined
+  private goaway: Protocol.Goaway | undefined
+  private waking: (() => void) | undefined
+  private fiber: Fiber.RuntimeFiber<void> | undefined
+  /** Why this end stops, once it does. */
+  private stopping: EndReason | undefined
+
+  private constructor(
+    private readonly config: LoopOptions<R>,
+    timer: ackTimer.AckTimer,
+    readonly status: watched.Watched<Status>,
+    readonly events: watched.Events<ClientEvent>,
+    readonly whenEnded: Deferred.Deferred<EndReason>
+  ) {
+    const { maxMessage, replayBytes, replayMessages } = config.options
+    const bounds = { messages: replayMessages, bytes: replayBytes }
+    const hooks: Hooks = {
+      control: (message, live) => this.control(message, live),
+      detached: () => {},
+      proved: () => {},
+      append: undefined
+    }
+    this.driver = new SessionDriver({
+      codec: config.codec,
+      limits: { maxMessage, ...bounds },
+      bounds,
+      state: Session.initial(replayMessages),
+      ackTimer: timer,
+      hooks,
+      marksReplay: false
+    })
+  }
+
+  static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
+    return Effect.gen(function* () {
+      const loop = new ClientLoop(
+        config,
+        yield* ackTimer.make(config.options.ackDelay),
+        yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
+        yield* watched.events<ClientEvent>(),
+        yield* Deferred.make<EndReason>()
+      )
+      yield* Effect.addFinalizer(() => loop.events.shutdown)
+      const fiber = yield* Effect.forkScoped(loop.run)
+      loop.fiber = fiber
+      // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
+      yield* Effect.addFinalizer(() => loop.close)
+      return loop
+    })
+  }
+
+  // ---- the loop
+
+  private readonly run: Effect.Effect<void> = Effect.gen(this, function* () {
+    let attempt = 1
+    while (this.driver.endReason === undefined) {
+      this.status.set({ _tag: "Connecting", attempt })
+      this.readySince = undefined
+      this.goaway = undefined
+      const end = yield* Effect.flip(this.connect)
+      yield* Effect.logDebug(`holdfast: ${end.message}`)
+      const verdict = verdictOf(end, { byeSent: this.byeSent })
+      if (verdict._tag === "Stop") {
+        return this.finish(verdict.why === "Ended" ? { _tag: "Closed" } : { _tag: "Stopped", verdict, end })
+      }
+      attempt = this.readySince === undefined ? attempt + 1 : 1
+      const delay = yield* this.delay(end)
+      if (Option.isNone(delay)) return this.finish({ _tag: "GaveUp", end })
+      yield* this.wait(attempt, delay.value, end)
+    }
+  })
+
+  /** One connection from dial to end. */
+  private readonly connect: Effect.Effect<never, AttemptError> = Effect.suspend(() => {
+    const { codec, dialer, headers, options, token, url } = this.config
+    return Effect.gen(this, function* () {
+      const credentials = token === undefined ? undefined : yield* this.asked(token)
+      const address = yield* this.asked(url)
+      const live = yield* handshake.dial(dialer, options, { url: address, protocols: [codec.subprotocol], headers })
+      if (live.transport.ping === undefined) {
+        live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
+      }
+      const hello = this.hello(live, credentials)
+      const { processed } = hello.resume ?? { processed: 0 }
+      const welcome = yield* handshake.greet(live, codec, hello, options.helloTimeout, {
+        welcome: (welcome) => this.welcomed(live, welcome, processed),
+        goaway: (goaway) => this.control(goaway, live)
+      })
+      live.keepAlive({
+        heartbeatInterval: Math.min(options.heartbeatInterval, welcome.heartbeat),
+        readDeadline: Math.min(options.readDeadline, welcome.deadline)
+      })
+      return yield* Effect.flatMap(live.ended, Effect.fail)
+    }).pipe(Effect.scoped)
+  })
+
+  private asked(value: Effect.Effect<string, unknown>): Effect.Effect<string, TokenUnavailable> {
+    return Effect.mapError(value, (cause) => new TokenUnavailable({ cause }))
+  }
+
+  private hello(live: LiveConnection, token: string | undefined): Protocol.Hello {
+    const { acked, recorded } = this.driver.state
+    return {
+      type: "hello",
+      ...(token === undefined ? {} : { token }),
+      ...(live.transport.ping === undefined ? { heartbeat: "message" as const } : {}),
+      ...(this.ticket === undefined ? {} : { resume: { ...this.ticket, processed: recorded, oldest: acked + 1 } })
+    }
+  }
+
+  /** In the tick in which the welcome came: what follows it belongs to the session. */
+  private welcomed(live: LiveConnection, welcome: Protocol.Welcome, told: number): void {
+    const start = this.startOf(welcome)
+    const { generation, limits, processed, secret, session } = welcome
+    this.driver.peer = limits
+    const event = {
+      generation,
+      peerProcessed: processed,
+      peerOldest: 1,
+      told: start._tag === "Resumed" ? told : 0
+    }
+    // The acknowledgement shows the server that its new secret has arrived.
+    const proof = () => live.write(this.config.codec.encode({ type: "ack", ack: event.told }))
+    const refused = this.driver.attach(live, event, proof)
+    if (refused !== undefined) {
+      return live.violate(
+        CloseCode.ProtocolViolation,
+        `welcome: processed ${processed}, generation ${generation} cannot be`
+      )
+    }
+    this.ticket = { session, secret }
+    this.readySince = live.lastActivity
+    this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
+  }
+
+  private startOf(welcome: Protocol.Welcome): Start {
+    if (welcome.resumed) return { _tag: "Resumed" }
+    if (this.ticket === undefined) return { _tag: "Fresh" }
+    const reason = welcome.reason ?? "unknown"
+    const lost = { reason, ...this.driver.startAfresh(`the session was lost: ${reason}`) }
+    this.events.publish({ _tag: "SessionLost", ...lost })
+    return { _tag: "Reset", ...lost }
+  }
+
+  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection): void {
+    switch (message.type) {
+      case "replayed":
+        return
+      case "goaway":
+        this.goaway = message
+        this.events.publish({ _tag: "GoingAway", retryAfter: message.retryAfter, reason: message.reason })
+        return
+      case "error":
+        this.events.publish({ _tag: "Refused", code: message.code, reason: message.reason, seq: message.seq })
+        return
+      default:
+        live.violate(CloseCode.ProtocolViolation, `${message.type} is not for a client`)
+    }
+  }
+
+  // ---- waiting
+
+  /** What the server asked for, or else the policy's next delay. */
+  private delay(end: AttemptError): Effect.Effect<Option.Option<number>> {
+    return Effect.gen(this, function* () {
+      const { backoff, context, options } = this.config
+      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      if (this.readySince !== undefined && now - this.readySince >= options.stableAfter) yield* backoff.reset
+      // A server that says when to come back has not failed.
+      if (this.goaway !== undefined) return Option.some(Math.max(leastRetryAfter, this.goaway.retryAfter))
+      const next = yield* Effect.provide(backoff.next(end), context)
+      return end._tag === "DialRefused" && end.retryAfter !== undefined
+        ? Option.map(next, () => Math.max(leastRetryAfter, end.retryAfter ?? 0))
+        : next
+    })
+  }
+
+  private wait(attempt: number, delay: number, reason: AttemptError): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      this.status.set({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
+      const woken = Effect.async<void>((resume) => {
+        this.waking = () => resume(Effect.void)
+      })
+      yield* Effect.raceFirst(Effect.sleep(delay), woken)
+      this.waking = undefined
+    })
+  }
+
+  readonly wake: Effect.Effect<void> = Effect.sync(() => this.waking?.())
+
+  // ---- ends
+
+  private finish(reason: EndReason): void {
+    if (this.driver.endReason !== undefined) return
+    const asked = this.stopping ?? reason
+    this.driver.end(describeEnd(asked))
+    this.status.set({ _tag: "Ended", reason: asked })
+    Deferred.unsafeDone(this.whenEnded, Effect.succeed(asked))
+  }
+
+  /** What becomes of a message that did not decode. */
+  invalid(error: MessageInvalid, decision: InvalidDecision): Effect.Effect<void> {
+    this.events.publish({ _tag: "MessageInvalid", error })
+    const log = Effect.logWarning(`holdfast: ${error.message}`)
+    return decision === "Continue" ? log : Effect.zipRight(log, this.stop({ _tag: "Invalid", error }))
+  }
+
+  readonly close: Effect.Effect<void> = Effect.suspend(() => this.stop({ _tag: "Closed" }))
+
+  private stop(reason: EndReason): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      if (this.driver.endReason !== undefined) return
+      if (this.stopping !== undefined) return yield* Effect.asVoid(Deferred.await(this.whenEnded))
+      this.stopping = reason
+      const { codec, options } = this.config
+      const bounded = Effect.timeoutOption(options.closeTimeout)
+      if (this.driver.live !== undefined) yield* bounded(this.driver.close)
+      const live = this.driver.live
+      if (live !== undefined) {
+        this.byeSent = true
+        live.write(codec.encode({ type: "bye" }))
+        // The server answers by closing, after it has processed all that came before.
+        yield* bounded(live.ended)
+        live.close(CloseCode.Normal, "bye")
+      }
+      this.finish(reason)
+      if (this.fiber !== undefined) yield* Fiber.interrupt(this.fiber)
+    })
+  }
+}

@@ -1,0 +1,433 @@
+/**
+ * A session on a gateway: one supervised fiber that outlives the connections,
+ * runs the application's handler, and keeps the store in step.
+ */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Schedule from "effect/Schedule"
+import { CloseCode } from "../CloseCode.js"
+import { byteLength, type Codec } from "../Codec.js"
+import type { Fenced, MessageInvalid, StoreUnavailable } from "../ConnectionError.js"
+import type { Gateway, Handlers, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
+import type { Resolved } from "../Options.js"
+import type * as Protocol from "../Protocol.js"
+import type * as SessionState from "../Session.js"
+import type { SessionStore, StoredMessage, Tombstone } from "../SessionStore.js"
+import type { AckTimer } from "./ackTimer.js"
+import type { LiveConnection } from "./liveConnection.js"
+import type { decoder, encoder } from "./messageCodec.js"
+import { type Hooks, type Inbound, SessionDriver } from "./sessionDriver.js"
+
+/** What all sessions of a gateway share. */
+export interface Host<C, S, P extends Principal, R> {
+  readonly options: Resolved
+  readonly limits: Protocol.Limits
+  readonly handlers: Handlers<C, S, P, R>
+  readonly encode: ReturnType<typeof encoder<S>>
+  readonly decode: ReturnType<typeof decoder<C>>
+  readonly store: SessionStore["Type"]
+  readonly ackTimer: AckTimer
+  /** Runs a fiber that the gateway supervises. */
+  readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  readonly now: () => number
+  readonly gateway: Gateway<S, P>
+  /** The session lives no more; its connection may be accounted for. */
+  readonly removed: (id: string) => void
+}
+
+/** What a session starts from: new, or as another gateway left it in the store. */
+export interface Origin<P extends Principal> {
+  readonly id: string
+  readonly principal: P
+  readonly codec: Codec
+  readonly generation: number
+  readonly state: SessionState.State
+  readonly outbound: ReadonlyArray<StoredMessage>
+}
+
+/** A failing store is tried again for as long as the session lives. */
+const storeRetry = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
+
+const closing = (end: SessionEnd): readonly [code: number, reason: string] => {
+  switch (end._tag) {
+    case "Bye":
+      return [CloseCode.Normal, "bye"]
+    case "Expired":
+      return [CloseCode.SessionEnded, "the session expired"]
+    case "Ended":
+      return [CloseCode.SessionEnded, end.reason]
+    case "HandlerFailed":
+      return [CloseCode.SessionEnded, "the server failed to handle a message"]
+    case "Overflow":
+      return [CloseCode.TooSlow, "more messages wait than are kept"]
+    case "Incomplete":
+      return [CloseCode.SessionEnded, "the session cannot go on"]
+    case "MovedAway":
+      return [CloseCode.TakenOver, "the session was resumed on another gateway"]
+    case "Shutdown":
+      return [CloseCode.ServiceRestart, "the server restarts"]
+  }
+}
+
+const tombstone = (end: SessionEnd): Tombstone | undefined => {
+  switch (end._tag) {
+    case "Expired":
+      return { _tag: "Expired" }
+    case "Overflow":
+      return { _tag: "Overflow" }
+    case "Ended":
+    case "HandlerFailed":
+      return { _tag: "Ended", reason: closing(end)[1] }
+    default:
+      return undefined
+  }
+}
+
+export class HostedSession<C, S, P extends Principal, R> implements Session<S, P> {
+  readonly id: string
+  readonly codec: Codec
+  principal: P
+  /** The store's generation that this gateway owns. */
+  generation: number
+  readonly driver: SessionDriver
+  readonly since: number
+
+  private over: SessionEnd | undefined
+  private main: Fiber.RuntimeFiber<void> | undefined
+  private expiry: Fiber.RuntimeFiber<void> | undefined
+  /** Takeovers under way: their outcome decides whether this gateway is fenced. */
+  private attaching = 0
+  private settled: Array<() => void> = []
+  private draining = false
+  private lastRecorded = 0
+
+  constructor(
+    private readonly host: Host<C, S, P, R>,
+    origin: Origin<P>
+  ) {
+    this.id = origin.id
+    this.codec = origin.codec
+    this.principal = origin.principal
+    this.generation = origin.generation
+    this.since = host.now()
+    const { replayBytes, replayMessages } = host.options
+    const hooks: Hooks = {
+      control: (message, live) => this.control(message, live),
+      detached: () => this.detached(),
+      proved: () => void host.fork(this.owned((generation) => host.store.confirm(this.id, generation))),
+      append: (entries, done) => this.append(entries, done)
+    }
+    this.driver = new SessionDriver({
+      codec: origin.codec,
+      limits: host.limits,
+      bounds: { messages: replayMessages, bytes: replayBytes },
+      state: origin.state,
+      ackTimer: host.ackTimer,
+      hooks,
+      marksReplay: true
+    })
+    this.driver.restore(origin.outbound)
+  }
+
+  get ended(): boolean {
+    return this.over !== undefined
+  }
+
+  get gateway(): Gateway<S, P> {
+    return this.host.gateway
+  }
+
+  start(): void {
+    this.main = this.host.fork(this.run)
+  }
+
+  // ---- for the application
+
+  send(message: S) {
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
+      Effect.asVoid(this.driver.send(payload, false))
+    )
+  }
+
+  deliver(message: S) {
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.deliver(payload))
+  }
+
+  offer(message: S) {
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
+      Effect.suspend(() => {
+        if (!this.ended && !this.driver.hasRoom(byteLength(payload))) this.finish({ _tag: "Overflow" })
+        return Effect.asVoid(this.driver.send(payload, false))
+      })
+    )
+  }
+
+  end(reason: string): Effect.Effect<void> {
+    return Effect.sync(() => this.finish({ _tag: "Ended", reason }))
+  }
+
+  get info(): Effect.Effect<SessionInfo> {
+    return Effect.sync(() => {
+      const live = this.driver.live
+      return {
+        id: this.id,
+        principal: this.principal.id,
+        since: this.since,
+        generation: this.generation,
+        connection:
+          live === undefined
+            ? undefined
+            : {
+                remoteAddress: live.transport.remoteAddress,
+                since: live.since,
+                lastActivity: live.lastActivity,
+                roundTrip: live.roundTrip
+              },
+        unacknowledged: this.driver.buffered,
+        unprocessed: this.driver.unprocessed,
+        ...this.driver.counts
+      }
+    })
+  }
+
+  // ---- the fiber
+
+  private readonly run: Effect.Effect<void, never, R> = Effect.suspend(() => {
+    const { onOpen } = this.host.handlers
+    const opened = onOpen === undefined ? Effect.void : onOpen(this)
+    return opened.pipe(
+      Effect.zipRight(this.receive),
+      Effect.catchAllCause((cause) => this.failed(cause)),
+      Effect.ensuring(this.farewell)
+    )
+  })
+
+  private readonly receive: Effect.Effect<void, unknown, R> = Effect.suspend(() =>
+    Effect.matchEffect(this.driver.take, {
+      onFailure: () => this.nothingMore,
+      onSuccess: (batch) => Effect.zipRight(this.handle(batch, 0), this.receive)
+    })
+  )
+
+  /** The client said bye, or this gateway drains, and all that had to be handled was. */
+  private readonly nothingMore: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.ended) return Effect.void
+    return Effect.map(this.driver.close, () => this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" }))
+  })
+
+  private handle(batch: ReadonlyArray<Inbound>, at: number): Effect.Effect<void, unknown, R> {
+    const message = batch[at]
+    if (message === undefined || this.draining) return this.record(false)
+    return Effect.flatMap(this.dispatch(message), () => {
+      this.driver.processed(message)
+      const now = message.confirm || this.host.now() - this.lastRecorded >= this.host.options.ackDelay
+      const rest = () => this.handle(batch, at + 1)
+      return now ? Effect.flatMap(this.record(message.confirm), rest) : rest()
+    })
+  }
+
+  private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
+    const decoded = this.host.decode(message.body, message.seq)
+    return decoded._tag === "Right"
+      ? this.host.handlers.onMessage(decoded.right, this, message.seq)
+      : this.invalid(decoded.left, message.seq)
+  }
+
+  private invalid(error: MessageInvalid, seq: number): Effect.Effect<void, never, R> {
+    const { onInvalid } = this.host.handlers
+    const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this)
+    return Effect.flatMap(decision, (decided) =>
+      Effect.sync(() => {
+        const refusal = { type: "error", code: "invalid-message", reason: error.issue.slice(0, 1000), seq } as const
+        const live = this.driver.live
+        if (live !== undefined && !live.isCongested) live.write(this.codec.encode(refusal))
+        if (decided === "End") this.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
+      })
+    )
+  }
+
+  /** Has the store note what was processed, so that it may be acknowledged. */
+  private record(now: boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { acked, processed, recorded } = this.driver.state
+      this.lastRecorded = this.host.now()
+      if (processed === recorded) return Effect.void
+      return Effect.map(
+        this.owned((generation) => this.host.store.acknowledge(this.id, generation, { acked, processed })),
+        () => this.driver.recorded(processed, now)
+      )
+    })
+  }
+
+  private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
+    if (this.ended || Cause.isInterruptedOnly(cause)) return Effect.void
+    this.finish({ _tag: "HandlerFailed", cause })
+    return Effect.logError("holdfast: a handler failed, its session ends", cause).pipe(
+      Effect.annotateLogs({ session: this.id, principal: this.principal.id })
+    )
+  }
+
+  /** The last thing of a session: the store forgets it, the application hears of it. */
+  private readonly farewell: Effect.Effect<void, never, R> = Effect.suspend(() => {
+    // Interrupted from outside: the gateway's scope closes.
+    if (this.over === undefined) this.finish({ _tag: "Shutdown" })
+    const over = this.over ?? { _tag: "Shutdown" }
+    const { onClose } = this.host.handlers
+    const closed = onClose === undefined ? Effect.void : onClose(this, over)
+    return Effect.zipRight(this.forget(over), closed).pipe(
+      Effect.catchAllCause((cause) => Effect.logError("holdfast: onClose failed", cause))
+    )
+  })
+
+  private forget(over: SessionEnd): Effect.Effect<void> {
+    const { options, store } = this.host
+    if (over._tag === "MovedAway") return Effect.void
+    const done =
+      over._tag === "Shutdown"
+        ? store.detach(this.id, this.generation, options.resumeWindow)
+        : store.remove(this.id, this.generation, tombstone(over))
+    return done.pipe(
+      // Another gateway has it: nothing of it is ours to remove.
+      Effect.catchTag("Fenced", () => Effect.void),
+      Effect.retry({ schedule: storeRetry, times: 5 }),
+      Effect.catchAll((error) => Effect.logWarning(`holdfast: session ${this.id} is left to expire: ${error.message}`))
+    )
+  }
+
+  // ---- the store
+
+  /** Runs a store operation as the owner, for as long as this gateway is. */
+  private owned(
+    operation: (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+  ): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const generation = this.generation
+      return operation(generation).pipe(
+        Effect.retry({ schedule: storeRetry, while: (error) => error._tag === "StoreUnavailable" && !this.ended }),
+        Effect.catchAll((error) => (error._tag === "Fenced" ? this.fenced(generation, operation) : Effect.void))
+      )
+    })
+  }
+
+  /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
+  private fenced(
+    generation: number,
+    operation: (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+  ): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.ended) return Effect.void
+      if (this.generation > generation) return this.owned(operation)
+      if (this.attaching > 0) return Effect.zipRight(this.whenSettled, this.fenced(generation, operation))
+      this.finish({ _tag: "MovedAway" })
+      return Effect.void
+    })
+  }
+
+  private readonly whenSettled: Effect.Effect<void> = Effect.async((resume) => {
+    this.settled.push(() => resume(Effect.void))
+  })
+
+  private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<void, unknown>) => void): void {
+    const messages = entries.map(({ confirm, payload, seq }) => ({ confirm, payload, seq }))
+    const fiber = this.host.fork(this.owned((generation) => this.host.store.append(this.id, generation, messages)))
+    // A store in memory has answered already; waiting for it would cost a turn of the scheduler a message.
+    const exit = fiber.unsafePoll()
+    if (exit === null) fiber.addObserver(done)
+    else done(exit)
+  }
+
+  // ---- connections
+
+  /** Runs a takeover in the store; until it is known, being fenced proves nothing. */
+  takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.attaching++
+      }),
+      () => attach,
+      () =>
+        Effect.sync(() => {
+          this.attaching--
+          const settled = this.settled
+          this.settled = []
+          for (const wake of settled) wake()
+        })
+    )
+  }
+
+  /** A connection has become the session's, in the store; now it acts for it here. */
+  attach(
+    live: LiveConnection,
+    generation: number,
+    peer: { readonly processed: number; readonly oldest: number },
+    introduce: (processed: number) => void
+  ): Protocol.ResetReason | undefined {
+    const told = this.driver.state.recorded
+    const refused = this.driver.attach(
+      live,
+      { generation, peerProcessed: peer.processed, peerOldest: peer.oldest, told },
+      () => introduce(told)
+    )
+    if (refused === undefined) this.stopExpiry()
+    return refused
+  }
+
+  /** The connection that the store's newest generation was for is gone already. */
+  abandoned(): void {
+    if (this.driver.live === undefined && !this.ended) this.detached()
+  }
+
+  private detached(): void {
+    if (this.ended) return
+    this.stopExpiry()
+    const { resumeWindow } = this.host.options
+    const window = this.owned((generation) => this.host.store.detach(this.id, generation, resumeWindow))
+    // At the last millisecond of the window the session can still be resumed.
+    const expire = Effect.map(Effect.sleep(resumeWindow + 1), () => this.finish({ _tag: "Expired" }))
+    this.expiry = this.host.fork(Effect.zipRight(window, expire))
+  }
+
+  private stopExpiry(): void {
+    this.expiry?.unsafeInterruptAsFork(FiberId.none)
+    this.expiry = undefined
+  }
+
+  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection): void {
+    if (message.type === "bye") this.driver.finishReceiving()
+    else live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
+  }
+
+  // ---- ends
+
+  /** The session is over, for this reason if it is the first. */
+  finish(end: SessionEnd): void {
+    if (this.over !== undefined) return
+    this.over = end
+    this.stopExpiry()
+    this.host.removed(this.id)
+    const [code, reason] = closing(end)
+    const live = this.driver.live
+    if (end._tag === "Bye") this.driver.sendAck()
+    this.driver.end(reason)
+    live?.close(code, reason)
+    this.main?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Finishes the message in hand and the writes, then ends with `Shutdown`. */
+  drain(retryAfter: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.draining = true
+      const live = this.driver.live
+      if (live === undefined) {
+        this.finish({ _tag: "Shutdown" })
+      } else {
+        live.write(this.codec.encode({ type: "goaway", retryAfter, reason: "the server restarts" }))
+        this.driver.finishReceiving()
+      }
+      return this.main === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.main))
+    })
+  }
+}

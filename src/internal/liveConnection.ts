@@ -1,0 +1,335 @@
+/**
+ * One connection, kept alive and judged: the mutable core behind `Connection`,
+ * `Client` and `Gateway`. Transport callbacks come in on one side, a `Sink`
+ * hears of frames and of the end on the other; the first reason to end wins.
+ */
+import type * as Clock from "effect/Clock"
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Runtime from "effect/Runtime"
+import * as Scope from "effect/Scope"
+import { CloseCode, isSendable, truncateReason } from "../CloseCode.js"
+import type { Frame } from "../Codec.js"
+import {
+  ClosedByPeer,
+  ClosedLocally,
+  type ConnectionEnd,
+  ConnectionLost,
+  PeerViolation,
+  type ReadDeadlineExceeded,
+  type WriteDeadlineExceeded
+} from "../ConnectionError.js"
+import * as Heartbeat from "../Heartbeat.js"
+import * as ReadDeadline from "../ReadDeadline.js"
+import type { CloseEvent, Receiver, Transport } from "../Transport.js"
+import * as WriteDeadline from "../WriteDeadline.js"
+import * as metrics from "./metrics.js"
+
+/** Who hears of a connection's frames. Called synchronously; must not throw. */
+export interface Sink {
+  readonly message: (frame: Frame) => void
+  /** The connection may be written to again. */
+  readonly drained: () => void
+  /** Once, as soon as the reason is known; the close handshake may still go on. */
+  readonly ended: (end: ConnectionEnd) => void
+}
+
+export const idleSink: Sink = { message: () => {}, drained: () => {}, ended: () => {} }
+
+export interface LiveOptions {
+  readonly writeDeadline: number
+  readonly closeTimeout: number
+  readonly highWaterMark: number
+}
+
+type Supervised = Effect.Effect<void, ReadDeadlineExceeded | WriteDeadlineExceeded>
+
+/** Pongs to a peer that pings and does not read wait, the latest alone, above this many bytes. */
+const pongLimit = 64 * 1024
+
+export class LiveConnection implements Receiver {
+  sink: Sink = idleSink
+  lastActivity: number
+  readonly since: number
+  roundTrip: number | undefined
+  readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 }
+  /** Set once. */
+  end: ConnectionEnd | undefined
+
+  /** Sends a heartbeat as a message of the protocol, for peers that cannot ping. */
+  messagePing: ((id: number) => void) | undefined
+
+  private readonly whenEnded = Deferred.unsafeMake<ConnectionEnd>(FiberId.none)
+  private readonly whenClosed = Deferred.unsafeMake<void>(FiberId.none)
+  private transportClosed = false
+  private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
+  private readonly backlog = new WriteDeadline.Backlog()
+  private watchingWrites = false
+  private pausedUntil: Deferred.Deferred<void> | undefined
+  private roomWaiters: Array<() => void> = []
+  private pendingPong: Uint8Array | undefined
+  private lastPing = { id: 0, at: 0 }
+
+  constructor(
+    readonly transport: Transport,
+    readonly options: LiveOptions,
+    private readonly clock: Clock.Clock,
+    private readonly runtime: Runtime.Runtime<never>,
+    private readonly scope: Scope.Scope
+  ) {
+    this.since = clock.unsafeCurrentTimeMillis()
+    this.lastActivity = this.since
+  }
+
+  // ---- what the transport tells
+
+  message(frame: Frame): void {
+    if (this.end !== undefined) return
+    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.counts.messagesIn++
+    this.counts.bytesIn += frame.length
+    this.sink.message(frame)
+  }
+
+  ping(payload: Uint8Array): void {
+    if (this.end !== undefined) return
+    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    // RFC 6455 §5.5.3: of several pings, only the most recent needs an answer.
+    if (this.transport.buffered() > pongLimit) this.pendingPong = payload
+    else this.transport.pong?.(payload)
+  }
+
+  pong(payload: Uint8Array): void {
+    this.ponged(payload.byteLength === 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0) : 0)
+  }
+
+  /** A pong came; one that answers the latest ping gives the round-trip time. */
+  ponged(id: number): void {
+    if (this.end !== undefined) return
+    const now = this.clock.unsafeCurrentTimeMillis()
+    this.lastActivity = now
+    if (id === this.lastPing.id && id !== 0) this.roundTrip = now - this.lastPing.at
+  }
+
+  congested(): void {
+    if (this.end !== undefined) return
+    this.backlog.note(this.clock.unsafeCurrentTimeMillis(), this.transport.accepted())
+    if (this.watchingWrites) return
+    this.watchingWrites = true
+    const taken = () => this.transport.accepted() - this.transport.buffered()
+    this.supervise(
+      Effect.ensuring(
+        WriteDeadline.run(this.backlog, taken, this.options.writeDeadline),
+        Effect.sync(() => {
+          this.watchingWrites = false
+        })
+      )
+    )
+  }
+
+  drained(): void {
+    if (this.end !== undefined) return
+    if (this.pendingPong !== undefined) {
+      this.transport.pong?.(this.pendingPong)
+      this.pendingPong = undefined
+    }
+    const waiting = this.roomWaiters
+    this.roomWaiters = []
+    for (const wake of waiting) wake()
+    this.sink.drained()
+  }
+
+  closed(event: CloseEvent): void {
+    this.transportClosed = true
+    Deferred.unsafeDone(this.whenClosed, Effect.void)
+    this.finish(
+      event.violation === true
+        ? new PeerViolation({ code: event.code, reason: event.reason })
+        : event.clean
+          ? new ClosedByPeer({ code: event.code, reason: event.reason })
+          : new ConnectionLost({ cause: event.cause })
+    )
+  }
+
+  // ---- what this end does
+
+  /** Whether a write would wait in memory. */
+  get isCongested(): boolean {
+    return this.transport.buffered() > this.options.highWaterMark
+  }
+
+  /** Writes without waiting: for callers that look at `isCongested` themselves. */
+  write(frame: Frame): void {
+    if (this.end !== undefined) return
+    this.counts.messagesOut++
+    this.counts.bytesOut += frame.length
+    this.transport.send(frame)
+  }
+
+  /** Writes, after waiting while the connection is congested. */
+  send(frame: Frame): Effect.Effect<void, ConnectionEnd> {
+    return Effect.suspend(() => {
+      if (this.end !== undefined) return Effect.fail(this.end)
+      if (this.isCongested) return Effect.zipRight(this.room, this.send(frame))
+      this.write(frame)
+      return Effect.void
+    })
+  }
+
+  private readonly room: Effect.Effect<void> = Effect.async<void>((resume) => {
+    const wake = () => resume(Effect.void)
+    this.roomWaiters.push(wake)
+    return Effect.sync(() => {
+      this.roomWaiters = this.roomWaiters.filter((other) => other !== wake)
+    })
+  })
+
+  /** Stops reading; the read deadline does not run until `resume`. */
+  pause(): void {
+    if (this.pausedUntil !== undefined || this.end !== undefined) return
+    this.pausedUntil = Deferred.unsafeMake<void>(FiberId.none)
+    this.transport.pause()
+  }
+
+  resume(): void {
+    const paused = this.pausedUntil
+    if (paused === undefined) return
+    this.pausedUntil = undefined
+    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.transport.resume()
+    Deferred.unsafeDone(paused, Effect.void)
+  }
+
+  /** Starts the heartbeat and the read deadline, both in milliseconds. */
+  keepAlive(timing: { readonly heartbeatInterval: number; readonly readDeadline: number }): void {
+    this.supervise(Heartbeat.run({ interval: timing.heartbeatInterval, beat: () => this.beat() }))
+    this.supervise(
+      ReadDeadline.run(
+        {
+          lastActivity: () => this.lastActivity,
+          paused: () => (this.pausedUntil === undefined ? undefined : Deferred.await(this.pausedUntil))
+        },
+        timing.readDeadline
+      )
+    )
+  }
+
+  private beat(): void {
+    metrics.flush(this.counts, this.roundTrip)
+    this.lastPing = { id: (this.lastPing.id % 0x7fffffff) + 1, at: this.clock.unsafeCurrentTimeMillis() }
+    if (this.messagePing !== undefined) {
+      this.messagePing(this.lastPing.id)
+    } else {
+      const payload = new Uint8Array(4)
+      new DataView(payload.buffer).setUint32(0, this.lastPing.id)
+      this.transport.ping?.(payload)
+    }
+  }
+
+  /** Runs a fiber whose failure is the reason of the connection's end. */
+  private supervise(effect: Supervised): void {
+    if (this.end !== undefined) return
+    const watched = Effect.catchAll(effect, (end) => Effect.sync(() => this.finish(end)))
+    const fiber = Runtime.runFork(this.runtime)(watched, { scope: this.scope })
+    this.fibers.add(fiber)
+    fiber.addObserver((exit) => {
+      this.fibers.delete(fiber)
+      // A defect in a supervised fiber would leave the connection unwatched.
+      if (exit._tag === "Failure" && exit.cause._tag === "Die") {
+        this.close(CloseCode.InternalError, "a supervised fiber died")
+      }
+    })
+  }
+
+  /** Ends the connection because the peer broke the protocol. */
+  violate(code: number, reason: string): void {
+    this.finish(new PeerViolation({ code, reason: truncateReason(reason) }))
+  }
+
+  /** Ends the connection by this end's wish. */
+  close(code: number, reason: string): void {
+    this.finish(new ClosedLocally({ code, reason: truncateReason(reason) }))
+  }
+
+  /** Closes by this end's wish without waiting for a peer that does not answer. */
+  abandon(code: number, reason: string): void {
+    this.close(code, reason)
+    this.transport.destroy()
+  }
+
+  /** The first reason wins; everything that kept the connection alive stops at once. */
+  private finish(end: ConnectionEnd): void {
+    if (this.end !== undefined) return
+    this.end = end
+    for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+    const waiting = this.roomWaiters
+    this.roomWaiters = []
+    for (const wake of waiting) wake()
+    if (!this.transportClosed) this.farewell(end)
+    this.resume()
+    metrics.flush(this.counts, this.roundTrip)
+    metrics.ended(end)
+    Deferred.unsafeDone(this.whenEnded, Effect.succeed(end))
+    this.sink.ended(end)
+    this.sink = idleSink
+  }
+
+  private farewell(end: ConnectionEnd): void {
+    switch (end._tag) {
+      case "ClosedLocally":
+      case "PeerViolation":
+        this.transport.close(isSendable(end.code) ? end.code : CloseCode.Normal, end.reason)
+        return
+      case "ReadDeadlineExceeded":
+      case "WriteDeadlineExceeded":
+        // The peer does not answer: it gets the word if it can, and is not waited for.
+        this.transport.close(CloseCode.GoingAway, truncateReason(end.message))
+        this.transport.destroy()
+        return
+      case "ClosedByPeer":
+      case "ConnectionLost":
+        this.transport.destroy()
+    }
+  }
+
+  readonly ended: Effect.Effect<ConnectionEnd> = Deferred.await(this.whenEnded)
+
+  /** Waits until the socket is gone: for the close handshake, then by force. */
+  readonly gone: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.transportClosed) return Effect.void
+    const closed = Deferred.await(this.whenClosed)
+    const bounded = Effect.timeoutOption(closed, Duration.millis(this.options.closeTimeout))
+    return bounded.pipe(
+      Effect.zipRight(
+        Effect.suspend(() => {
+          if (this.transportClosed) return Effect.void
+          this.transport.destroy()
+          return bounded
+        })
+      ),
+      Effect.asVoid
+    )
+  })
+}
+
+/**
+ * Makes a transport's live connection. The transport is run by the caller, once
+ * the sink is set; the scope closes the connection with 1001 if it is still open.
+ */
+export const open = (transport: Transport, options: LiveOptions): Effect.Effect<LiveConnection, never, Scope.Scope> =>
+  Effect.flatMap(Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]), ([clock, runtime, scope]) => {
+    const live = new LiveConnection(transport, options, clock, runtime, scope)
+    return Effect.as(
+      Scope.addFinalizer(
+        scope,
+        Effect.suspend(() => {
+          live.close(CloseCode.GoingAway, "")
+          return live.gone
+        })
+      ),
+      live
+    )
+  })

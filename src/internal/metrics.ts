@@ -1,0 +1,50 @@
+/**
+ * Connection figures as Effect Metrics. Messages only count plain numbers;
+ * what has come together is added at each heartbeat and at the end.
+ */
+import * as Metric from "effect/Metric"
+import * as MetricBoundaries from "effect/MetricBoundaries"
+import type { ConnectionEnd } from "../ConnectionError.js"
+
+const messages = Metric.counter("holdfast_messages_total", { description: "WebSocket messages", incremental: true })
+const bytes = Metric.counter("holdfast_bytes_total", {
+  description: "payload of WebSocket messages: bytes of binary, UTF-16 units of text",
+  incremental: true
+})
+const received = Metric.tagged(messages, "direction", "in")
+const sent = Metric.tagged(messages, "direction", "out")
+const bytesReceived = Metric.tagged(bytes, "direction", "in")
+const bytesSent = Metric.tagged(bytes, "direction", "out")
+const ends = Metric.counter("holdfast_connections_ended_total", {
+  description: "ended connections, by reason",
+  incremental: true
+})
+const roundTrips = Metric.histogram(
+  "holdfast_round_trip_milliseconds",
+  MetricBoundaries.exponential({ start: 1, factor: 2, count: 14 }),
+  "round-trip times of pings"
+)
+
+export interface Counts {
+  messagesIn: number
+  bytesIn: number
+  messagesOut: number
+  bytesOut: number
+  /** What earlier flushes have added. */
+  flushed?: Omit<Counts, "flushed">
+}
+
+/** Adds what has come since the last flush to the global metrics. */
+export const flush = (counts: Counts, roundTrip: number | undefined): void => {
+  const { flushed, ...now } = counts
+  received.unsafeUpdate(now.messagesIn - (flushed?.messagesIn ?? 0), [])
+  sent.unsafeUpdate(now.messagesOut - (flushed?.messagesOut ?? 0), [])
+  bytesReceived.unsafeUpdate(now.bytesIn - (flushed?.bytesIn ?? 0), [])
+  bytesSent.unsafeUpdate(now.bytesOut - (flushed?.bytesOut ?? 0), [])
+  counts.flushed = now
+  if (roundTrip !== undefined) roundTrips.unsafeUpdate(roundTrip, [])
+}
+
+export const ended = (end: ConnectionEnd): void => {
+  Metric.tagged(ends, "reason", end._tag).unsafeUpdate(1, [])
+}

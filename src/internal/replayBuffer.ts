@@ -1,0 +1,82 @@
+/**
+ * Messages sent and not yet acknowledged, by sequence number. Bounded by the
+ * caller: it asks `hasRoom` before it pushes.
+ */
+import type { Payload } from "../Codec.js"
+
+export interface Entry {
+  readonly seq: number
+  readonly payload: Payload
+  readonly size: number
+  /** Asks the peer to acknowledge at once. */
+  readonly confirm: boolean
+  /** Bytes of all messages pushed up to and with this one. */
+  readonly offset: number
+}
+
+export interface Bounds {
+  readonly messages: number
+  readonly bytes: number
+}
+
+export class ReplayBuffer {
+  private entries: Array<Entry | undefined> = []
+  /** Index of the oldest entry: those before it are released. */
+  private head = 0
+  bytes = 0
+  private pushed = 0
+  /** The `offset` of the last message released. */
+  releasedOffset = 0
+
+  constructor(private readonly bounds: Bounds) {}
+
+  get size(): number {
+    return this.entries.length - this.head
+  }
+
+  /** Whether a message of this size may be pushed. An empty buffer takes any. */
+  hasRoom(size: number): boolean {
+    return this.size === 0 || (this.size < this.bounds.messages && this.bytes + size <= this.bounds.bytes)
+  }
+
+  push(entry: Omit<Entry, "offset">): void {
+    this.pushed += entry.size
+    this.entries.push({ ...entry, offset: this.pushed })
+    this.bytes += entry.size
+  }
+
+  get(seq: number): Entry | undefined {
+    const oldest = this.entries[this.head]
+    return oldest === undefined ? undefined : this.entries[this.head + seq - oldest.seq]
+  }
+
+  /** The entries after a sequence number, oldest first. */
+  after(seq: number): ReadonlyArray<Entry> {
+    return this.entries.slice(this.head).filter((entry) => entry !== undefined && entry.seq > seq) as Array<Entry>
+  }
+
+  release(upTo: number): void {
+    for (;;) {
+      const entry = this.entries[this.head]
+      if (entry === undefined || entry.seq > upTo) break
+      this.bytes -= entry.size
+      this.releasedOffset = entry.offset
+      this.entries[this.head++] = undefined
+    }
+    // Compacted now and then, so that releasing costs O(1) a message.
+    if (this.head > 32 && this.head * 2 > this.entries.length) {
+      this.entries = this.entries.slice(this.head)
+      this.head = 0
+    } else if (this.head === this.entries.length) {
+      this.entries.length = 0
+      this.head = 0
+    }
+  }
+
+  clear(): void {
+    this.entries = []
+    this.head = 0
+    this.bytes = 0
+    this.releasedOffset = this.pushed
+  }
+}

@@ -1,0 +1,57 @@
+/** Values that are watched: the latest for whoever looks, the changes for whoever follows. */
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as PubSub from "effect/PubSub"
+import * as Stream from "effect/Stream"
+
+/** How far a watcher may fall behind before it misses the oldest. */
+const capacity = 64
+
+export interface Events<A> {
+  /** From a callback or a fiber; never waits. */
+  readonly publish: (value: A) => void
+  /** Every value from now on. */
+  readonly changes: Stream.Stream<A>
+  readonly shutdown: Effect.Effect<void>
+}
+
+export const events = <A>(replay = 0): Effect.Effect<Events<A>> =>
+  Effect.map(PubSub.sliding<A>({ capacity, replay }), (pubsub) => ({
+    // A sliding PubSub never suspends its publishers.
+    publish: (value) => void Effect.runSync(PubSub.publish(pubsub, value)),
+    changes: Stream.fromPubSub(pubsub),
+    shutdown: PubSub.shutdown(pubsub)
+  }))
+
+export interface Watched<A> {
+  readonly get: Effect.Effect<A>
+  readonly set: (value: A) => void
+  /** The current value, then each later one, up to and with the last. */
+  readonly changes: Stream.Stream<A>
+  /** Waits for a value that has an answer. */
+  readonly first: <B, E>(answer: (value: A) => Effect.Effect<B, E> | undefined) => Effect.Effect<B, E>
+}
+
+export const make = <A>(initial: A, isLast: (value: A) => boolean): Effect.Effect<Watched<A>> =>
+  Effect.map(events<A>(1), ({ changes: all, publish }) => {
+    let current = initial
+    publish(initial)
+    const changes = Stream.takeUntil(all, isLast)
+    return {
+      get: Effect.sync(() => current),
+      set: (value) => {
+        current = value
+        publish(value)
+      },
+      changes,
+      first: (answer) =>
+        changes.pipe(
+          Stream.filterMap((value) => {
+            const found = answer(value)
+            return found === undefined ? Option.none() : Option.some(found)
+          }),
+          Stream.runHead,
+          Effect.flatMap(Option.getOrElse(() => Effect.dieMessage("the last value had no answer")))
+        )
+    }
+  })

@@ -1,0 +1,246 @@
+/**
+ * Listens with `node:http` and `ws`, alone or on one port with the routes of
+ * an `@effect/platform` HttpServer.
+ *
+ * @since 0.1.0
+ */
+import type * as Http from "node:http"
+import type * as Net from "node:net"
+import type { Duplex } from "node:stream"
+import * as HttpServer from "@effect/platform/HttpServer"
+import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { WebSocketServer } from "ws"
+import { ConnectionLost, ListenFailed } from "../ConnectionError.js"
+import { type Incoming, Listener, type UpgradeRequest } from "../Listener.js"
+import type { Transport } from "../Transport.js"
+import { type Route, SharedServer } from "./internal/sharedServer.js"
+import { WsTransport } from "./internal/wsTransport.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenOptions {
+  /** 0 picks a free one. */
+  readonly port: number
+  /** Default `127.0.0.1`; `0.0.0.0` or `::` listens on every interface. */
+  readonly host?: string | undefined
+  /** The gateway's path. Default `/`. */
+  readonly path?: string | undefined
+}
+
+const answer = (
+  socket: Duplex,
+  status: number,
+  reason: string,
+  body: string,
+  headers: Readonly<Record<string, string>>
+): void => {
+  const lines = Object.entries({
+    Connection: "close",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": String(Buffer.byteLength(body)),
+    ...headers
+  }).map(([name, value]) => `${name}: ${value}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join("")}\r\n${body}`, () => socket.destroy())
+}
+
+const statusText: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  426: "Upgrade Required",
+  429: "Too Many Requests",
+  503: "Service Unavailable"
+}
+
+const refuse = (socket: Duplex, status: number, body: string, headers: Readonly<Record<string, string>> = {}): void =>
+  answer(socket, status, statusText[status] ?? "Refused", `${body}\n`, headers)
+
+const protocolsOf = (request: Http.IncomingMessage): ReadonlyArray<string> =>
+  (request.headers["sec-websocket-protocol"] ?? "")
+    .split(",")
+    .map((name) => name.trim())
+    .filter((name) => name !== "")
+
+const requestOf = (request: Http.IncomingMessage): UpgradeRequest => ({
+  url: request.url ?? "/",
+  headers: request.headers,
+  remoteAddress: `${request.socket.remoteAddress ?? ""}:${request.socket.remotePort ?? ""}`,
+  protocols: protocolsOf(request)
+})
+
+/** Why an upgrade request is none, in words, or undefined (RFC 6455 §4.2.1). */
+const flaw = (request: Http.IncomingMessage): readonly [number, string, Record<string, string>?] | undefined => {
+  if (request.method !== "GET") return [405, `a WebSocket opens with GET, not ${request.method}`, { Allow: "GET" }]
+  if (request.headers.upgrade?.toLowerCase() !== "websocket") {
+    return [426, "this is a WebSocket endpoint: send Upgrade: websocket", { Upgrade: "websocket" }]
+  }
+  if (!/^[+/0-9A-Za-z]{22}==$/.test(request.headers["sec-websocket-key"] ?? "")) {
+    return [400, "Sec-WebSocket-Key must be 16 bytes in base64"]
+  }
+  if (request.headers["sec-websocket-version"] !== "13") {
+    return [426, "this server speaks WebSocket version 13", { "Sec-WebSocket-Version": "13" }]
+  }
+  return undefined
+}
+
+type AcceptOptions = Parameters<Incoming["accept"]>[0]
+
+const webSocketServer = (options: AcceptOptions): WebSocketServer => {
+  // `closeTimeout` is missing from @types/ws.
+  const serverOptions: ConstructorParameters<typeof WebSocketServer>[0] & { readonly closeTimeout: number } = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    autoPong: false,
+    maxPayload: options.maxFrame,
+    closeTimeout: options.closeTimeout,
+    handleProtocols: () => options.protocol
+  }
+  return new WebSocketServer(serverOptions)
+}
+
+class NodeListener {
+  private handler: ((incoming: Incoming) => void) | undefined
+  private stopped = false
+  private readonly servers = new Map<string, WebSocketServer>()
+  readonly route: Route
+
+  constructor(path: string) {
+    this.route = { path, request: this.onRequest, upgrade: this.onUpgrade }
+  }
+
+  private readonly onRequest: Route["request"] = (_request, response) => {
+    response.writeHead(426, { "Content-Type": "text/plain; charset=utf-8", Upgrade: "websocket", Connection: "close" })
+    response.end("this is a WebSocket endpoint: send Upgrade: websocket\n")
+  }
+
+  private readonly onUpgrade: Route["upgrade"] = (request, socket, head) => {
+    // A peer that resets while its upgrade is looked at is no error of the server's.
+    socket.on("error", () => socket.destroy())
+    const found = flaw(request)
+    if (found !== undefined) return refuse(socket, ...found)
+    if (this.handler === undefined) {
+      return refuse(socket, 503, this.stopped ? "the gateway is shutting down" : "the gateway is not ready", {
+        "Retry-After": "1"
+      })
+    }
+    this.handler(this.incoming(request, socket, head))
+  }
+
+  private incoming(request: Http.IncomingMessage, socket: Duplex, head: Buffer): Incoming {
+    return {
+      request: requestOf(request),
+      accept: (options) =>
+        Effect.acquireRelease(this.accept(request, socket, head, options), (transport) =>
+          Effect.sync(() => transport.destroy())
+        ),
+      refuse: (status, body, headers) => Effect.sync(() => refuse(socket, status, body, headers))
+    }
+  }
+
+  private accept(
+    request: Http.IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    options: AcceptOptions
+  ): Effect.Effect<Transport, ConnectionLost> {
+    return Effect.async((resume) => {
+      const lost = () =>
+        resume(Effect.fail(new ConnectionLost({ cause: new Error("the peer left during the upgrade") })))
+      if (socket.destroyed) return lost()
+      const key = `${options.protocol} ${options.maxFrame} ${options.closeTimeout}`
+      const server = this.servers.get(key) ?? webSocketServer(options)
+      this.servers.set(key, server)
+      socket.once("close", lost)
+      server.handleUpgrade(request, socket, head, (ws) => {
+        socket.off("close", lost)
+        const { remoteAddress } = requestOf(request)
+        // The socket of an HTTP server is a net.Socket.
+        resume(Effect.succeed(new WsTransport(ws, socket as Net.Socket, remoteAddress)))
+      })
+    })
+  }
+
+  readonly listen = (handler: (incoming: Incoming) => void): Effect.Effect<void, ListenFailed, Scope.Scope> =>
+    Effect.suspend(() => {
+      if (this.handler !== undefined) {
+        const cause = new Error("a gateway listens on this path already")
+        return Effect.fail(new ListenFailed({ address: this.route.path, cause }))
+      }
+      this.handler = handler
+      this.stopped = false
+      return Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          this.handler = undefined
+          this.stopped = true
+        })
+      )
+    })
+}
+
+const makeServer = (path: string): { readonly server: SharedServer; readonly listener: NodeListener } => {
+  const server = new SharedServer()
+  const listener = new NodeListener(path)
+  server.route = listener.route
+  server.fallback = {
+    request: (_request, response) => {
+      response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" })
+      response.end(`nothing is here; the gateway is at ${path}\n`)
+    },
+    upgrade: (_request, socket) => {
+      socket.on("error", () => socket.destroy())
+      refuse(socket, 404, `nothing is here; the gateway is at ${path}`)
+    }
+  }
+  return { server, listener }
+}
+
+const address = (host: string, port: number, path: string): string =>
+  `ws://${host.includes(":") ? `[${host}]` : host}:${port}${path}`
+
+/** The host that a client on this machine dials. */
+const dialable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host)
+
+/**
+ * The Listener and the platform's HttpServer on one port: the gateway has its
+ * `path`, every other request goes to what `HttpServer.serve` serves. Fails
+ * with `ListenFailed` when the port cannot be had.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerHttp = (options: ListenOptions): Layer.Layer<Listener | HttpServer.HttpServer, ListenFailed> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      const host = options.host ?? "127.0.0.1"
+      const path = options.path ?? "/"
+      const { listener, server } = makeServer(path)
+      const http = yield* NodeHttpServer.make(() => server, { port: options.port, host }).pipe(
+        Effect.mapError((error) => new ListenFailed({ address: `${host}:${options.port}`, cause: error.cause }))
+      )
+      // Before the server closes, which would wait for requests and keep-alive connections without a bound.
+      yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
+      const port = http.address._tag === "TcpAddress" ? http.address.port : options.port
+      return Context.make(HttpServer.HttpServer, http).pipe(
+        Context.add(Listener, { address: address(dialable(host), port, path), listen: listener.listen })
+      )
+    })
+  )
+
+/**
+ * The Listener alone on a port: every request but the gateway's is answered
+ * 404. Fails with `ListenFailed` when the port cannot be had.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options: ListenOptions): Layer.Layer<Listener, ListenFailed> =>
+  Layer.project(layerHttp(options), Listener, Listener, (listener) => listener)

@@ -1,0 +1,59 @@
+/**
+ * An HTTP server whose one path belongs to a gateway: requests and upgrades of
+ * that path go there, all others to whoever else listens on the server.
+ *
+ * The platform's HttpServer answers every upgrade it hears of, so the choice
+ * must be made before the event is emitted.
+ */
+import * as Http from "node:http"
+import type { Duplex } from "node:stream"
+
+export interface Route {
+  readonly path: string
+  readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
+  readonly upgrade: (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => void
+}
+
+const pathOf = (url: string | undefined): string => {
+  const path = (url ?? "/").split("?", 1)[0] ?? "/"
+  return path === "" ? "/" : path
+}
+
+type Answers = Pick<Route, "request" | "upgrade">
+
+export class SharedServer extends Http.Server {
+  route: Route | undefined
+  /** Answers what nobody else listens for. */
+  fallback: Answers | undefined
+
+  constructor() {
+    super()
+    // Node takes upgrades for plain requests unless somebody listens.
+    this.on("upgrade", () => {})
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
+  override emit(event: any, ...args: Array<any>): boolean {
+    if (event === "request") {
+      const [request, response] = args as [Http.IncomingMessage, Http.ServerResponse]
+      const target = this.target(request, this.listenerCount("request") > 0)
+      if (target === undefined) return super.emit(event, ...args)
+      target.request(request, response)
+      return true
+    }
+    if (event === "upgrade") {
+      const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
+      const target = this.target(request, this.listenerCount("upgrade") > 1)
+      if (target === undefined) return super.emit(event, ...args)
+      target.upgrade(request, socket, head)
+      return true
+    }
+    return super.emit(event, ...args)
+  }
+
+  /** Who answers, if it is not the other listeners. */
+  private target(request: Http.IncomingMessage, othersListen: boolean): Answers | undefined {
+    if (this.route !== undefined && pathOf(request.url) === this.route.path) return this.route
+    return othersListen ? undefined : this.fallback
+  }
+}

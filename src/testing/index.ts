@@ -1,0 +1,7 @@
+/**
+ * Holdfast under test: connections in memory, time under TestClock.
+ *
+ * @since 0.1.0
+ */
+export * as MemoryNetwork from "./MemoryNetwork.js"
+export * as MemoryTransport from "./MemoryTransport.js"
