@@ -1,0 +1,159 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Session } from "holdfast"
+
+/** Runs events in a row; the last state, and all that was asked for. */
+const run = (state: Session.State, ...events: ReadonlyArray<Session.Event>) => {
+  const effects: Array<Session.Effect> = []
+  let current = state
+  for (const event of events) {
+    const [next, asked] = Session.step(current, event)
+    current = next
+    effects.push(...asked)
+  }
+  return { state: current, effects, tags: effects.map((effect) => effect._tag) }
+}
+
+const attach = (generation: number, peerProcessed = 0, peerOldest = 1, told = 0): Session.Event => ({
+  _tag: "Attach",
+  generation,
+  peerProcessed,
+  peerOldest,
+  told
+})
+
+const received = (seq: number, ack = 0, generation = 1): Session.Event => ({ _tag: "Received", generation, seq, ack })
+
+/** Sends so many messages and has them appended and transmitted. */
+const sent = (count: number): ReadonlyArray<Session.Event> =>
+  Array.from({ length: count }, (_, i): ReadonlyArray<Session.Event> => [
+    { _tag: "Send" },
+    { _tag: "Appended", upTo: i + 1 },
+    { _tag: "Transmitted", seq: i + 1, ack: 0 }
+  ]).flat()
+
+const initial = Session.initial(4)
+const attached = run(initial, attach(1)).state
+
+describe("Session.step", () => {
+  it("delivers in order, and suppresses what it has delivered before", () => {
+    const { tags } = run(attached, received(1), received(2), received(1), received(2), received(3))
+    assert.deepStrictEqual(tags, ["Deliver", "Deliver", "Suppress", "Suppress", "Deliver"])
+  })
+
+  it("acknowledges a duplicate again, whose acknowledgement was lost", () => {
+    const before = run(
+      attached,
+      received(1),
+      { _tag: "Processed", seq: 1 },
+      { _tag: "Recorded", upTo: 1 },
+      { _tag: "AckSent", upTo: 1 }
+    ).state
+    const { state, tags } = run(before, received(1))
+    assert.deepStrictEqual(tags, ["Suppress", "AckDue"])
+    assert.strictEqual(state.ackSent, 0)
+  })
+
+  it("a gap is a violation", () => {
+    const { effects, state } = run(attached, received(1), received(3))
+    assert.deepStrictEqual(effects.at(-1), { _tag: "Violation", reason: "gap: message 3 came, 2 was expected" })
+    assert.strictEqual(state.received, 1)
+  })
+
+  it("an acknowledgement never earned is a violation, in data and in ack", () => {
+    const before = run(attached, ...sent(2)).state
+    const reason = "ack 3, but the last message sent was 2"
+    assert.deepStrictEqual(run(before, received(1, 3)).effects, [{ _tag: "Violation", reason }])
+    assert.deepStrictEqual(run(before, { _tag: "Acknowledged", generation: 1, ack: 3 }).effects, [
+      { _tag: "Violation", reason }
+    ])
+  })
+
+  it("a message that was appended and has not left cannot be acknowledged", () => {
+    const before = run(attached, { _tag: "Send" }, { _tag: "Appended", upTo: 1 }).state
+    assert.deepStrictEqual(run(before, { _tag: "Acknowledged", generation: 1, ack: 1 }).tags, ["Violation"])
+  })
+
+  it("more messages than the window without acknowledgement are a violation", () => {
+    const { tags } = run(attached, received(1), received(2), received(3), received(4), received(5))
+    assert.deepStrictEqual(tags, ["Deliver", "Deliver", "Deliver", "Deliver", "Violation"])
+  })
+
+  it("nothing leaves before the store has it", () => {
+    const { state, tags } = run(attached, { _tag: "Send" })
+    assert.deepStrictEqual(tags, ["Append"])
+    assert.deepStrictEqual(run(state, { _tag: "Appended", upTo: 1 }).tags, ["Transmit"])
+  })
+
+  it("nothing is acknowledged before its processing is recorded", () => {
+    const { state, tags } = run(attached, received(1), { _tag: "Processed", seq: 1 })
+    assert.deepStrictEqual(tags, ["Deliver"])
+    assert.deepStrictEqual(run(state, { _tag: "Recorded", upTo: 1 }).tags, ["AckDue"])
+  })
+
+  it("a handler cannot be done with what was not received, nor out of order", () => {
+    assert.strictEqual(run(attached, { _tag: "Processed", seq: 1 }).state.processed, 0)
+    assert.strictEqual(run(attached, received(1), received(2), { _tag: "Processed", seq: 2 }).state.processed, 0)
+  })
+
+  it("retransmits from what the peer has processed", () => {
+    const before = run(attached, ...sent(3), { _tag: "Detach", generation: 1 }).state
+    const { effects, state } = run(before, attach(2, 1))
+    assert.deepStrictEqual(effects, [{ _tag: "Release", upTo: 1 }, { _tag: "Transmit" }])
+    assert.deepInclude(state, { acked: 1, transmitted: 1, highest: 3, generation: 2 })
+  })
+
+  it("an acknowledgement of what only an earlier connection carried is earned", () => {
+    const before = run(attached, ...sent(3), attach(2, 1)).state
+    const { state, tags } = run(before, { _tag: "Acknowledged", generation: 2, ack: 3 })
+    assert.deepStrictEqual(tags, ["Release"])
+    assert.strictEqual(state.transmitted, 3, "and need not be sent again")
+  })
+
+  it("resumes at position 0, when nothing was received yet", () => {
+    const before = run(attached, { _tag: "Detach", generation: 1 }).state
+    assert.strictEqual(run(before, attach(2)).state.link._tag, "Attached")
+  })
+
+  it("refuses to resume what cannot be complete", () => {
+    const before = run(attached, ...sent(3), { _tag: "Acknowledged", generation: 1, ack: 2 }, received(1)).state
+    const refused = [{ _tag: "Refuse", reason: "incomplete" }]
+    assert.deepStrictEqual(run(before, attach(2, 1)).effects, refused, "released already")
+    assert.deepStrictEqual(run(before, attach(2, 4)).effects, refused, "never sent")
+    assert.deepStrictEqual(run(before, attach(2, 2, 3)).effects, refused, "the peer has dropped message 2")
+    assert.strictEqual(run(before, attach(2, 4)).state, before, "and nothing has changed")
+    assert.deepStrictEqual(run(before, attach(2, 3, 2)).tags, ["Release", "Transmit"])
+  })
+
+  it("owes the acknowledgement of what was processed after the peer was told", () => {
+    const before = run(
+      attached,
+      received(1),
+      { _tag: "Detach", generation: 1 },
+      { _tag: "Processed", seq: 1 },
+      { _tag: "Recorded", upTo: 1 }
+    ).state
+    assert.include(run(before, attach(2, 0, 1, 0)).tags, "AckDue")
+    assert.notInclude(run(before, attach(2, 0, 2, 1)).tags, "AckDue")
+  })
+
+  it("nothing of an old connection touches the session that a newer one has", () => {
+    const before = run(attached, ...sent(1), attach(2)).state
+    for (const stale of [
+      received(1, 0, 1),
+      received(1, 9, 1),
+      { _tag: "Acknowledged", generation: 1, ack: 1 },
+      { _tag: "Detach", generation: 1 },
+      attach(1),
+      attach(2)
+    ] satisfies ReadonlyArray<Session.Event>) {
+      assert.deepStrictEqual(Session.step(before, stale), [before, []])
+    }
+  })
+
+  it("an ended session stays as it is", () => {
+    const { state } = run(attached, { _tag: "End" })
+    for (const event of [{ _tag: "Send" }, received(1), attach(5)] satisfies ReadonlyArray<Session.Event>) {
+      assert.deepStrictEqual(Session.step(state, event), [state, []])
+    }
+  })
+})

@@ -1,0 +1,166 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Layer, TestClock } from "effect"
+import { SessionStore } from "holdfast"
+
+const { SessionStore: Store } = SessionStore
+
+const session = { id: "s", principal: "ann", subprotocol: "holdfast.v1.json", secretHash: "h1" } as const
+const request = { id: "s", principal: "ann", secretHash: "h1", nextSecretHash: "h2" }
+const message = (seq: number) => ({ seq, payload: `"${seq}"`, confirm: false })
+
+/** The laws of a SessionStore, for any implementation. */
+const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
+  describe(`SessionStore: ${name}`, () => {
+    const law = (
+      text: string,
+      body: (store: SessionStore.SessionStore["Type"]) => Effect.Effect<unknown, unknown>
+    ) => it.effect(text, () => Effect.flatMap(Store, body).pipe(Effect.provide(layer)))
+
+    law("attaching raises the generation by one, and gives back what was stored", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.append("s", 1, [message(1), message(2)])
+        yield* store.append("s", 1, [message(3)])
+        yield* store.acknowledge("s", 1, { acked: 1, processed: 7 })
+        const attached = yield* store.attach(request)
+        assert.deepStrictEqual(attached, {
+          _tag: "Attached",
+          session: {
+            id: "s",
+            generation: 2,
+            principal: "ann",
+            subprotocol: "holdfast.v1.json",
+            sent: 3,
+            acked: 1,
+            processed: 7,
+            outbound: [message(2), message(3)]
+          }
+        })
+      })
+    )
+
+    law("an owner of an older generation can change nothing", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.attach(request)
+        for (const operation of [
+          store.append("s", 1, [message(1)]),
+          store.acknowledge("s", 1, { acked: 0, processed: 1 }),
+          store.confirm("s", 1),
+          store.detach("s", 1, 1000),
+          store.remove("s", 1)
+        ]) {
+          assert.deepInclude(yield* Effect.flip(operation), { _tag: "Fenced", id: "s", generation: 1 })
+        }
+        const attached = yield* store.attach({ ...request, secretHash: "h2", nextSecretHash: "h3" })
+        assert.deepInclude(attached._tag === "Attached" ? attached.session : {}, { sent: 0, processed: 0, generation: 3 })
+      })
+    )
+
+    law("the secret before stays valid until the current one is confirmed", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.attach(request)
+        const again = yield* store.attach({ ...request, nextSecretHash: "h3" })
+        assert.strictEqual(again._tag, "Attached", "the welcome with h2 was lost")
+        assert.strictEqual((yield* store.attach({ ...request, secretHash: "h2" }))._tag, "Mismatch", "h2 never arrived")
+        yield* store.confirm("s", 3)
+        assert.strictEqual((yield* store.attach(request))._tag, "Mismatch")
+        assert.strictEqual((yield* store.attach({ ...request, secretHash: "h3" }))._tag, "Attached")
+      })
+    )
+
+    law("a wrong secret or another principal does not attach, and changes nothing", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        assert.strictEqual((yield* store.attach({ ...request, secretHash: "guess" }))._tag, "Mismatch")
+        assert.strictEqual((yield* store.attach({ ...request, principal: "bob" }))._tag, "Mismatch")
+        yield* store.append("s", 1, [message(1)])
+      })
+    )
+
+    law("what was acknowledged does not come back", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.append("s", 1, [message(1), message(2)])
+        yield* store.acknowledge("s", 1, { acked: 2, processed: 5 })
+        yield* store.acknowledge("s", 1, { acked: 1, processed: 4 })
+        const attached = yield* store.attach(request)
+        assert.deepInclude(attached._tag === "Attached" ? attached.session : {}, {
+          acked: 2,
+          processed: 5,
+          outbound: []
+        })
+      })
+    )
+
+    law("a detached session is there at the last millisecond of its window, and expired at the next", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.detach("s", 1, 1000)
+        yield* TestClock.adjust(1000)
+        assert.strictEqual((yield* store.attach(request))._tag, "Attached")
+        yield* TestClock.adjust(5000)
+        yield* store.append("s", 2, [message(1)])
+        yield* store.detach("s", 2, 1000)
+        yield* TestClock.adjust(1001)
+        const late = yield* store.attach({ ...request, secretHash: "h2" })
+        assert.deepStrictEqual(late, { _tag: "Gone", tombstone: { _tag: "Expired" } })
+      })
+    )
+
+    law("expire turns what is over into tombstones, and counts them", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.create({ ...session, id: "other" })
+        yield* store.detach("s", 1, 1000)
+        yield* TestClock.adjust(1001)
+        yield* store.expire
+        assert.strictEqual(yield* store.size, 1)
+        assert.strictEqual((yield* store.attach(request))._tag, "Gone")
+        assert.strictEqual((yield* store.attach({ ...request, id: "other" }))._tag, "Attached")
+      })
+    )
+
+    law("a removed session is unknown, or tells why it is gone", (store) =>
+      Effect.gen(function* () {
+        assert.strictEqual((yield* store.attach(request))._tag, "Unknown")
+        yield* store.create(session)
+        yield* store.remove("s", 1)
+        assert.strictEqual((yield* store.attach(request))._tag, "Unknown")
+        yield* store.create(session)
+        yield* store.remove("s", 1, { _tag: "Ended", reason: "banned" })
+        assert.deepStrictEqual(yield* store.attach(request), {
+          _tag: "Gone",
+          tombstone: { _tag: "Ended", reason: "banned" }
+        })
+        assert.strictEqual(yield* store.size, 0)
+      })
+    )
+  })
+
+laws("memory", Layer.effect(Store, SessionStore.makeMemory()))
+
+describe("SessionStore.makeMemory", () => {
+  it.effect("keeps no more tombstones than it is told", () =>
+    Effect.gen(function* () {
+      const store = yield* SessionStore.makeMemory({ maxTombstones: 2 })
+      for (const id of ["a", "b", "c"]) {
+        yield* store.create({ ...session, id })
+        yield* store.remove(id, 1, { _tag: "Expired" })
+      }
+      const tags = yield* Effect.forEach(["a", "b", "c"], (id) => Effect.map(store.attach({ ...request, id }), (a) => a._tag))
+      assert.deepStrictEqual(tags, ["Unknown", "Gone", "Gone"])
+    })
+  )
+
+  it.scoped("sweeps by itself", () =>
+    Effect.gen(function* () {
+      const store = yield* Store
+      yield* store.create(session)
+      yield* store.detach("s", 1, 1000)
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* store.size, 0)
+    }).pipe(Effect.provide(SessionStore.layerMemory()))
+  )
+})
