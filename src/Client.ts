@@ -76,7 +76,7 @@ export interface Client<ClientMessage, ServerMessage> {
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | NotSent | OutcomeUnknown>
   /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
   readonly reconnect: Effect.Effect<void>
-  /** Sends what was accepted, says bye, and ends; at most `closeTimeout` for each. */
+  /** Sends what was accepted, says bye, waits until the server has processed it, and ends; all within `closeTimeout`. */
   readonly close: Effect.Effect<void>
 }
 

@@ -198,7 +198,14 @@ describe("Connection", () => {
     Effect.gen(function* () {
       const link = MemoryTransport.link()
       const ignore = () => {}
-      link.server.run({ message: ignore, ping: ignore, pong: ignore, congested: ignore, drained: ignore, closed: ignore })
+      link.server.run({
+        message: ignore,
+        ping: ignore,
+        pong: ignore,
+        congested: ignore,
+        drained: ignore,
+        closed: ignore
+      })
       link.server.send("early 1")
       link.server.send("early 2")
       yield* settle

@@ -25,11 +25,14 @@ const received = (seq: number, ack = 0, generation = 1): Session.Event => ({ _ta
 
 /** Sends so many messages and has them appended and transmitted. */
 const sent = (count: number): ReadonlyArray<Session.Event> =>
-  Array.from({ length: count }, (_, i): ReadonlyArray<Session.Event> => [
-    { _tag: "Send" },
-    { _tag: "Appended", upTo: i + 1 },
-    { _tag: "Transmitted", seq: i + 1, ack: 0 }
-  ]).flat()
+  Array.from(
+    { length: count },
+    (_, i): ReadonlyArray<Session.Event> => [
+      { _tag: "Send" },
+      { _tag: "Appended", upTo: i + 1 },
+      { _tag: "Transmitted", seq: i + 1, ack: 0 }
+    ]
+  ).flat()
 
 const initial = Session.initial(4)
 const attached = run(initial, attach(1)).state
@@ -117,9 +120,9 @@ describe("Session.step", () => {
   it("refuses to resume what cannot be complete", () => {
     const before = run(attached, ...sent(3), { _tag: "Acknowledged", generation: 1, ack: 2 }, received(1)).state
     const refused = [{ _tag: "Refuse", reason: "incomplete" }]
-    assert.deepStrictEqual(run(before, attach(2, 1)).effects, refused, "released already")
-    assert.deepStrictEqual(run(before, attach(2, 4)).effects, refused, "never sent")
-    assert.deepStrictEqual(run(before, attach(2, 2, 3)).effects, refused, "the peer has dropped message 2")
+    assert.deepStrictEqual<unknown>(run(before, attach(2, 1)).effects, refused, "released already")
+    assert.deepStrictEqual<unknown>(run(before, attach(2, 4)).effects, refused, "never sent")
+    assert.deepStrictEqual<unknown>(run(before, attach(2, 2, 3)).effects, refused, "the peer has dropped message 2")
     assert.strictEqual(run(before, attach(2, 4)).state, before, "and nothing has changed")
     assert.deepStrictEqual(run(before, attach(2, 3, 2)).tags, ["Release", "Transmit"])
   })

@@ -11,10 +11,8 @@ const message = (seq: number) => ({ seq, payload: `"${seq}"`, confirm: false })
 /** The laws of a SessionStore, for any implementation. */
 const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
   describe(`SessionStore: ${name}`, () => {
-    const law = (
-      text: string,
-      body: (store: SessionStore.SessionStore["Type"]) => Effect.Effect<unknown, unknown>
-    ) => it.effect(text, () => Effect.flatMap(Store, body).pipe(Effect.provide(layer)))
+    const law = (text: string, body: (store: SessionStore.SessionStore["Type"]) => Effect.Effect<unknown, unknown>) =>
+      it.effect(text, () => Effect.flatMap(Store, body).pipe(Effect.provide(layer)))
 
     law("attaching raises the generation by one, and gives back what was stored", (store) =>
       Effect.gen(function* () {
@@ -53,7 +51,11 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
           assert.deepInclude(yield* Effect.flip(operation), { _tag: "Fenced", id: "s", generation: 1 })
         }
         const attached = yield* store.attach({ ...request, secretHash: "h2", nextSecretHash: "h3" })
-        assert.deepInclude(attached._tag === "Attached" ? attached.session : {}, { sent: 0, processed: 0, generation: 3 })
+        assert.deepInclude(attached._tag === "Attached" ? attached.session : {}, {
+          sent: 0,
+          processed: 0,
+          generation: 3
+        })
       })
     )
 
@@ -149,7 +151,9 @@ describe("SessionStore.makeMemory", () => {
         yield* store.create({ ...session, id })
         yield* store.remove(id, 1, { _tag: "Expired" })
       }
-      const tags = yield* Effect.forEach(["a", "b", "c"], (id) => Effect.map(store.attach({ ...request, id }), (a) => a._tag))
+      const tags = yield* Effect.forEach(["a", "b", "c"], (id) =>
+        Effect.map(store.attach({ ...request, id }), (a) => a._tag)
+      )
       assert.deepStrictEqual(tags, ["Unknown", "Gone", "Gone"])
     })
   )

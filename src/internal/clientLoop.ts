@@ -20,6 +20,7 @@ import type * as Protocol from "../Protocol.js"
 import type { Backoff } from "../Reconnect.js"
 import * as Session from "../Session.js"
 import * as ackTimer from "./ackTimer.js"
+import { bounded } from "./bounded.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
@@ -166,7 +167,7 @@ export class ClientLoop<R> {
   private welcomed(live: LiveConnection, welcome: Protocol.Welcome, told: number): void {
     const start = this.startOf(welcome)
     const { generation, limits, processed, secret, session } = welcome
-    this.driver.peer = limits
+    this.driver.obey(limits)
     const event = {
       generation,
       peerProcessed: processed,
@@ -267,19 +268,21 @@ export class ClientLoop<R> {
       if (this.driver.endReason !== undefined) return
       if (this.stopping !== undefined) return yield* Effect.asVoid(Deferred.await(this.whenEnded))
       this.stopping = reason
-      const { codec, options } = this.config
-      const bounded = Effect.timeoutOption(options.closeTimeout)
-      if (this.driver.live !== undefined) yield* bounded(this.driver.close)
-      const live = this.driver.live
-      if (live !== undefined) {
-        this.byeSent = true
-        live.write(codec.encode({ type: "bye" }))
-        // The server answers by closing, after it has processed all that came before.
-        yield* bounded(live.ended)
-        live.close(CloseCode.Normal, "bye")
-      }
+      const { closeTimeout } = this.config.options
+      if (this.driver.live !== undefined) yield* bounded(this.farewell, closeTimeout)
+      this.driver.live?.abandon(CloseCode.Normal, "bye")
       this.finish(reason)
       if (this.fiber !== undefined) yield* Fiber.interrupt(this.fiber)
     })
   }
+
+  /** Writes what was accepted, says bye, and waits for the server to close when it has processed it all. */
+  private readonly farewell: Effect.Effect<void> = Effect.gen(this, function* () {
+    yield* this.driver.close
+    const live = this.driver.live
+    if (live === undefined) return
+    this.byeSent = true
+    live.write(this.config.codec.encode({ type: "bye" }))
+    yield* live.ended
+  })
 }

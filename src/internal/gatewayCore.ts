@@ -25,6 +25,7 @@ import * as SessionState from "../Session.js"
 import { type Attached, SessionStore, type StoredSession } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
+import { bounded } from "./bounded.js"
 import { type Host, HostedSession, type Origin } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
@@ -177,13 +178,16 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const secret = yield* this.credentials.secret
       const nextSecretHash = yield* this.credentials.hash(secret)
       const secretHash = yield* this.credentials.hash(resume.secret)
-      const attach = this.host.store.attach({ id: resume.session, principal: principal.id, secretHash, nextSecretHash })
-      const attached = yield* this.sessions.get(resume.session)?.takeover(attach) ?? attach
-      if (attached._tag === "Attached") return yield* this.restore(caller, resume, attached.session, secret)
-      if (attached._tag === "Gone" && attached.tombstone._tag === "Ended") {
-        return live.close(CloseCode.SessionEnded, attached.tombstone.reason)
-      }
-      yield* this.begin(caller, lostBecause(attached))
+      const request = { id: resume.session, principal: principal.id, secretHash, nextSecretHash }
+      const attach = Effect.flatMap(this.host.store.attach(request), (attached) => {
+        if (attached._tag === "Attached") return this.restore(caller, resume, attached.session, secret)
+        if (attached._tag === "Gone" && attached.tombstone._tag === "Ended") {
+          const { reason } = attached.tombstone
+          return Effect.sync(() => live.close(CloseCode.SessionEnded, reason))
+        }
+        return this.begin(caller, lostBecause(attached))
+      })
+      yield* this.sessions.get(resume.session)?.takeover(attach) ?? attach
     })
   }
 
@@ -196,32 +200,35 @@ export class GatewayCore<C, S, P extends Principal, R> {
   ): Effect.Effect<void, StoreUnavailable> {
     return Effect.suspend(() => {
       const { codec, live, principal } = caller
-      const here = this.sessions.get(stored.id)
-      const session =
-        here ??
-        this.register({
-          id: stored.id,
-          principal,
-          codec,
-          generation: stored.generation,
-          state: SessionState.restored(this.options.replayMessages, stored),
-          outbound: stored.outbound
-        })
-      if (stored.generation < session.generation) {
-        return Effect.sync(() => live.close(CloseCode.TakenOver, "a newer connection of this session took over"))
-      }
+      const known = this.sessions.get(stored.id)
+      // What lives here is the session as it stands only if nobody else has had it since.
+      const here = known?.generation === stored.generation - 1 ? known : undefined
+      if (here === undefined) known?.finish({ _tag: "MovedAway" })
+      const session = here ?? this.register(this.asStored(caller, stored))
       session.generation = stored.generation
       session.principal = principal
-      const fits = codec.subprotocol === stored.subprotocol
-      const refused = fits
-        ? this.connect(session, caller, stored.generation, secret, { resumed: true }, resume)
-        : "incomplete"
+      const refused =
+        codec.subprotocol === stored.subprotocol
+          ? this.connect(session, caller, stored.generation, secret, { resumed: true }, resume)
+          : "incomplete"
       if (here === undefined) session.start()
       if (live.end !== undefined) session.abandoned()
       if (refused === undefined) return Effect.void
       session.finish({ _tag: "Incomplete" })
       return this.begin(caller, refused)
     })
+  }
+
+  private asStored({ codec, principal }: Caller<P>, stored: StoredSession): Origin<P> {
+    const { generation, id, outbound } = stored
+    return {
+      id,
+      principal,
+      codec,
+      generation,
+      state: SessionState.restored(this.options.replayMessages, stored),
+      outbound
+    }
   }
 
   private register(origin: Origin<P>): HostedSession<C, S, P, R> {
@@ -279,8 +286,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       for (const live of this.connections) live.close(CloseCode.ServiceRestart, "the server restarts")
       return Effect.forEach([...this.connections], (live) => live.gone, { concurrency: "unbounded", discard: true })
     })
-    return Effect.zipRight(drained, gone).pipe(
-      Effect.timeoutOption(drainTimeout),
+    return bounded(Effect.zipRight(drained, gone), drainTimeout).pipe(
       Effect.zipRight(
         Effect.sync(() => {
           for (const session of this.sessions.values()) session.finish({ _tag: "Shutdown" })

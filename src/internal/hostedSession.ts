@@ -98,8 +98,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private over: SessionEnd | undefined
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
-  /** Takeovers under way: their outcome decides whether this gateway is fenced. */
-  private attaching = 0
+  private takeovers: Effect.Semaphore | undefined
+  /** A takeover is under way: its outcome decides whether this gateway is fenced. */
+  private attaching = false
   private settled: Array<() => void> = []
   private draining = false
   private lastRecorded = 0
@@ -320,7 +321,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.suspend(() => {
       if (this.ended) return Effect.void
       if (this.generation > generation) return this.owned(operation)
-      if (this.attaching > 0) return Effect.zipRight(this.whenSettled, this.fenced(generation, operation))
+      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(generation, operation))
       this.finish({ _tag: "MovedAway" })
       return Effect.void
     })
@@ -341,21 +342,26 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   // ---- connections
 
-  /** Runs a takeover in the store; until it is known, being fenced proves nothing. */
+  /**
+   * Runs a takeover, one at a time, so that generations are learned in their
+   * order. Until its outcome is known, being fenced proves nothing.
+   */
   takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    return Effect.acquireUseRelease(
+    this.takeovers ??= Effect.unsafeMakeSemaphore(1)
+    const run = Effect.acquireUseRelease(
       Effect.sync(() => {
-        this.attaching++
+        this.attaching = true
       }),
       () => attach,
       () =>
         Effect.sync(() => {
-          this.attaching--
+          this.attaching = false
           const settled = this.settled
           this.settled = []
           for (const wake of settled) wake()
         })
     )
+    return this.takeovers.withPermits(1)(run)
   }
 
   /** A connection has become the session's, in the store; now it acts for it here. */

@@ -5,7 +5,6 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
-import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
@@ -26,6 +25,7 @@ import * as Heartbeat from "../Heartbeat.js"
 import * as ReadDeadline from "../ReadDeadline.js"
 import type { CloseEvent, Receiver, Transport } from "../Transport.js"
 import * as WriteDeadline from "../WriteDeadline.js"
+import { bounded } from "./bounded.js"
 import * as metrics from "./metrics.js"
 
 /** Who hears of a connection's frames. Called synchronously; must not throw. */
@@ -300,18 +300,13 @@ export class LiveConnection implements Receiver {
   /** Waits until the socket is gone: for the close handshake, then by force. */
   readonly gone: Effect.Effect<void> = Effect.suspend(() => {
     if (this.transportClosed) return Effect.void
-    const closed = Deferred.await(this.whenClosed)
-    const bounded = Effect.timeoutOption(closed, Duration.millis(this.options.closeTimeout))
-    return bounded.pipe(
-      Effect.zipRight(
-        Effect.suspend(() => {
-          if (this.transportClosed) return Effect.void
-          this.transport.destroy()
-          return bounded
-        })
-      ),
-      Effect.asVoid
-    )
+    const closed = bounded(Deferred.await(this.whenClosed), this.options.closeTimeout)
+    const forced = Effect.suspend(() => {
+      if (this.transportClosed) return Effect.void
+      this.transport.destroy()
+      return closed
+    })
+    return Effect.asVoid(Effect.zipRight(closed, forced))
   })
 }
 

@@ -69,7 +69,6 @@ interface SeqWaiter<E> {
 
 export interface DriverOptions {
   readonly codec: Codec
-  /** What the peer may have unprocessed here, and the largest message to it. */
   readonly limits: Protocol.Limits
   readonly bounds: { readonly messages: number; readonly bytes: number }
   readonly state: Session.State
@@ -88,8 +87,8 @@ export class SessionDriver implements Acknowledging {
   readonly counts = { replayed: 0, suppressed: 0 }
   /** Why the session is over. */
   endReason: string | undefined
-  /** What the peer takes. */
-  peer: Protocol.Limits
+  /** What either end may have in flight, and the largest message. */
+  private limits: Protocol.Limits
 
   private buffer: ReplayBuffer
   private inbox: Array<Inbound> = []
@@ -105,14 +104,17 @@ export class SessionDriver implements Acknowledging {
   private appending = false
   private replayUntil: number | undefined
   private incoming: { readonly data: Protocol.Data; readonly size: number } | undefined
-  private readonly maxInboxBytes: number
 
   constructor(private readonly options: DriverOptions) {
     this.state = options.state
-    this.peer = options.limits
+    this.limits = options.limits
     this.buffer = new ReplayBuffer(options.bounds)
-    const { bytes, maxMessage, messages } = options.limits
-    this.maxInboxBytes = Math.max(bytes, maxMessage) + messages * envelopeAllowance
+  }
+
+  /** The server's limits hold for both directions. */
+  obey(limits: Protocol.Limits): void {
+    this.limits = limits
+    this.state = { ...this.state, window: limits.messages }
   }
 
   /** Puts back what a store remembers of the messages to the peer. */
@@ -273,7 +275,7 @@ export class SessionDriver implements Acknowledging {
   private fitsPeer(entry: Entry): boolean {
     const inFlight = this.state.transmitted - this.state.acked
     if (inFlight === 0) return true
-    return inFlight < this.peer.messages && entry.offset - this.buffer.releasedOffset <= this.peer.bytes
+    return inFlight < this.limits.messages && entry.offset - this.buffer.releasedOffset <= this.limits.bytes
   }
 
   private release(upTo: number): void {
@@ -292,10 +294,11 @@ export class SessionDriver implements Acknowledging {
     const incoming = this.incoming
     if (incoming === undefined) return
     this.inboxBytes += incoming.size
-    if (this.inboxBytes > this.maxInboxBytes) {
+    const { bytes, maxMessage, messages } = this.limits
+    if (this.inboxBytes > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {
       this.live?.violate(
         CloseCode.ProtocolViolation,
-        `more than ${this.options.limits.bytes} bytes sent without waiting for acknowledgement`
+        `more than ${bytes} bytes sent without waiting for acknowledgement`
       )
       return
     }
@@ -308,7 +311,7 @@ export class SessionDriver implements Acknowledging {
 
   private ackSoon(): void {
     const behind = this.state.recorded - this.state.ackSent
-    if (behind * 4 >= this.options.limits.messages) this.sendAck()
+    if (behind * 4 >= this.limits.messages) this.sendAck()
     else this.options.ackTimer.add(this)
   }
 
@@ -347,8 +350,8 @@ export class SessionDriver implements Acknowledging {
       if (this.endReason !== undefined) return Effect.fail(new SessionClosed({ reason: this.endReason }))
       if (this.closing) return Effect.fail(new SessionClosed({ reason: "it is being closed" }))
       const size = byteLength(payload)
-      if (size > this.peer.maxMessage) {
-        return Effect.fail(new MessageTooLarge({ size, limit: this.peer.maxMessage }))
+      if (size > this.limits.maxMessage) {
+        return Effect.fail(new MessageTooLarge({ size, limit: this.limits.maxMessage }))
       }
       if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm))
       return Effect.flatMap(this.whenRoom(payload, size, confirm), (accepted) => this.whenAppended(accepted))

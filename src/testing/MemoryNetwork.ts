@@ -49,6 +49,8 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly cut: Effect.Effect<void>
     /** What becomes of dials from now on. */
     readonly reach: (reach: Reach) => Effect.Effect<void>
+    /** Does this to each link made from now on, before anything passes. */
+    readonly onLink: (change: (link: Link) => void) => Effect.Effect<void>
     /** How often was dialled. */
     readonly dials: Effect.Effect<number>
   }
@@ -74,6 +76,7 @@ const make = (clientPings: boolean) => {
   let open: Array<Link> = []
   let dials = 0
   let reach: Reach = { _tag: "Open" }
+  let onLink: (link: Link) => void = () => {}
   let handler: ((incoming: Incoming) => void) | undefined
 
   const links = (): Array<Link> => {
@@ -99,6 +102,7 @@ const make = (clientPings: boolean) => {
             if (abandoned) return Effect.fail(new ConnectionLost({}))
             const made = link({ protocol, maxFrame: { server: maxFrame, client: request.maxFrame }, clientPings })
             links().push(made)
+            onLink(made)
             resume(Effect.succeed(made.client))
             return Effect.acquireRelease(Effect.succeed(made.server), (server) => Effect.sync(() => server.destroy()))
           }),
@@ -152,19 +156,25 @@ const make = (clientPings: boolean) => {
       Effect.sync(() => {
         reach = next
       }),
+    onLink: (change) =>
+      Effect.sync(() => {
+        onLink = change
+      }),
     dials: Effect.sync(() => dials)
   }
 
-  return Context.make(MemoryNetwork, network).pipe(
+  const services = Context.make(MemoryNetwork, network).pipe(
     Context.add(Dialer, { dial }),
     Context.add(Listener, { address: "memory:", listen }),
     Context.add(Credentials, credentials())
   )
+  return { network, services }
 }
 
 /**
  * A network in memory. With `clientPings: false` its clients are like
- * browsers, which cannot ping.
+ * browsers, which cannot ping. When the layer is released every link is cut,
+ * so that what is closed after it need not wait for a clock that stands still.
  *
  * @since 0.1.0
  * @category layers
@@ -172,4 +182,9 @@ const make = (clientPings: boolean) => {
 export const layer = (options?: {
   readonly clientPings?: boolean | undefined
 }): Layer.Layer<MemoryNetwork | Dialer | Listener | Credentials> =>
-  Layer.effectContext(Effect.sync(() => make(options?.clientPings ?? true)))
+  Layer.scopedContext(
+    Effect.acquireRelease(
+      Effect.sync(() => make(options?.clientPings ?? true)),
+      ({ network }) => network.cut
+    ).pipe(Effect.map(({ services }) => services))
+  )

@@ -72,6 +72,7 @@ class End implements Transport {
   private waitingBytes = 0
   private acceptedBytes = 0
   private stalled = false
+  private wasCongested = false
   private paused = false
   private scheduled = false
   private closeSent = false
@@ -128,21 +129,32 @@ class End implements Transport {
     this.waiting.push(packet)
     this.waitingBytes += packet.size
     this.flush()
-    if (this.waitingBytes > 0) this.receiver?.congested()
+    if (this.waitingBytes > 0) this.schedule()
   }
 
   /** Moves to the peer what the wire takes. */
   flush(): void {
     const { peer } = this
     if (peer === undefined) return
-    const hadWaiting = this.waitingBytes > 0
     while (!this.stalled && (this.silent || peer.arrivedBytes < this.capacity)) {
       const packet = this.waiting.shift()
       if (packet === undefined) break
       this.waitingBytes -= packet.size
       if (!this.silent && peer.isOpen) peer.arrive(packet)
     }
-    if (hadWaiting && this.waitingBytes === 0 && this.end === undefined) this.receiver?.drained()
+    if (this.wasCongested && this.waitingBytes === 0) this.schedule()
+  }
+
+  /** Tells the writer how the wire takes what it wrote. */
+  private tellBacklog(receiver: Receiver): void {
+    if (this.end !== undefined) return
+    if (this.waitingBytes > 0) {
+      this.wasCongested = true
+      receiver.congested()
+    } else if (this.wasCongested) {
+      this.wasCongested = false
+      receiver.drained()
+    }
   }
 
   setStalled(stalled: boolean): void {
@@ -196,6 +208,7 @@ class End implements Transport {
       this.receive(receiver, packet)
     }
     this.peer?.flush()
+    this.tellBacklog(receiver)
     if (this.end !== undefined && !this.told) {
       this.told = true
       receiver.closed(this.end)

@@ -1,0 +1,13 @@
+/** Waiting with a bound, in finalizers too. */
+import * as Effect from "effect/Effect"
+import type * as Option from "effect/Option"
+
+/**
+ * Runs an effect for so many milliseconds at the most. `Effect.timeout` alone
+ * does not bound what a finalizer waits for: finalizers are uninterruptible,
+ * and so is all that they run.
+ */
+export const bounded = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  millis: number
+): Effect.Effect<Option.Option<A>, E, R> => Effect.timeoutOption(Effect.interruptible(effect), millis)
