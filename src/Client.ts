@@ -17,7 +17,7 @@ import type { InvalidOption, MessageInvalid, MessageTooLarge, NotSent, OutcomeUn
 import { SessionClosed } from "./ConnectionError.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
-import * as inbox from "./internal/inbox.js"
+import * as inboxStream from "./internal/inboxStream.js"
 import * as messageCodec from "./internal/messageCodec.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import * as Options from "./Options.js"
@@ -125,7 +125,7 @@ export const make = <ClientMessage, ServerMessage, R = never>(
             : undefined
       ),
       ended,
-      messages: inbox.stream(driver, messageCodec.decoder(options.messages.server), (error) =>
+      messages: inboxStream.make(driver, messageCodec.decoder(options.messages.server), (error) =>
         Effect.flatMap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
       ),
       events: loop.events.changes,

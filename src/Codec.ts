@@ -195,20 +195,13 @@ const packInteger = (n: number): Uint8Array => {
   return new Uint8Array(view.buffer)
 }
 
-/** MessagePack's 64-bit integers arrive as bigint; the protocol's are numbers. */
+/** MessagePack's 64-bit integers arrive as bigint; the protocol's own, which the body's are not, are numbers. */
 const narrowIntegers = (value: unknown): unknown => {
-  if (typeof value !== "object" || value === null) return value
-  const message = value as Record<string, unknown>
-  for (const field of ["seq", "ack", "id", "generation", "processed", "retryAfter"]) {
-    const n = message[field]
-    if (typeof n === "bigint" && n <= BigInt(Number.MAX_SAFE_INTEGER) && n >= 0n) message[field] = Number(n)
-  }
-  if (typeof message.resume === "object" && message.resume !== null) {
-    const resume = message.resume as Record<string, unknown>
-    if (typeof resume.processed === "bigint") resume.processed = Number(resume.processed)
-    if (typeof resume.oldest === "bigint") resume.oldest = Number(resume.oldest)
-  }
-  return message
+  if (typeof value === "bigint") return Number(value)
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value
+  return Object.fromEntries(
+    Object.entries(value).map(([field, inner]) => [field, field === "body" ? inner : narrowIntegers(inner)])
+  )
 }
 
 /**

@@ -187,7 +187,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         }
         return this.begin(caller, lostBecause(attached))
       })
-      yield* this.sessions.get(resume.session)?.takeover(attach) ?? attach
+      yield* this.sessions.get(resume.session)?.ownership.takeover(attach) ?? attach
     })
   }
 
@@ -202,10 +202,10 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const { codec, live, principal } = caller
       const known = this.sessions.get(stored.id)
       // What lives here is the session as it stands only if nobody else has had it since.
-      const here = known?.generation === stored.generation - 1 ? known : undefined
+      const here = known?.ownership.generation === stored.generation - 1 ? known : undefined
       if (here === undefined) known?.finish({ _tag: "MovedAway" })
       const session = here ?? this.register(this.asStored(caller, stored))
-      session.generation = stored.generation
+      session.ownership.generation = stored.generation
       session.principal = principal
       const refused =
         codec.subprotocol === stored.subprotocol

@@ -7,19 +7,21 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import * as Schedule from "effect/Schedule"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import type { Fenced, MessageInvalid, StoreUnavailable } from "../ConnectionError.js"
+import type { MessageInvalid } from "../ConnectionError.js"
 import type { Gateway, Handlers, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
-import type { SessionStore, StoredMessage, Tombstone } from "../SessionStore.js"
+import type { SessionStore, StoredMessage } from "../SessionStore.js"
 import type { AckTimer } from "./ackTimer.js"
+import type { Inbound } from "./inbox.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
-import { type Hooks, type Inbound, SessionDriver } from "./sessionDriver.js"
+import { Ownership, storeRetry } from "./ownership.js"
+import { type Hooks, SessionDriver } from "./sessionDriver.js"
+import { closing, tombstone } from "./sessionEnd.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -48,60 +50,17 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
-/** A failing store is tried again for as long as the session lives. */
-const storeRetry = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
-
-const closing = (end: SessionEnd): readonly [code: number, reason: string] => {
-  switch (end._tag) {
-    case "Bye":
-      return [CloseCode.Normal, "bye"]
-    case "Expired":
-      return [CloseCode.SessionEnded, "the session expired"]
-    case "Ended":
-      return [CloseCode.SessionEnded, end.reason]
-    case "HandlerFailed":
-      return [CloseCode.SessionEnded, "the server failed to handle a message"]
-    case "Overflow":
-      return [CloseCode.TooSlow, "more messages wait than are kept"]
-    case "Incomplete":
-      return [CloseCode.SessionEnded, "the session cannot go on"]
-    case "MovedAway":
-      return [CloseCode.TakenOver, "the session was resumed on another gateway"]
-    case "Shutdown":
-      return [CloseCode.ServiceRestart, "the server restarts"]
-  }
-}
-
-const tombstone = (end: SessionEnd): Tombstone | undefined => {
-  switch (end._tag) {
-    case "Expired":
-      return { _tag: "Expired" }
-    case "Overflow":
-      return { _tag: "Overflow" }
-    case "Ended":
-    case "HandlerFailed":
-      return { _tag: "Ended", reason: closing(end)[1] }
-    default:
-      return undefined
-  }
-}
-
 export class HostedSession<C, S, P extends Principal, R> implements Session<S, P> {
   readonly id: string
   readonly codec: Codec
   principal: P
-  /** The store's generation that this gateway owns. */
-  generation: number
+  readonly ownership: Ownership
   readonly driver: SessionDriver
   readonly since: number
 
   private over: SessionEnd | undefined
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
-  private takeovers: Effect.Semaphore | undefined
-  /** A takeover is under way: its outcome decides whether this gateway is fenced. */
-  private attaching = false
-  private settled: Array<() => void> = []
   private draining = false
   private lastRecorded = 0
 
@@ -112,13 +71,17 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.id = origin.id
     this.codec = origin.codec
     this.principal = origin.principal
-    this.generation = origin.generation
+    this.ownership = new Ownership(
+      origin.generation,
+      () => this.ended,
+      () => this.finish({ _tag: "MovedAway" })
+    )
     this.since = host.now()
     const { replayBytes, replayMessages } = host.options
     const hooks: Hooks = {
       control: (message, live) => this.control(message, live),
       detached: () => this.detached(),
-      proved: () => void host.fork(this.owned((generation) => host.store.confirm(this.id, generation))),
+      proved: () => void host.fork(this.ownership.run((generation) => host.store.confirm(this.id, generation))),
       append: (entries, done) => this.append(entries, done)
     }
     this.driver = new SessionDriver({
@@ -177,7 +140,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
         id: this.id,
         principal: this.principal.id,
         since: this.since,
-        generation: this.generation,
+        generation: this.ownership.generation,
         connection:
           live === undefined
             ? undefined
@@ -188,7 +151,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
                 roundTrip: live.roundTrip
               },
         unacknowledged: this.driver.buffered,
-        unprocessed: this.driver.unprocessed,
+        unprocessed: this.driver.inbox.length,
         ...this.driver.counts
       }
     })
@@ -207,7 +170,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   })
 
   private readonly receive: Effect.Effect<void, unknown, R> = Effect.suspend(() =>
-    Effect.matchEffect(this.driver.take, {
+    Effect.matchEffect(this.driver.inbox.take, {
       onFailure: () => this.nothingMore,
       onSuccess: (batch) => Effect.zipRight(this.handle(batch, 0), this.receive)
     })
@@ -257,7 +220,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       this.lastRecorded = this.host.now()
       if (processed === recorded) return Effect.void
       return Effect.map(
-        this.owned((generation) => this.host.store.acknowledge(this.id, generation, { acked, processed })),
+        this.ownership.run((generation) => this.host.store.acknowledge(this.id, generation, { acked, processed })),
         () => this.driver.recorded(processed, now)
       )
     })
@@ -288,8 +251,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (over._tag === "MovedAway") return Effect.void
     const done =
       over._tag === "Shutdown"
-        ? store.detach(this.id, this.generation, options.resumeWindow)
-        : store.remove(this.id, this.generation, tombstone(over))
+        ? store.detach(this.id, this.ownership.generation, options.resumeWindow)
+        : store.remove(this.id, this.ownership.generation, tombstone(over))
     return done.pipe(
       // Another gateway has it: nothing of it is ours to remove.
       Effect.catchTag("Fenced", () => Effect.void),
@@ -300,40 +263,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   // ---- the store
 
-  /** Runs a store operation as the owner, for as long as this gateway is. */
-  private owned(
-    operation: (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
-  ): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const generation = this.generation
-      return operation(generation).pipe(
-        Effect.retry({ schedule: storeRetry, while: (error) => error._tag === "StoreUnavailable" && !this.ended }),
-        Effect.catchAll((error) => (error._tag === "Fenced" ? this.fenced(generation, operation) : Effect.void))
-      )
-    })
-  }
-
-  /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
-  private fenced(
-    generation: number,
-    operation: (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
-  ): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.ended) return Effect.void
-      if (this.generation > generation) return this.owned(operation)
-      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(generation, operation))
-      this.finish({ _tag: "MovedAway" })
-      return Effect.void
-    })
-  }
-
-  private readonly whenSettled: Effect.Effect<void> = Effect.async((resume) => {
-    this.settled.push(() => resume(Effect.void))
-  })
-
   private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<void, unknown>) => void): void {
     const messages = entries.map(({ confirm, payload, seq }) => ({ confirm, payload, seq }))
-    const fiber = this.host.fork(this.owned((generation) => this.host.store.append(this.id, generation, messages)))
+    const fiber = this.host.fork(
+      this.ownership.run((generation) => this.host.store.append(this.id, generation, messages))
+    )
     // A store in memory has answered already; waiting for it would cost a turn of the scheduler a message.
     const exit = fiber.unsafePoll()
     if (exit === null) fiber.addObserver(done)
@@ -341,28 +275,6 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   // ---- connections
-
-  /**
-   * Runs a takeover, one at a time, so that generations are learned in their
-   * order. Until its outcome is known, being fenced proves nothing.
-   */
-  takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    this.takeovers ??= Effect.unsafeMakeSemaphore(1)
-    const run = Effect.acquireUseRelease(
-      Effect.sync(() => {
-        this.attaching = true
-      }),
-      () => attach,
-      () =>
-        Effect.sync(() => {
-          this.attaching = false
-          const settled = this.settled
-          this.settled = []
-          for (const wake of settled) wake()
-        })
-    )
-    return this.takeovers.withPermits(1)(run)
-  }
 
   /** A connection has become the session's, in the store; now it acts for it here. */
   attach(
@@ -390,7 +302,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (this.ended) return
     this.stopExpiry()
     const { resumeWindow } = this.host.options
-    const window = this.owned((generation) => this.host.store.detach(this.id, generation, resumeWindow))
+    const window = this.ownership.run((generation) => this.host.store.detach(this.id, generation, resumeWindow))
     // At the last millisecond of the window the session can still be resumed.
     const expire = Effect.map(Effect.sleep(resumeWindow + 1), () => this.finish({ _tag: "Expired" }))
     this.expiry = this.host.fork(Effect.zipRight(window, expire))
@@ -402,7 +314,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection): void {
-    if (message.type === "bye") this.driver.finishReceiving()
+    if (message.type === "bye") this.driver.inbox.close("nothing more is handled")
     else live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
   }
 
@@ -431,7 +343,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
         this.finish({ _tag: "Shutdown" })
       } else {
         live.write(this.codec.encode({ type: "goaway", retryAfter, reason: "the server restarts" }))
-        this.driver.finishReceiving()
+        this.driver.inbox.close("nothing more is handled")
       }
       return this.main === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.main))
     })

@@ -1,59 +1,75 @@
-/** What a session received, as a Stream that acknowledges what was processed. */
-import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
-import * as Exit from "effect/Exit"
-import * as Option from "effect/Option"
-import * as Stream from "effect/Stream"
-import type { MessageInvalid } from "../ConnectionError.js"
-import type { Inbound, SessionDriver } from "./sessionDriver.js"
-
 /**
- * A message is processed when the next one is pulled, or the consumer ends
- * well. What a consumer had in hand when it failed is put back for the next.
+ * Messages received in order and not yet taken by the one consumer. Bounded by
+ * the session: the peer may only have so much unprocessed here.
  */
-export const stream = <A>(
-  driver: SessionDriver,
-  decode: (body: unknown, seq: number) => Either.Either<A, MessageInvalid>,
-  onInvalid: (error: MessageInvalid) => Effect.Effect<void>
-): Stream.Stream<A> =>
-  Stream.unwrapScoped(
-    Effect.gen(function* () {
-      let taken: ReadonlyArray<Inbound> = []
-      let at = 0
-      let inHand: Inbound | undefined
+import * as Effect from "effect/Effect"
+import { SessionClosed } from "../ConnectionError.js"
 
-      const processed = () => {
-        if (inHand === undefined) return
-        driver.processed(inHand)
-        driver.recorded(driver.state.processed, inHand.confirm)
-        inHand = undefined
-      }
+/** A message of the peer, received and not yet processed. */
+export interface Inbound {
+  readonly seq: number
+  readonly body: unknown
+  readonly confirm: boolean
+  readonly size: number
+  /** Which session it belongs to, for a client that has started afresh. */
+  readonly epoch: number
+}
 
-      yield* Effect.addFinalizer((exit) =>
-        Effect.sync(() => {
-          if (Exit.isSuccess(exit)) processed()
-          driver.untake(inHand === undefined ? taken.slice(at) : [inHand, ...taken.slice(at)])
-        })
-      )
+export class Inbox {
+  private messages: Array<Inbound> = []
+  private takers: Array<() => void> = []
+  /** Why nothing more will come. */
+  private closed: string | undefined
+  /** Sizes of all messages received and not processed, those taken included. */
+  unprocessedSize = 0
 
-      const next: Effect.Effect<A, Option.Option<never>> = Effect.suspend(() => {
-        processed()
-        const message = taken[at]
-        if (message === undefined) {
-          return Effect.matchEffect(driver.take, {
-            onFailure: () => Effect.fail(Option.none()),
-            onSuccess: (batch) => {
-              taken = batch
-              at = 0
-              return next
-            }
-          })
-        }
-        at++
-        inHand = message
-        const decoded = decode(message.body, message.seq)
-        return decoded._tag === "Right" ? Effect.succeed(decoded.right) : Effect.zipRight(onInvalid(decoded.left), next)
-      })
-      return Stream.repeatEffectOption(next)
+  get length(): number {
+    return this.messages.length
+  }
+
+  push(message: Inbound): void {
+    this.messages.push(message)
+    this.unprocessedSize += message.size
+    this.wake()
+  }
+
+  processed(message: Inbound): void {
+    this.unprocessedSize -= message.size
+  }
+
+  /** Puts back what a consumer took and did not process. */
+  untake(batch: ReadonlyArray<Inbound>): void {
+    if (batch.length > 0) this.messages = [...batch, ...this.messages]
+  }
+
+  /** `take` fails once what is here was taken. */
+  close(reason: string): void {
+    this.closed ??= reason
+    this.wake()
+  }
+
+  private wake(): void {
+    const takers = this.takers
+    this.takers = []
+    for (const taker of takers) taker()
+  }
+
+  /** All that was received and not taken, at least one. */
+  readonly take: Effect.Effect<ReadonlyArray<Inbound>, SessionClosed> = Effect.suspend(() => {
+    if (this.messages.length > 0) {
+      const batch = this.messages
+      this.messages = []
+      return Effect.succeed(batch)
+    }
+    if (this.closed !== undefined) return Effect.fail(new SessionClosed({ reason: this.closed }))
+    return Effect.zipRight(this.arrival, this.take)
+  })
+
+  private readonly arrival: Effect.Effect<void> = Effect.async((resume) => {
+    const taker = () => resume(Effect.void)
+    this.takers.push(taker)
+    return Effect.sync(() => {
+      this.takers = this.takers.filter((other) => other !== taker)
     })
-  )
+  })
+}

@@ -12,18 +12,10 @@ import { type ConnectionEnd, MessageTooLarge, NotSent, OutcomeUnknown, SessionCl
 import type * as Protocol from "../Protocol.js"
 import * as Session from "../Session.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
+import { type Inbound, Inbox } from "./inbox.js"
 import type { LiveConnection, Sink } from "./liveConnection.js"
 import { type Entry, ReplayBuffer } from "./replayBuffer.js"
-
-/** A message of the peer, received and not yet processed. */
-export interface Inbound {
-  readonly seq: number
-  readonly body: unknown
-  readonly confirm: boolean
-  readonly size: number
-  /** Which session it belongs to, for a client that has started afresh. */
-  readonly epoch: number
-}
+import { SeqWaiters } from "./seqWaiters.js"
 
 /** What a client that starts afresh had to give up. */
 export interface Abandoned {
@@ -62,11 +54,6 @@ interface SendWaiter {
   readonly resume: (result: Effect.Effect<Accepted, SessionClosed>) => void
 }
 
-interface SeqWaiter<E> {
-  seq: number
-  readonly resume: (result: Effect.Effect<void, E>) => void
-}
-
 export interface DriverOptions {
   readonly codec: Codec
   readonly limits: Protocol.Limits
@@ -85,22 +72,19 @@ export class SessionDriver implements Acknowledging {
   state: Session.State
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
+  readonly inbox = new Inbox()
   /** Why the session is over. */
   endReason: string | undefined
   /** What either end may have in flight, and the largest message. */
   private limits: Protocol.Limits
 
   private buffer: ReplayBuffer
-  private inbox: Array<Inbound> = []
-  private inboxBytes = 0
   private epoch = 0
   private closing = false
-  private noMore = false
   private sendWaiters: Array<SendWaiter> = []
-  private appendWaiters: Array<SeqWaiter<SessionClosed>> = []
-  private deliveries: Array<SeqWaiter<NotSent | OutcomeUnknown>> = []
+  private readonly appends = new SeqWaiters<SessionClosed>()
+  private readonly deliveries = new SeqWaiters<NotSent | OutcomeUnknown>()
   private idleWaiters: Array<() => void> = []
-  private takers: Array<() => void> = []
   private appending = false
   private replayUntil: number | undefined
   private incoming: { readonly data: Protocol.Data; readonly size: number } | undefined
@@ -128,10 +112,6 @@ export class SessionDriver implements Acknowledging {
     return { messages: this.buffer.size, bytes: this.buffer.bytes }
   }
 
-  get unprocessed(): number {
-    return this.inbox.length
-  }
-
   // ---- the connection
 
   /**
@@ -151,7 +131,7 @@ export class SessionDriver implements Acknowledging {
     const old = this.live
     this.live = live
     this.state = state
-    this.replayUntil = this.options.marksReplay ? state.appended : undefined
+    this.replayUntil = this.options.marksReplay && event.generation > 1 ? state.appended : undefined
     live.sink = new AttachedSink(this, live, event.generation)
     old?.close(CloseCode.TakenOver, "a newer connection of this session took over")
     introduce()
@@ -245,9 +225,7 @@ export class SessionDriver implements Acknowledging {
       this.appending = false
       if (exit._tag === "Failure" || this.endReason !== undefined) return
       this.apply({ _tag: "Appended", upTo })
-      const ready = this.appendWaiters.filter((waiter) => waiter.seq <= upTo)
-      this.appendWaiters = this.appendWaiters.filter((waiter) => waiter.seq > upTo)
-      for (const waiter of ready) waiter.resume(Effect.void)
+      this.appends.reach(upTo)
       if (this.state.appended < this.state.sent) this.append()
     })
   }
@@ -281,9 +259,7 @@ export class SessionDriver implements Acknowledging {
   private release(upTo: number): void {
     this.buffer.release(upTo)
     if (this.state.transmitted === this.state.sent) this.wakeIdle()
-    while (this.deliveries[0] !== undefined && this.deliveries[0].seq <= upTo) {
-      this.deliveries.shift()?.resume(Effect.void)
-    }
+    this.deliveries.reach(upTo)
     while (this.sendWaiters[0] !== undefined && this.buffer.hasRoom(this.sendWaiters[0].size)) {
       const waiter = this.sendWaiters.shift()
       if (waiter !== undefined) waiter.resume(Effect.succeed(this.push(waiter.payload, waiter.size, waiter.confirm)))
@@ -293,18 +269,15 @@ export class SessionDriver implements Acknowledging {
   private accept(seq: number): void {
     const incoming = this.incoming
     if (incoming === undefined) return
-    this.inboxBytes += incoming.size
+    const { body, confirm } = incoming.data
+    this.inbox.push({ seq, body, confirm: confirm === true, size: incoming.size, epoch: this.epoch })
     const { bytes, maxMessage, messages } = this.limits
-    if (this.inboxBytes > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {
+    if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {
       this.live?.violate(
         CloseCode.ProtocolViolation,
         `more than ${bytes} bytes sent without waiting for acknowledgement`
       )
-      return
     }
-    const { body, confirm } = incoming.data
-    this.inbox.push({ seq, body, confirm: confirm === true, size: incoming.size, epoch: this.epoch })
-    this.wakeTakers()
   }
 
   // ---- acknowledging
@@ -371,18 +344,11 @@ export class SessionDriver implements Acknowledging {
   private whenAppended(accepted: Accepted): Effect.Effect<Accepted, SessionClosed> {
     const { seq } = accepted
     if (this.state.appended >= seq) return Effect.succeed(accepted)
-    return Effect.as(
-      Effect.async<void, SessionClosed>((resume) => {
-        if (this.endReason !== undefined) return resume(Effect.fail(new SessionClosed({ reason: this.endReason })))
-        if (this.state.appended >= seq) return resume(Effect.void)
-        const waiter = { seq, resume }
-        this.appendWaiters.push(waiter)
-        return Effect.sync(() => {
-          this.appendWaiters = this.appendWaiters.filter((other) => other !== waiter)
-        })
-      }),
-      accepted
-    )
+    const already = () => {
+      if (this.endReason !== undefined) return Effect.fail(new SessionClosed({ reason: this.endReason }))
+      return this.state.appended >= seq ? Effect.void : undefined
+    }
+    return Effect.as(this.appends.wait(seq, already), accepted)
   }
 
   /** Sends, and waits until the peer has processed the message. */
@@ -391,18 +357,12 @@ export class SessionDriver implements Acknowledging {
   }
 
   private whenDelivered({ epoch, seq }: Accepted): Effect.Effect<void, NotSent | OutcomeUnknown> {
-    return Effect.async((resume) => {
-      if (this.endReason !== undefined) return resume(Effect.fail(this.fate(seq, this.endReason)))
+    return this.deliveries.wait(seq, () => {
+      if (this.endReason !== undefined) return Effect.fail(this.fate(seq, this.endReason))
       if (epoch !== this.epoch) {
-        return resume(Effect.fail(new OutcomeUnknown({ reason: "the session was lost while it was being sent" })))
+        return Effect.fail(new OutcomeUnknown({ reason: "the session was lost while it was being sent" }))
       }
-      if (this.state.acked >= seq) return resume(Effect.void)
-      const waiter = { seq, resume }
-      const at = this.deliveries.findLastIndex((other) => other.seq < seq)
-      this.deliveries.splice(at + 1, 0, waiter)
-      return Effect.sync(() => {
-        this.deliveries = this.deliveries.filter((other) => other !== waiter)
-      })
+      return this.state.acked >= seq ? Effect.void : undefined
     })
   }
 
@@ -410,40 +370,9 @@ export class SessionDriver implements Acknowledging {
     return seq > this.state.highest ? new NotSent({ reason }) : new OutcomeUnknown({ reason })
   }
 
-  /** All that was received and not taken, at least one. Fails when the session is over. For one consumer. */
-  readonly take: Effect.Effect<ReadonlyArray<Inbound>, SessionClosed> = Effect.suspend(() => {
-    if (this.inbox.length > 0) {
-      const batch = this.inbox
-      this.inbox = []
-      return Effect.succeed(batch)
-    }
-    if (this.endReason !== undefined) return Effect.fail(new SessionClosed({ reason: this.endReason }))
-    if (this.noMore) return Effect.fail(new SessionClosed({ reason: "the peer said bye" }))
-    return Effect.zipRight(this.arrival, this.take)
-  })
-
-  private readonly arrival: Effect.Effect<void> = Effect.async((resume) => {
-    const wake = () => resume(Effect.void)
-    this.takers.push(wake)
-    return Effect.sync(() => {
-      this.takers = this.takers.filter((other) => other !== wake)
-    })
-  })
-
-  private wakeTakers(): void {
-    const takers = this.takers
-    this.takers = []
-    for (const wake of takers) wake()
-  }
-
-  /** Puts back what a consumer took and did not process. */
-  untake(batch: ReadonlyArray<Inbound>): void {
-    if (batch.length > 0) this.inbox = [...batch, ...this.inbox]
-  }
-
   /** The handler of this message succeeded. */
   processed(message: Inbound): void {
-    this.inboxBytes -= message.size
+    this.inbox.processed(message)
     if (message.epoch === this.epoch) this.apply({ _tag: "Processed", seq: message.seq })
   }
 
@@ -454,12 +383,6 @@ export class SessionDriver implements Acknowledging {
   }
 
   // ---- ends
-
-  /** The peer sends nothing more: `take` fails after what is here was taken. */
-  finishReceiving(): void {
-    this.noMore = true
-    this.wakeTakers()
-  }
 
   /** Accepts nothing more, and waits until all that was accepted has been written, or the connection is gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
@@ -483,15 +406,13 @@ export class SessionDriver implements Acknowledging {
     this.endReason = reason
     const closed = Effect.fail(new SessionClosed({ reason }))
     for (const waiter of this.sendWaiters) waiter.resume(closed)
-    for (const waiter of this.appendWaiters) waiter.resume(closed)
-    for (const waiter of this.deliveries) waiter.resume(Effect.fail(this.fate(waiter.seq, reason)))
     this.sendWaiters = []
-    this.appendWaiters = []
-    this.deliveries = []
+    this.appends.fail(() => new SessionClosed({ reason }))
+    this.deliveries.fail((seq) => this.fate(seq, reason))
     this.apply({ _tag: "End" })
     this.buffer.clear()
     this.live = undefined
-    this.wakeTakers()
+    this.inbox.close(reason)
     this.wakeIdle()
   }
 
@@ -502,14 +423,11 @@ export class SessionDriver implements Acknowledging {
   startAfresh(reason: string): Abandoned {
     const { acked, highest } = this.state
     const waiting = this.buffer.after(highest)
-    const unknown = this.deliveries.filter((waiter) => waiter.seq <= highest)
-    this.deliveries = this.deliveries.filter((waiter) => waiter.seq > highest)
-    for (const waiter of this.deliveries) waiter.seq -= highest
     this.epoch++
     this.state = Session.initial(this.state.window)
     this.buffer.clear()
     for (const entry of waiting) this.push(entry.payload, entry.size, entry.confirm)
-    for (const waiter of unknown) waiter.resume(Effect.fail(new OutcomeUnknown({ reason })))
+    this.deliveries.restart(highest, new OutcomeUnknown({ reason }))
     this.release(0)
     return { outcomeUnknown: highest - acked, carriedOver: waiting.length }
   }

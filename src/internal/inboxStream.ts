@@ -1,0 +1,60 @@
+/** What a session received, as a Stream that acknowledges what was processed. */
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import * as Exit from "effect/Exit"
+import * as Option from "effect/Option"
+import * as Stream from "effect/Stream"
+import type { MessageInvalid } from "../ConnectionError.js"
+import type { Inbound } from "./inbox.js"
+import type { SessionDriver } from "./sessionDriver.js"
+
+/**
+ * A message is processed when the next one is pulled, or the consumer ends
+ * well. What a consumer had in hand when it failed is put back for the next.
+ */
+export const make = <A>(
+  driver: SessionDriver,
+  decode: (body: unknown, seq: number) => Either.Either<A, MessageInvalid>,
+  onInvalid: (error: MessageInvalid) => Effect.Effect<void>
+): Stream.Stream<A> =>
+  Stream.unwrapScoped(
+    Effect.gen(function* () {
+      let taken: ReadonlyArray<Inbound> = []
+      let at = 0
+      let inHand: Inbound | undefined
+
+      const processed = () => {
+        if (inHand === undefined) return
+        driver.processed(inHand)
+        driver.recorded(driver.state.processed, inHand.confirm)
+        inHand = undefined
+      }
+
+      yield* Effect.addFinalizer((exit) =>
+        Effect.sync(() => {
+          if (Exit.isSuccess(exit)) processed()
+          driver.inbox.untake(inHand === undefined ? taken.slice(at) : [inHand, ...taken.slice(at)])
+        })
+      )
+
+      const next: Effect.Effect<A, Option.Option<never>> = Effect.suspend(() => {
+        processed()
+        const message = taken[at]
+        if (message === undefined) {
+          return Effect.matchEffect(driver.inbox.take, {
+            onFailure: () => Effect.fail(Option.none()),
+            onSuccess: (batch) => {
+              taken = batch
+              at = 0
+              return next
+            }
+          })
+        }
+        at++
+        inHand = message
+        const decoded = decode(message.body, message.seq)
+        return decoded._tag === "Right" ? Effect.succeed(decoded.right) : Effect.zipRight(onInvalid(decoded.left), next)
+      })
+      return Stream.repeatEffectOption(next)
+    })
+  )

@@ -1,0 +1,75 @@
+/**
+ * A gateway's hold on a session in the store: its generation, and what to do
+ * when an operation is fenced off or the store fails.
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { Fenced, StoreUnavailable } from "../ConnectionError.js"
+
+/** A failing store is tried again after 100 ms, doubling, at most 5 s. */
+export const storeRetry = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
+
+type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+
+export class Ownership {
+  private takeovers: Effect.Semaphore | undefined
+  /** A takeover is under way: its outcome decides whether this gateway is fenced. */
+  private attaching = false
+  private settled: Array<() => void> = []
+
+  constructor(
+    /** The generation that this gateway owns. */
+    public generation: number,
+    private readonly isOver: () => boolean,
+    /** Another gateway has the session. */
+    private readonly lost: () => void
+  ) {}
+
+  /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */
+  run(operation: Operation): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { generation } = this
+      return operation(generation).pipe(
+        Effect.retry({ schedule: storeRetry, while: (error) => error._tag === "StoreUnavailable" && !this.isOver() }),
+        Effect.catchAll((error) => (error._tag === "Fenced" ? this.fenced(generation, operation) : Effect.void))
+      )
+    })
+  }
+
+  /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
+  private fenced(generation: number, operation: Operation): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.isOver()) return Effect.void
+      if (this.generation > generation) return this.run(operation)
+      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(generation, operation))
+      this.lost()
+      return Effect.void
+    })
+  }
+
+  private readonly whenSettled: Effect.Effect<void> = Effect.async((resume) => {
+    this.settled.push(() => resume(Effect.void))
+  })
+
+  /**
+   * Runs a takeover, one at a time, so that generations are learned in their
+   * order. Until its outcome is known, being fenced proves nothing.
+   */
+  takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    this.takeovers ??= Effect.unsafeMakeSemaphore(1)
+    const run = Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.attaching = true
+      }),
+      () => attach,
+      () =>
+        Effect.sync(() => {
+          this.attaching = false
+          const settled = this.settled
+          this.settled = []
+          for (const wake of settled) wake()
+        })
+    )
+    return this.takeovers.withPermits(1)(run)
+  }
+}

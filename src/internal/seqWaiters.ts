@@ -1,0 +1,45 @@
+/** Fibers that each wait for a sequence number to be reached. */
+import * as Effect from "effect/Effect"
+
+interface Waiter<E> {
+  seq: number
+  readonly resume: (result: Effect.Effect<void, E>) => void
+}
+
+export class SeqWaiters<E> {
+  /** By sequence number, lowest first. */
+  private waiters: Array<Waiter<E>> = []
+
+  /** Waits until this number is reached; `already` answers at once, if it can. */
+  wait(seq: number, already: () => Effect.Effect<void, E> | undefined): Effect.Effect<void, E> {
+    return Effect.async((resume) => {
+      const answer = already()
+      if (answer !== undefined) return resume(answer)
+      const waiter = { seq, resume }
+      const at = this.waiters.findLastIndex((other) => other.seq <= seq)
+      this.waiters.splice(at + 1, 0, waiter)
+      return Effect.sync(() => {
+        this.waiters = this.waiters.filter((other) => other !== waiter)
+      })
+    })
+  }
+
+  /** All numbers up to this one are reached. */
+  reach(upTo: number): void {
+    while (this.waiters[0] !== undefined && this.waiters[0].seq <= upTo) this.waiters.shift()?.resume(Effect.void)
+  }
+
+  /** Numbers up to this one will not be reached; later ones count from it. */
+  restart(after: number, failure: E): void {
+    const failed = this.waiters.filter((waiter) => waiter.seq <= after)
+    this.waiters = this.waiters.filter((waiter) => waiter.seq > after)
+    for (const waiter of this.waiters) waiter.seq -= after
+    for (const waiter of failed) waiter.resume(Effect.fail(failure))
+  }
+
+  fail(failure: (seq: number) => E): void {
+    const failed = this.waiters
+    this.waiters = []
+    for (const waiter of failed) waiter.resume(Effect.fail(failure(waiter.seq)))
+  }
+}

@@ -1,0 +1,41 @@
+/** What a session's end means for its client, and for the store. */
+import { CloseCode } from "../CloseCode.js"
+import type { SessionEnd } from "../GatewaySession.js"
+import type { Tombstone } from "../SessionStore.js"
+
+/** The close code and reason that the client is told. */
+export const closing = (end: SessionEnd): readonly [code: number, reason: string] => {
+  switch (end._tag) {
+    case "Bye":
+      return [CloseCode.Normal, "bye"]
+    case "Expired":
+      return [CloseCode.SessionEnded, "the session expired"]
+    case "Ended":
+      return [CloseCode.SessionEnded, end.reason]
+    case "HandlerFailed":
+      return [CloseCode.SessionEnded, "the server failed to handle a message"]
+    case "Overflow":
+      return [CloseCode.TooSlow, "more messages wait than are kept"]
+    case "Incomplete":
+      return [CloseCode.SessionEnded, "the session cannot go on"]
+    case "MovedAway":
+      return [CloseCode.TakenOver, "the session was resumed on another gateway"]
+    case "Shutdown":
+      return [CloseCode.ServiceRestart, "the server restarts"]
+  }
+}
+
+/** What the store keeps, to tell a client that comes back. */
+export const tombstone = (end: SessionEnd): Tombstone | undefined => {
+  switch (end._tag) {
+    case "Expired":
+      return { _tag: "Expired" }
+    case "Overflow":
+      return { _tag: "Overflow" }
+    case "Ended":
+    case "HandlerFailed":
+      return { _tag: "Ended", reason: closing(end)[1] }
+    default:
+      return undefined
+  }
+}
