@@ -1,0 +1,64 @@
+/**
+ * A program that provides a SessionStore of its own: the memory store, wrapped
+ * so that each operation is counted and a slow one is told. A store over a
+ * database is provided in the same way.
+ *
+ *     npm run example:custom-layer
+ */
+import { NodeRuntime } from "@effect/platform-node"
+import { Console, Context, Duration, Effect, Layer, Metric, Stream } from "effect"
+import { Client, Gateway, Messages, SessionStore } from "holdfast"
+import { NodeDialer, NodeListener } from "holdfast/node"
+
+const operations = Metric.frequency("session_store_operations")
+
+/** Any store, observed. */
+const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof store => {
+  const watch = <A, E>(name: string, operation: Effect.Effect<A, E>) =>
+    Effect.timed(operation).pipe(
+      Effect.tap(([took]) =>
+        Duration.greaterThan(took, "100 millis") ? Effect.logWarning(`${name} took ${Duration.format(took)}`) : Effect.void
+      ),
+      Effect.map(([, result]) => result),
+      Effect.zipLeft(Metric.update(operations, name))
+    )
+  return {
+    create: (session) => watch("create", store.create(session)),
+    attach: (request) => watch("attach", store.attach(request)),
+    confirm: (id, generation) => watch("confirm", store.confirm(id, generation)),
+    append: (id, generation, messages) => watch("append", store.append(id, generation, messages)),
+    acknowledge: (id, generation, progress) => watch("acknowledge", store.acknowledge(id, generation, progress)),
+    detach: (id, generation, window) => watch("detach", store.detach(id, generation, window)),
+    remove: (id, generation, tombstone) => watch("remove", store.remove(id, generation, tombstone)),
+    expire: watch("expire", store.expire),
+    size: watch("size", store.size)
+  }
+}
+
+const ObservedStore = Layer.effect(SessionStore.SessionStore, Effect.map(SessionStore.makeMemory(), observed))
+
+class Echo extends Context.Tag("examples/Echo")<Echo, Gateway.Gateway<unknown>>() {}
+
+const EchoLive = Gateway.layer(Echo, {
+  messages: Messages.json,
+  authenticate: Gateway.anonymous,
+  onMessage: (message, session) => session.send(message)
+})
+
+const program = Effect.gen(function* () {
+  const gateway = yield* Echo
+  const client = yield* Client.make({ url: gateway.address, messages: Messages.json })
+  for (const word of ["the", "store", "is", "mine"]) yield* client.deliver(word)
+  yield* Stream.runForEach(Stream.take(client.messages, 4), (word) => Console.log(`echo: ${word}`))
+  yield* client.close
+  const { occurrences } = yield* Metric.value(operations)
+  yield* Console.log(`store operations: ${[...occurrences].map(([name, n]) => `${name} ${n}`).join(", ")}`)
+}).pipe(Effect.scoped)
+
+program.pipe(
+  Effect.provide(EchoLive),
+  Effect.provide(ObservedStore),
+  Effect.provide(NodeListener.layer({ port: 0 })),
+  Effect.provide(NodeDialer.layer),
+  NodeRuntime.runMain
+)

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Packs the package and uses it from a folder of its own: every entry point loads, with its types, and the core loads nothing of Node.
+set -euo pipefail
+folder=$1/package
+mkdir -p "$folder"
+npm pack --silent --pack-destination "$folder" >/dev/null
+cd "$folder"
+cat > package.json <<'JSON'
+{ "name": "outside", "private": true, "type": "module" }
+JSON
+npm install --silent --no-audit --no-fund ./holdfast-*.tgz
+cat > use.mjs <<'JS'
+import { Client, Gateway } from "holdfast"
+import { NodeDialer, NodeListener } from "holdfast/node"
+import { MemoryNetwork } from "holdfast/testing"
+for (const value of [Client.make, Gateway.layer, NodeDialer.layer, NodeListener.layer, MemoryNetwork.layer]) {
+  if (value === undefined) throw new Error("an export is missing")
+}
+JS
+node use.mjs
+core=$(grep -lE 'from "(node:|ws"|@effect/platform-node)' node_modules/holdfast/dist/*.js node_modules/holdfast/dist/internal/*.js node_modules/holdfast/dist/testing/*.js || true)
+[ -z "$core" ] || { echo "the core imports Node: $core"; exit 1; }
+echo "the package works from outside"
