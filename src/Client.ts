@@ -126,7 +126,7 @@ export const make = <ClientMessage, ServerMessage, R = never>(
       ),
       ended,
       messages: inboxStream.make(driver, messageCodec.decoder(options.messages.server), (error) =>
-        Effect.flatMap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
+        Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
       ),
       events: loop.events.changes,
       send: (message) =>

@@ -240,7 +240,11 @@ describe("A session", () => {
       yield* Gateway.make({
         messages: Messages.json,
         authenticate: Gateway.anonymous,
-        onMessage: () => Effect.zipRight(Effect.sync(() => void runs++), Deferred.await(go))
+        onMessage: () =>
+          Effect.zipRight(
+            Effect.sync(() => void runs++),
+            Deferred.await(go)
+          )
       })
       const client = yield* makeClient({ reconnect: oneSecond })
       const delivery = yield* Effect.fork(client.deliver("work"))

@@ -5,6 +5,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Stream from "effect/Stream"
 import type { MessageInvalid } from "../ConnectionError.js"
+import type { InvalidDecision } from "../Messages.js"
 import type { Inbound } from "./inbox.js"
 import type { SessionDriver } from "./sessionDriver.js"
 
@@ -15,7 +16,7 @@ import type { SessionDriver } from "./sessionDriver.js"
 export const make = <A>(
   driver: SessionDriver,
   decode: (body: unknown, seq: number) => Either.Either<A, MessageInvalid>,
-  onInvalid: (error: MessageInvalid) => Effect.Effect<void>
+  onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
 ): Stream.Stream<A> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
@@ -53,7 +54,10 @@ export const make = <A>(
         at++
         inHand = message
         const decoded = decode(message.body, message.seq)
-        return decoded._tag === "Right" ? Effect.succeed(decoded.right) : Effect.zipRight(onInvalid(decoded.left), next)
+        if (decoded._tag === "Right") return Effect.succeed(decoded.right)
+        return Effect.flatMap(onInvalid(decoded.left), (decision) =>
+          decision === "Continue" ? next : Effect.fail(Option.none())
+        )
       })
       return Stream.repeatEffectOption(next)
     })
