@@ -145,6 +145,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   /** Gives a caller its session, resumed or new; closes the connection when it gets none. */
   private admit(caller: Caller<P>): Effect.Effect<void> {
     const { hello, live } = caller
+    if (this.draining) return Effect.sync(() => live.close(CloseCode.ServiceRestart, "the server restarts"))
     const admitted = hello.resume === undefined ? this.begin(caller, undefined) : this.resume(caller, hello.resume)
     return Effect.catchAll(admitted, (error) => {
       live.close(CloseCode.TryAgainLater, "the session store is unavailable")
@@ -155,7 +156,6 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private begin(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
     return Effect.gen(this, function* () {
       const { codec, live, principal } = caller
-      if (this.draining) return live.close(CloseCode.ServiceRestart, "the server restarts")
       if (this.sessions.size >= this.options.maxSessions) {
         return live.close(CloseCode.TryAgainLater, `this gateway holds ${this.options.maxSessions} sessions already`)
       }
