@@ -264,9 +264,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   // ---- the store
 
   private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<void, unknown>) => void): void {
-    const messages = entries.map(({ confirm, payload, seq }) => ({ confirm, payload, seq }))
     const fiber = this.host.fork(
-      this.ownership.run((generation) => this.host.store.append(this.id, generation, messages))
+      this.ownership.run((generation) => this.host.store.append(this.id, generation, entries))
     )
     // A store in memory has answered already; waiting for it would cost a turn of the scheduler a message.
     const exit = fiber.unsafePoll()

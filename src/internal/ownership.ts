@@ -6,8 +6,10 @@ import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Fenced, StoreUnavailable } from "../ConnectionError.js"
 
+const firstRetry = "100 millis"
+
 /** A failing store is tried again after 100 ms, doubling, at most 5 s. */
-export const storeRetry = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
+export const storeRetry = Schedule.union(Schedule.exponential(firstRetry), Schedule.spaced("5 seconds"))
 
 type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
 
@@ -29,9 +31,22 @@ export class Ownership {
   run(operation: Operation): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { generation } = this
-      return operation(generation).pipe(
-        Effect.retry({ schedule: storeRetry, while: (error) => error._tag === "StoreUnavailable" && !this.isOver() }),
-        Effect.catchAll((error) => (error._tag === "Fenced" ? this.fenced(generation, operation) : Effect.void))
+      return Effect.catchAll(operation(generation), (error) =>
+        error._tag === "Fenced" ? this.fenced(generation, operation) : this.retry(operation)
+      )
+    })
+  }
+
+  /** Apart from `run`, so that a store that answers is not charged for a schedule. */
+  private retry(operation: Operation): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { generation } = this
+      const again = Effect.retry(operation(generation), {
+        schedule: storeRetry,
+        while: (error) => error._tag === "StoreUnavailable" && !this.isOver()
+      })
+      return Effect.catchAll(Effect.zipRight(Effect.sleep(firstRetry), again), (error) =>
+        error._tag === "Fenced" ? this.fenced(generation, operation) : Effect.void
       )
     })
   }

@@ -52,7 +52,10 @@ export class ReplayBuffer {
 
   /** The entries after a sequence number, oldest first. */
   after(seq: number): ReadonlyArray<Entry> {
-    return this.entries.slice(this.head).filter((entry) => entry !== undefined && entry.seq > seq) as Array<Entry>
+    const oldest = this.entries[this.head]
+    if (oldest === undefined) return []
+    // From the head on, every slot is filled.
+    return this.entries.slice(this.head + Math.max(0, seq + 1 - oldest.seq)) as Array<Entry>
   }
 
   release(upTo: number): void {

@@ -1,0 +1,74 @@
+/** Samples to a table, or to lines of JSON. */
+import { baseline } from "./peers.js"
+import type { Metric, Sample, Workload } from "./workload.js"
+
+/** The samples of a workload, by server. */
+export type Results = ReadonlyMap<string, ReadonlyArray<Sample>>
+
+interface Summary {
+  readonly median: number
+  readonly min: number
+  readonly max: number
+  /** The median's, to the baseline's. */
+  readonly ratio: number | undefined
+}
+
+const medianOf = (values: ReadonlyArray<number>): number => {
+  const sorted = [...values].sort((a, b) => a - b)
+  const middle = sorted.length / 2
+  return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2
+}
+
+const summarize = (results: Results, peer: string, { compared, key }: Metric): Summary => {
+  const valuesOf = (name: string) => (results.get(name) ?? []).map((sample) => sample[key] ?? Number.NaN)
+  const values = valuesOf(peer)
+  const median = medianOf(values)
+  return {
+    median,
+    min: Math.min(...values),
+    max: Math.max(...values),
+    ratio: compared ? median / medianOf(valuesOf(baseline)) : undefined
+  }
+}
+
+const shown = (value: number, digits: number): string =>
+  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+
+const cells = ({ max, median, min, ratio }: Summary, { digits }: Metric): ReadonlyArray<string> => [
+  shown(median, digits),
+  min === max ? "" : `${shown(min, digits)}–${shown(max, digits)}`,
+  ...(ratio === undefined ? [] : [`×${shown(ratio, 2)}`])
+]
+
+export const table = ({ about, metrics, name }: Workload, results: Results): string => {
+  const titles = metrics.flatMap(({ compared, title }) => [title, "range", ...(compared ? [`to ${baseline}`] : [])])
+  const rows = [...results.keys()].map((peer) => [
+    peer,
+    ...metrics.flatMap((metric) => cells(summarize(results, peer, metric), metric))
+  ])
+  const grid = [["", ...titles], ...rows]
+  const widths = grid[0]?.map((_, column) => Math.max(...grid.map((row) => row[column]?.length ?? 0))) ?? []
+  const lines = grid.map((row) =>
+    row
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join("  ")
+  )
+  return `${name}: ${about}\n\n${lines.map((line) => `  ${line.trimEnd()}\n`).join("")}`
+}
+
+const rounded = (summary: Summary): Summary =>
+  JSON.parse(JSON.stringify(summary), (_, value) => (typeof value === "number" ? Number(value.toPrecision(5)) : value))
+
+export const json = (workload: Workload, results: Results): string =>
+  [...results.entries()]
+    .map(([peer, samples]) =>
+      JSON.stringify({
+        workload: workload.name,
+        server: peer,
+        baseline,
+        rounds: samples.length,
+        ...Object.fromEntries(workload.metrics.map((metric) => [metric.key, rounded(summarize(results, peer, metric))]))
+      })
+    )
+    .map((line) => `${line}\n`)
+    .join("")

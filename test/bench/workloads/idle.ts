@@ -1,0 +1,43 @@
+/** Many connections that say nothing: what a connection weighs. */
+import { openAll, pause } from "../connections.js"
+import type { Run, Sample, Workload } from "../workload.js"
+
+const connections = 5000
+/** Open before the first look, so that code and pools that are made once do not count. */
+const warmUp = 200
+const settle = 500
+
+const sample = async (run: Run): Promise<Sample> => {
+  const { fail, server } = run
+  const quiet = (text: string, index: number) => fail(new Error(`connection ${index} received "${text}" unasked`))
+  const measure = async () => {
+    await pause(settle)
+    const heap = await server.collect()
+    return { heap, resident: server.residentKilobytes() }
+  }
+  const early = await openAll(run, warmUp, quiet)
+  const before = await measure()
+  const cpu = server.cpuMicros()
+  const links = await openAll(run, connections, quiet)
+  const opening = server.cpuMicros() - cpu
+  const after = await measure()
+  for (const link of [...early, ...links]) link.destroy()
+  return {
+    residentKilobytesPerConnection: (after.resident - before.resident) / connections,
+    heapKilobytesPerConnection: (after.heap - before.heap) / 1024 / connections,
+    cpuMicrosPerOpening: opening / connections
+  }
+}
+
+export const idle: Workload = {
+  name: "idle",
+  about: `${connections.toLocaleString("en")} connections that say nothing, after a garbage collection`,
+  behaviour: "echo",
+  descriptors: warmUp + connections,
+  metrics: [
+    { key: "residentKilobytesPerConnection", title: "resident kB/connection", digits: 1, compared: true },
+    { key: "heapKilobytesPerConnection", title: "of it JS heap", digits: 1, compared: true },
+    { key: "cpuMicrosPerOpening", title: "CPU µs/opening", digits: 0, compared: true }
+  ],
+  sample
+}
