@@ -122,6 +122,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   private serve(incoming: Incoming, codec: Codec): Effect.Effect<void, never, R | Scope.Scope> {
+    // In two steps, so that a connection does not hold on to its upgrade request for its whole life.
+    return Effect.flatMap(this.welcome(incoming, codec), (live) =>
+      live === undefined ? Effect.void : Effect.asVoid(live.ended)
+    )
+  }
+
+  private welcome(incoming: Incoming, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
     return Effect.gen(this, function* () {
       const opened = yield* accept.open(incoming, codec, this.options)
       if (Option.isNone(opened)) return
@@ -138,7 +145,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       )
       if (Option.isNone(principal)) return
       yield* this.admit({ live, codec, hello: hello.value, principal: principal.value })
-      yield* live.ended
+      return live
     })
   }
 

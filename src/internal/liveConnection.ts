@@ -62,8 +62,9 @@ export class LiveConnection implements Receiver {
   /** Sends a heartbeat as a message of the protocol, for peers that cannot ping. */
   messagePing: ((id: number) => void) | undefined
 
-  private readonly whenEnded = Deferred.unsafeMake<ConnectionEnd>(FiberId.none)
-  private readonly whenClosed = Deferred.unsafeMake<void>(FiberId.none)
+  /** Made when somebody waits: ten thousand idle connections need not have them. */
+  private whenEnded: Deferred.Deferred<ConnectionEnd> | undefined
+  private whenClosed: Deferred.Deferred<void> | undefined
   private transportClosed = false
   private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
   private readonly backlog = new WriteDeadline.Backlog()
@@ -144,7 +145,7 @@ export class LiveConnection implements Receiver {
 
   closed(event: CloseEvent): void {
     this.transportClosed = true
-    Deferred.unsafeDone(this.whenClosed, Effect.void)
+    if (this.whenClosed !== undefined) Deferred.unsafeDone(this.whenClosed, Effect.void)
     this.finish(
       event.violation === true
         ? new PeerViolation({ code: event.code, reason: event.reason })
@@ -272,7 +273,7 @@ export class LiveConnection implements Receiver {
     this.resume()
     metrics.flush(this.counts, this.roundTrip)
     metrics.ended(end)
-    Deferred.unsafeDone(this.whenEnded, Effect.succeed(end))
+    if (this.whenEnded !== undefined) Deferred.unsafeDone(this.whenEnded, Effect.succeed(end))
     this.sink.ended(end)
     this.sink = idleSink
   }
@@ -295,19 +296,28 @@ export class LiveConnection implements Receiver {
     }
   }
 
-  readonly ended: Effect.Effect<ConnectionEnd> = Deferred.await(this.whenEnded)
+  get ended(): Effect.Effect<ConnectionEnd> {
+    return Effect.suspend(() => {
+      if (this.end !== undefined) return Effect.succeed(this.end)
+      this.whenEnded ??= Deferred.unsafeMake<ConnectionEnd>(FiberId.none)
+      return Deferred.await(this.whenEnded)
+    })
+  }
 
   /** Waits until the socket is gone: for the close handshake, then by force. */
-  readonly gone: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.transportClosed) return Effect.void
-    const closed = bounded(Deferred.await(this.whenClosed), this.options.closeTimeout)
-    const forced = Effect.suspend(() => {
+  get gone(): Effect.Effect<void> {
+    return Effect.suspend(() => {
       if (this.transportClosed) return Effect.void
-      this.transport.destroy()
-      return closed
+      this.whenClosed ??= Deferred.unsafeMake<void>(FiberId.none)
+      const closed = bounded(Deferred.await(this.whenClosed), this.options.closeTimeout)
+      const forced = Effect.suspend(() => {
+        if (this.transportClosed) return Effect.void
+        this.transport.destroy()
+        return closed
+      })
+      return Effect.asVoid(Effect.zipRight(closed, forced))
     })
-    return Effect.asVoid(Effect.zipRight(closed, forced))
-  })
+  }
 }
 
 /**

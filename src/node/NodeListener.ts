@@ -91,6 +91,9 @@ const flaw = (request: Http.IncomingMessage): readonly [number, string, Record<s
   return undefined
 }
 
+/** Apart from the request, which a connection need not hold on to. */
+const release = (transport: Transport): Effect.Effect<void> => Effect.sync(() => transport.destroy())
+
 type AcceptOptions = Parameters<Incoming["accept"]>[0]
 
 const webSocketServer = (options: AcceptOptions): WebSocketServer => {
@@ -138,10 +141,7 @@ class NodeListener {
   private incoming(request: Http.IncomingMessage, socket: Duplex, head: Buffer): Incoming {
     return {
       request: requestOf(request),
-      accept: (options) =>
-        Effect.acquireRelease(this.accept(request, socket, head, options), (transport) =>
-          Effect.sync(() => transport.destroy())
-        ),
+      accept: (options) => Effect.acquireRelease(this.accept(request, socket, head, options), release),
       refuse: (status, body, headers) => Effect.sync(() => refuse(socket, status, body, headers))
     }
   }
