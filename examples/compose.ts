@@ -66,7 +66,9 @@ const program = Effect.gen(function* () {
 
   const collected = yield* Effect.flatMap(Readings, Ref.get)
   const mean = collected.reduce((sum, celsius) => sum + celsius, 0) / collected.length
-  yield* Console.log(`${collected.length} readings in ${Duration.format("2 seconds")}, ${mean.toFixed(2)} °C on average`)
+  yield* Console.log(
+    `${collected.length} readings in ${Duration.format("2 seconds")}, ${mean.toFixed(2)} °C on average`
+  )
 }).pipe(Effect.scoped)
 
 program.pipe(

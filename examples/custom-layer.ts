@@ -17,7 +17,9 @@ const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof
   const watch = <A, E>(name: string, operation: Effect.Effect<A, E>) =>
     Effect.timed(operation).pipe(
       Effect.tap(([took]) =>
-        Duration.greaterThan(took, "100 millis") ? Effect.logWarning(`${name} took ${Duration.format(took)}`) : Effect.void
+        Duration.greaterThan(took, "100 millis")
+          ? Effect.logWarning(`${name} took ${Duration.format(took)}`)
+          : Effect.void
       ),
       Effect.map(([, result]) => result),
       Effect.zipLeft(Metric.update(operations, name))

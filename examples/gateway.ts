@@ -55,7 +55,7 @@ const Listening = Layer.effectDiscard(
   Effect.flatMap(Chat, (chat) => Console.log(`the gateway listens at ${chat.address}`))
 )
 
-const Port = Config.port("PORT").pipe(Config.withDefault(8080))
+const Port = Config.integer("PORT").pipe(Config.withDefault(8080))
 const Host = Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))
 
 const ListenerLive = Layer.unwrapEffect(

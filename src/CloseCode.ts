@@ -136,7 +136,7 @@ export const isSendable = (code: number): boolean =>
 export const maxReasonBytes = 123
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /**
  * Cuts a close reason to at most 123 *bytes* of valid UTF-8, never inside a

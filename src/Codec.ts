@@ -11,6 +11,7 @@ import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import * as Schema from "effect/Schema"
 import { CloseCode } from "./CloseCode.js"
+import * as messagePackShape from "./internal/messagePackShape.js"
 import * as Protocol from "./Protocol.js"
 
 /**
@@ -118,9 +119,33 @@ const validate = (value: unknown): Protocol.Message | Malformed => {
   const decoded = decoders[type]?.(value)
   if (decoded === undefined) return malformed(`unknown message type ${JSON.stringify(type)}`)
   if (Either.isRight(decoded)) return decoded.right
-  const issue = ParseResult.ArrayFormatter.formatIssueSync(decoded.left)[0]
-  return malformed(`${type}: ${issue === undefined ? "malformed" : `${issue.path.join(".")}: ${issue.message}`}`)
+  return malformed(`${type}: ${issueOf(decoded.left)}`)
 }
+
+const issueOf = (error: ParseResult.ParseIssue): string =>
+  orTooDeep(
+    () => {
+      const issue = ParseResult.ArrayFormatter.formatIssueSync(error)[0]
+      return issue === undefined ? "malformed" : `${issue.path.join(".")}: ${issue.message}`
+    },
+    () => "nested too deeply"
+  )
+
+/** What a peer nests deeply enough exhausts the stack of whoever walks through it. */
+const orTooDeep = <A>(walk: () => A, tooDeep: () => A): A => {
+  try {
+    return walk()
+  } catch (error) {
+    if (error instanceof RangeError) return tooDeep()
+    throw error
+  }
+}
+
+const validated = (value: unknown) =>
+  orTooDeep(
+    () => validate(value),
+    () => malformed("the message is nested too deeply")
+  )
 
 /**
  * `holdfast.v1.json`: text frames, one JSON object each.
@@ -151,7 +176,7 @@ export const json: Codec = {
     } catch {
       return malformed("the message is not JSON")
     }
-    return validate(value)
+    return validated(value)
   }
 }
 
@@ -204,6 +229,26 @@ const narrowIntegers = (value: unknown): unknown => {
   )
 }
 
+/** The bytes of a value that has a form without extension types. */
+const plain = (value: unknown): Either.Either<Uint8Array, string> => {
+  if (value === undefined) return Either.left("undefined has no MessagePack form")
+  const bytes = pack(value)
+  if (Either.isLeft(bytes)) return Either.left(String(bytes.left))
+  const flaw = messagePackShape.flaw(bytes.right)
+  // Copied: the library hands out slices of a pool, which a replay buffer would keep alive whole.
+  return flaw === undefined
+    ? Either.right(Uint8Array.from(bytes.right))
+    : Either.left(`${flaw} would be needed (for a Date, Map, Set, RegExp or the like)`)
+}
+
+const withoutUndefined = (value: unknown): unknown => {
+  if (Array.isArray(value)) return value.map((item) => withoutUndefined(item ?? null))
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([field, inner]) => (inner === undefined ? [] : [[field, withoutUndefined(inner)]]))
+  )
+}
+
 /**
  * `holdfast.v1.msgpack`: binary frames, one MessagePack map each, with the
  * same fields as the JSON objects.
@@ -214,9 +259,9 @@ const narrowIntegers = (value: unknown): unknown => {
 export const msgpack: Codec = {
   subprotocol: "holdfast.v1.msgpack",
   payload: (body) => {
-    if (body === undefined) return Either.left("undefined has no MessagePack form")
-    // Copied: the library hands out slices of a pool, which a replay buffer would keep alive whole.
-    return Either.mapBoth(pack(body), { onLeft: (issue) => String(issue), onRight: (bytes) => Uint8Array.from(bytes) })
+    const first = plain(body)
+    // As in JSON, fields that are undefined are left out; looked for only when something is wrong.
+    return Either.isLeft(first) ? Either.orElse(plain(withoutUndefined(body)), () => first) : first
   },
   data: (seq, ack, confirm, payload) =>
     concat([
@@ -236,8 +281,15 @@ export const msgpack: Codec = {
     if (typeof frame === "string") {
       return malformed("holdfast.v1.msgpack takes binary messages", CloseCode.UnsupportedData)
     }
+    const flaw = messagePackShape.flaw(frame)
+    if (flaw !== undefined) return malformed(`the message is not MessagePack: ${flaw}`)
     const value = unpack(frame)
-    return Either.isLeft(value) ? malformed("the message is not MessagePack") : validate(narrowIntegers(value.right))
+    return Either.isLeft(value)
+      ? malformed("the message is not MessagePack, or nested too deeply")
+      : orTooDeep(
+          () => validate(narrowIntegers(value.right)),
+          () => malformed("the message is nested too deeply")
+        )
   }
 }
 

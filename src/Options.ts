@@ -93,9 +93,13 @@ const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "dra
 /** A Node timer's longest delay: a longer one fires at once. */
 const longest = 2 ** 31 - 1
 
+/** 1 GiB, or as many messages: `ws` counts in 32 bits. */
+const largest = 2 ** 30
+
 const millisOf = (option: string, value: Duration.DurationInput): Effect.Effect<number, InvalidOption> => {
   const refuse = (shown: string, rule: string) => Effect.fail(new InvalidOption({ option, value: shown, rule }))
-  // A number given as milliseconds is checked itself: decoding would turn NaN and negatives into zero.
+  // Decoding would turn NaN and negatives into zero.
+  if (typeof value === "string" && value.trim().startsWith("-")) return refuse(value, "a duration of zero or more")
   const given =
     typeof value === "number" ? Option.some(value) : Option.map(Duration.decodeUnknown(value), Duration.toMillis)
   if (Option.isNone(given)) {
@@ -109,9 +113,11 @@ const millisOf = (option: string, value: Duration.DurationInput): Effect.Effect<
 }
 
 const countOf = (option: string, value: number): Effect.Effect<number, InvalidOption> =>
-  Number.isSafeInteger(value) && value >= 1
+  Number.isSafeInteger(value) && value >= 1 && value <= largest
     ? Effect.succeed(value)
-    : Effect.fail(new InvalidOption({ option, value: String(value), rule: "a whole number of at least 1" }))
+    : Effect.fail(
+        new InvalidOption({ option, value: String(value), rule: `a whole number of at least 1 and at most ${largest}` })
+      )
 
 /**
  * Decodes and checks options once, naming the first that breaks its rule.

@@ -38,7 +38,9 @@ export const Resume = Schema.Struct({
   /** The last message of the server that this client has processed. */
   processed: Count,
   /** The first message that this client still holds for retransmission. */
-  oldest: Sequence
+  oldest: Sequence,
+  /** Larger than in any earlier hello that asked for this session: an older one that arrives late is refused. */
+  attempt: Schema.optionalWith(Sequence, { exact: true })
 })
 
 /**

@@ -10,7 +10,7 @@ import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
-import type { AttemptError } from "./ConnectionError.js"
+import { type AttemptError, InvalidOption } from "./ConnectionError.js"
 
 /**
  * A schedule of delays between attempts. It is given the end of each attempt;
@@ -26,6 +26,9 @@ export type Policy<R = never> = Schedule.Schedule<unknown, AttemptError, R>
  * above `max`. Both the exponential and the jittered delay are clamped: an
  * unclamped exponential reaches Infinity after some 1000 attempts.
  *
+ * Throws `InvalidOption` when `base` or `max` is no duration of at least 1 ms,
+ * or `factor` is below 1: with a delay of zero a retry would be a loop.
+ *
  * @since 0.1.0
  * @category policies
  */
@@ -36,10 +39,22 @@ export const exponential = (options?: {
   /** Default true. */
   readonly jitter?: boolean | undefined
 }): Policy => {
-  const max = Duration.decode(options?.max ?? "30 seconds")
+  const base = positive("base", options?.base ?? "1 second")
+  const max = positive("max", options?.max ?? "30 seconds")
+  const factor = options?.factor ?? 2
+  if (!(factor >= 1 && Number.isFinite(factor))) {
+    throw new InvalidOption({ option: "factor", value: String(factor), rule: "a number of at least 1" })
+  }
   const clamp = Schedule.modifyDelay((_: unknown, delay: Duration.DurationInput) => Duration.min(delay, max))
-  const capped = clamp(Schedule.exponential(options?.base ?? "1 second", options?.factor ?? 2))
+  const capped = clamp(Schedule.exponential(base, factor))
   return options?.jitter === false ? capped : clamp(Schedule.jittered(capped))
+}
+
+const positive = (option: string, value: Duration.DurationInput): Duration.Duration => {
+  const decoded = Duration.decodeUnknown(value)
+  if (Option.isSome(decoded) && Duration.greaterThanOrEqualTo(decoded.value, 1)) return decoded.value
+  const rule = 'a duration of at least 1 ms, such as "1 second"'
+  throw new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), rule })
 }
 
 /**

@@ -82,6 +82,8 @@ export type Attached =
   | { readonly _tag: "Unknown" }
   /** The secret is wrong, or the session belongs to another principal. */
   | { readonly _tag: "Mismatch" }
+  /** A later attempt of the same client has attached already. */
+  | { readonly _tag: "Superseded" }
   | { readonly _tag: "Gone"; readonly tombstone: Tombstone }
 
 /**
@@ -101,13 +103,16 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     /**
      * Takes a session over, live or not: the compare-and-set of its generation.
      * The secret presented must be the current one or the one before; it becomes
-     * the one before, and `nextSecretHash` the current one.
+     * the one before, and `nextSecretHash` the current one. `attempt`, if
+     * there is one, must be larger than that of every attach before: a hello that was held up must not
+     * take the session from the connection that the client has made since.
      */
     readonly attach: (request: {
       readonly id: string
       readonly principal: string
       readonly secretHash: string
       readonly nextSecretHash: string
+      readonly attempt: number | undefined
     }) => Effect.Effect<Attached, StoreUnavailable>
     /** The client has shown that it has the current secret: the one before is void. */
     readonly confirm: (id: string, generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
@@ -145,6 +150,7 @@ interface Record {
   generation: number
   secretHash: string
   previousSecretHash: string | undefined
+  attempt: number
   sent: number
   acked: number
   processed: number
@@ -203,6 +209,7 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
             ...session,
             generation: 1,
             previousSecretHash: undefined,
+            attempt: 0,
             sent: 0,
             acked: 0,
             processed: 0,
@@ -210,7 +217,7 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
             expiresAt: undefined
           })
         }),
-      attach: ({ id, nextSecretHash, principal, secretHash }) =>
+      attach: ({ attempt, id, nextSecretHash, principal, secretHash }) =>
         Effect.sync((): Attached => {
           const record = records.get(id)
           if (record === undefined) {
@@ -223,6 +230,8 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
           }
           const known = secretHash === record.secretHash || secretHash === record.previousSecretHash
           if (!known || principal !== record.principal) return { _tag: "Mismatch" }
+          if (attempt !== undefined && attempt <= record.attempt) return { _tag: "Superseded" }
+          record.attempt = attempt ?? record.attempt
           record.generation++
           record.previousSecretHash = secretHash
           record.secretHash = nextSecretHash

@@ -5,7 +5,10 @@ import { SessionStore } from "holdfast"
 const { SessionStore: Store } = SessionStore
 
 const session = { id: "s", principal: "ann", subprotocol: "holdfast.v1.json", secretHash: "h1" } as const
-const request = { id: "s", principal: "ann", secretHash: "h1", nextSecretHash: "h2" }
+let attempts = 0
+/** A request to attach, later than all before. */
+const attaching = (change?: Partial<typeof request>) => ({ ...request, ...change, attempt: ++attempts })
+const request = { id: "s", principal: "ann", secretHash: "h1", nextSecretHash: "h2", attempt: 0 }
 const message = (seq: number) => ({ seq, payload: `"${seq}"`, confirm: false })
 
 /** The laws of a SessionStore, for any implementation. */
@@ -20,7 +23,7 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
         yield* store.append("s", 1, [message(1), message(2)])
         yield* store.append("s", 1, [message(3)])
         yield* store.acknowledge("s", 1, { acked: 1, processed: 7 })
-        const attached = yield* store.attach(request)
+        const attached = yield* store.attach(attaching())
         assert.deepStrictEqual(attached, {
           _tag: "Attached",
           session: {
@@ -40,7 +43,7 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
     law("an owner of an older generation can change nothing", (store) =>
       Effect.gen(function* () {
         yield* store.create(session)
-        yield* store.attach(request)
+        yield* store.attach(attaching())
         for (const operation of [
           store.append("s", 1, [message(1)]),
           store.acknowledge("s", 1, { acked: 0, processed: 1 }),
@@ -50,7 +53,7 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
         ]) {
           assert.deepInclude(yield* Effect.flip(operation), { _tag: "Fenced", id: "s", generation: 1 })
         }
-        const attached = yield* store.attach({ ...request, secretHash: "h2", nextSecretHash: "h3" })
+        const attached = yield* store.attach(attaching({ secretHash: "h2", nextSecretHash: "h3" }))
         assert.deepInclude(attached._tag === "Attached" ? attached.session : {}, {
           sent: 0,
           processed: 0,
@@ -62,21 +65,34 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
     law("the secret before stays valid until the current one is confirmed", (store) =>
       Effect.gen(function* () {
         yield* store.create(session)
-        yield* store.attach(request)
-        const again = yield* store.attach({ ...request, nextSecretHash: "h3" })
+        yield* store.attach(attaching())
+        const again = yield* store.attach(attaching({ nextSecretHash: "h3" }))
         assert.strictEqual(again._tag, "Attached", "the welcome with h2 was lost")
-        assert.strictEqual((yield* store.attach({ ...request, secretHash: "h2" }))._tag, "Mismatch", "h2 never arrived")
+        assert.strictEqual((yield* store.attach(attaching({ secretHash: "h2" })))._tag, "Mismatch", "h2 never arrived")
         yield* store.confirm("s", 3)
-        assert.strictEqual((yield* store.attach(request))._tag, "Mismatch")
-        assert.strictEqual((yield* store.attach({ ...request, secretHash: "h3" }))._tag, "Attached")
+        assert.strictEqual((yield* store.attach(attaching()))._tag, "Mismatch")
+        assert.strictEqual((yield* store.attach(attaching({ secretHash: "h3" })))._tag, "Attached")
+      })
+    )
+
+    law("an attempt older than one that has attached is refused, and changes nothing", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        assert.strictEqual((yield* store.attach({ ...request, attempt: 7 }))._tag, "Attached")
+        for (const attempt of [6, 7]) {
+          assert.strictEqual((yield* store.attach({ ...request, attempt, nextSecretHash: "late" }))._tag, "Superseded")
+        }
+        yield* store.append("s", 2, [message(1)])
+        const next = yield* store.attach({ ...request, secretHash: "h2", attempt: 8 })
+        assert.strictEqual(next._tag, "Attached")
       })
     )
 
     law("a wrong secret or another principal does not attach, and changes nothing", (store) =>
       Effect.gen(function* () {
         yield* store.create(session)
-        assert.strictEqual((yield* store.attach({ ...request, secretHash: "guess" }))._tag, "Mismatch")
-        assert.strictEqual((yield* store.attach({ ...request, principal: "bob" }))._tag, "Mismatch")
+        assert.strictEqual((yield* store.attach(attaching({ secretHash: "guess" })))._tag, "Mismatch")
+        assert.strictEqual((yield* store.attach(attaching({ principal: "bob" })))._tag, "Mismatch")
         yield* store.append("s", 1, [message(1)])
       })
     )
@@ -87,7 +103,7 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
         yield* store.append("s", 1, [message(1), message(2)])
         yield* store.acknowledge("s", 1, { acked: 2, processed: 5 })
         yield* store.acknowledge("s", 1, { acked: 1, processed: 4 })
-        const attached = yield* store.attach(request)
+        const attached = yield* store.attach(attaching())
         assert.deepInclude(attached._tag === "Attached" ? attached.session : {}, {
           acked: 2,
           processed: 5,
@@ -101,12 +117,12 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
         yield* store.create(session)
         yield* store.detach("s", 1, 1000)
         yield* TestClock.adjust(1000)
-        assert.strictEqual((yield* store.attach(request))._tag, "Attached")
+        assert.strictEqual((yield* store.attach(attaching()))._tag, "Attached")
         yield* TestClock.adjust(5000)
         yield* store.append("s", 2, [message(1)])
         yield* store.detach("s", 2, 1000)
         yield* TestClock.adjust(1001)
-        const late = yield* store.attach({ ...request, secretHash: "h2" })
+        const late = yield* store.attach(attaching({ secretHash: "h2" }))
         assert.deepStrictEqual(late, { _tag: "Gone", tombstone: { _tag: "Expired" } })
       })
     )
@@ -119,20 +135,20 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
         yield* TestClock.adjust(1001)
         yield* store.expire
         assert.strictEqual(yield* store.size, 1)
-        assert.strictEqual((yield* store.attach(request))._tag, "Gone")
-        assert.strictEqual((yield* store.attach({ ...request, id: "other" }))._tag, "Attached")
+        assert.strictEqual((yield* store.attach(attaching()))._tag, "Gone")
+        assert.strictEqual((yield* store.attach(attaching({ id: "other" })))._tag, "Attached")
       })
     )
 
     law("a removed session is unknown, or tells why it is gone", (store) =>
       Effect.gen(function* () {
-        assert.strictEqual((yield* store.attach(request))._tag, "Unknown")
+        assert.strictEqual((yield* store.attach(attaching()))._tag, "Unknown")
         yield* store.create(session)
         yield* store.remove("s", 1)
-        assert.strictEqual((yield* store.attach(request))._tag, "Unknown")
+        assert.strictEqual((yield* store.attach(attaching()))._tag, "Unknown")
         yield* store.create(session)
         yield* store.remove("s", 1, { _tag: "Ended", reason: "banned" })
-        assert.deepStrictEqual(yield* store.attach(request), {
+        assert.deepStrictEqual(yield* store.attach(attaching()), {
           _tag: "Gone",
           tombstone: { _tag: "Ended", reason: "banned" }
         })
@@ -152,7 +168,7 @@ describe("SessionStore.makeMemory", () => {
         yield* store.remove(id, 1, { _tag: "Expired" })
       }
       const tags = yield* Effect.forEach(["a", "b", "c"], (id) =>
-        Effect.map(store.attach({ ...request, id }), (a) => a._tag)
+        Effect.map(store.attach(attaching({ id })), (a) => a._tag)
       )
       assert.deepStrictEqual(tags, ["Unknown", "Gone", "Gone"])
     })

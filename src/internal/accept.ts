@@ -1,6 +1,6 @@
 /** The server's half of opening a connection: upgrade, hello, who asks, welcome. */
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import { CloseCode } from "../CloseCode.js"
@@ -17,7 +17,8 @@ type Checks<R> = Pick<GatewayOptions<never, never, Principal, R>, "origins" | "a
 /** The codec to speak, or why the upgrade is refused. */
 export const examine = <R>(
   request: UpgradeRequest,
-  checks: Checks<R>
+  checks: Checks<R>,
+  timeout: number
 ): Effect.Effect<Codec.Codec, UpgradeRefused, R> => {
   const codec = request.protocols.map(Codec.forSubprotocol).find((found) => found !== undefined)
   if (codec === undefined) {
@@ -29,7 +30,9 @@ export const examine = <R>(
   if (checks.origins !== undefined && origin !== undefined && !checks.origins.includes(String(origin))) {
     return Effect.fail(new UpgradeRefused({ status: 403, body: `pages of ${String(origin)} may not connect here` }))
   }
-  return Effect.as(checks.authorizeUpgrade?.(request) ?? Effect.void, codec)
+  if (checks.authorizeUpgrade === undefined) return Effect.succeed(codec)
+  const onTimeout = () => new UpgradeRefused({ status: 503, body: "the server takes too long to look at this request" })
+  return checks.authorizeUpgrade(request).pipe(Effect.timeoutFail({ duration: timeout, onTimeout }), Effect.as(codec))
 }
 
 /** Accepts the upgrade; the scope owns the connection. */
@@ -87,14 +90,13 @@ const patient = (live: liveConnection.LiveConnection): liveConnection.Sink => ({
   message: () => live.violate(CloseCode.ProtocolViolation, "a message before welcome")
 })
 
-/** Runs the application's authentication; `None` when it refuses, with the connection closed for it. */
+/** Runs the application's authentication; `None` when it refuses, or the client leaves, with the connection closed for it. */
 export const authenticate = <P, R>(
   live: liveConnection.LiveConnection,
   authentication: Effect.Effect<P, NotAuthenticated | NotAllowed, R>,
   timeout: number
 ): Effect.Effect<Option.Option<P>, never, R> =>
-  authentication.pipe(
-    Effect.timeoutOption(timeout),
+  whileHere(live, authentication, timeout).pipe(
     Effect.tap((principal) => {
       if (Option.isNone(principal)) live.close(CloseCode.TryAgainLater, "authentication takes too long")
       return Effect.void
@@ -104,14 +106,24 @@ export const authenticate = <P, R>(
       NotAllowed: ({ reason }) => refuse(live, CloseCode.NotAllowed, reason)
     }),
     Effect.catchAllCause((cause) =>
-      Cause.isInterruptedOnly(cause)
-        ? Effect.failCause(cause)
-        : Effect.zipRight(
-            Effect.logError("holdfast: authenticate died", cause),
-            refuse(live, CloseCode.InternalError, "authentication failed")
-          )
+      Effect.zipRight(
+        Effect.logError("holdfast: authenticate died", cause),
+        refuse(live, CloseCode.InternalError, "authentication failed")
+      )
     )
   )
+
+/** Waits no longer than the client does. What is known already needs no fibers to wait with. */
+const whileHere = <A, E, R>(
+  live: liveConnection.LiveConnection,
+  effect: Effect.Effect<A, E, R>,
+  timeout: number
+): Effect.Effect<Option.Option<A>, E, R> => {
+  const isKnown: boolean = Exit.isExit(effect)
+  return isKnown
+    ? Effect.asSome(effect)
+    : Effect.raceFirst(Effect.timeoutOption(effect, timeout), Effect.as(live.ended, Option.none<A>()))
+}
 
 const refuse = (live: liveConnection.LiveConnection, code: number, reason: string) =>
   Effect.sync(() => {

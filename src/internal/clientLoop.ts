@@ -52,6 +52,8 @@ const leastRetryAfter = 100
 export class ClientLoop<R> {
   readonly driver: SessionDriver
   private ticket: Ticket | undefined
+  /** Hellos that asked to resume. */
+  private resumes = 0
   private byeSent = false
   private readySince: number | undefined
   private goaway: Protocol.Goaway | undefined
@@ -95,7 +97,6 @@ export class ClientLoop<R> {
         yield* watched.events<ClientEvent>(),
         yield* Deferred.make<EndReason>()
       )
-      yield* Effect.addFinalizer(() => loop.events.shutdown)
       const fiber = yield* Effect.forkScoped(loop.run)
       loop.fiber = fiber
       // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
@@ -159,14 +160,19 @@ export class ClientLoop<R> {
       type: "hello",
       ...(token === undefined ? {} : { token }),
       ...(live.transport.ping === undefined ? { heartbeat: "message" as const } : {}),
-      ...(this.ticket === undefined ? {} : { resume: { ...this.ticket, processed: recorded, oldest: acked + 1 } })
+      ...(this.ticket === undefined
+        ? {}
+        : { resume: { ...this.ticket, processed: recorded, oldest: acked + 1, attempt: ++this.resumes } })
     }
   }
 
   /** In the tick in which the welcome came: what follows it belongs to the session. */
   private welcomed(live: LiveConnection, welcome: Protocol.Welcome, told: number): void {
-    const start = this.startOf(welcome)
     const { generation, limits, processed, secret, session } = welcome
+    if (welcome.resumed && session !== this.ticket?.session) {
+      return live.violate(CloseCode.ProtocolViolation, "welcome: resumed a session that was not asked for")
+    }
+    const start = this.startOf(welcome)
     this.driver.obey(limits)
     const event = {
       generation,
@@ -251,6 +257,7 @@ export class ClientLoop<R> {
     const asked = this.stopping ?? reason
     this.driver.end(describeEnd(asked))
     this.status.set({ _tag: "Ended", reason: asked })
+    this.events.end()
     Deferred.unsafeDone(this.whenEnded, Effect.succeed(asked))
   }
 

@@ -45,6 +45,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
   private readonly connections = new Set<LiveConnection>()
   private readonly host: Host<C, S, P, R>
+  /** Sessions that are being created. */
+  private beginning = 0
   private draining = false
 
   private constructor(
@@ -106,13 +108,17 @@ export class GatewayCore<C, S, P extends Principal, R> {
   // ---- a connection, from its upgrade to its end
 
   private accept(incoming: Incoming): Effect.Effect<void, never, R> {
-    const examined = Effect.catchAllDefect(accept.examine(incoming.request, this.config), (defect) =>
-      Effect.zipRight(
-        Effect.logError("holdfast: authorizeUpgrade died", defect),
-        new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })
-      )
+    const examined = Effect.catchAllDefect(
+      accept.examine(incoming.request, this.config, this.options.helloTimeout),
+      (defect) =>
+        Effect.zipRight(
+          Effect.logError("holdfast: authorizeUpgrade died", defect),
+          new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })
+        )
     )
-    return Effect.matchEffect(examined, {
+    // An upgrade that is never answered would hold up the server's close.
+    const answered = Effect.onInterrupt(examined, () => incoming.refuse(503, "the gateway is shutting down"))
+    return Effect.matchEffect(answered, {
       onFailure: ({ body, status }) => incoming.refuse(status, body),
       onSuccess: (codec) =>
         Effect.catchAllDefect(Effect.scoped(this.serve(incoming, codec)), (defect) =>
@@ -161,11 +167,23 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   private begin(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
+    return Effect.suspend(() => {
+      const { maxSessions } = this.options
+      if (this.sessions.size + this.beginning >= maxSessions) {
+        caller.live.close(CloseCode.TryAgainLater, `this gateway holds ${maxSessions} sessions already`)
+        return Effect.void
+      }
+      this.beginning++
+      return Effect.ensuring(
+        this.create(caller, reason),
+        Effect.sync(() => this.beginning--)
+      )
+    })
+  }
+
+  private create(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
     return Effect.gen(this, function* () {
       const { codec, live, principal } = caller
-      if (this.sessions.size >= this.options.maxSessions) {
-        return live.close(CloseCode.TryAgainLater, `this gateway holds ${this.options.maxSessions} sessions already`)
-      }
       const id = yield* this.credentials.id
       const secret = yield* this.credentials.secret
       const secretHash = yield* this.credentials.hash(secret)
@@ -185,12 +203,18 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const secret = yield* this.credentials.secret
       const nextSecretHash = yield* this.credentials.hash(secret)
       const secretHash = yield* this.credentials.hash(resume.secret)
-      const request = { id: resume.session, principal: principal.id, secretHash, nextSecretHash }
+      // Who has left meanwhile has no use for the session, and may have come back for it already.
+      if (live.end !== undefined) return
+      const { attempt, session: id } = resume
+      const request = { id, principal: principal.id, secretHash, nextSecretHash, attempt }
       const attach = Effect.flatMap(this.host.store.attach(request), (attached) => {
         if (attached._tag === "Attached") return this.restore(caller, resume, attached.session, secret)
         if (attached._tag === "Gone" && attached.tombstone._tag === "Ended") {
           const { reason } = attached.tombstone
           return Effect.sync(() => live.close(CloseCode.SessionEnded, reason))
+        }
+        if (attached._tag === "Superseded") {
+          return Effect.sync(() => live.close(CloseCode.TakenOver, "a later attempt has resumed this session"))
         }
         return this.begin(caller, lostBecause(attached))
       })
@@ -304,7 +328,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   })
 }
 
-const lostBecause = (attached: Exclude<Attached, { _tag: "Attached" }>): Protocol.ResetReason => {
+const lostBecause = (attached: Exclude<Attached, { _tag: "Attached" | "Superseded" }>): Protocol.ResetReason => {
   switch (attached._tag) {
     case "Unknown":
       return "unknown"

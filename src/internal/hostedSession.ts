@@ -2,7 +2,7 @@
  * A session on a gateway: one supervised fiber that outlives the connections,
  * runs the application's handler, and keeps the store in step.
  */
-import * as Cause from "effect/Cause"
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -61,6 +61,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private over: SessionEnd | undefined
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
+  private forgetting: Fiber.RuntimeFiber<void> | undefined
   private draining = false
   private lastRecorded = 0
 
@@ -81,7 +82,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const hooks: Hooks = {
       control: (message, live) => this.control(message, live),
       detached: () => this.detached(),
-      proved: () => void host.fork(this.ownership.run((generation) => host.store.confirm(this.id, generation))),
+      proved: (generation) => this.proved(generation),
       append: (entries, done) => this.append(entries, done)
     }
     this.driver = new SessionDriver({
@@ -227,21 +228,22 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
-    if (this.ended || Cause.isInterruptedOnly(cause)) return Effect.void
+    // An interruption from outside does not come here: this one is the handler's own.
+    if (this.ended) return Effect.void
     this.finish({ _tag: "HandlerFailed", cause })
     return Effect.logError("holdfast: a handler failed, its session ends", cause).pipe(
       Effect.annotateLogs({ session: this.id, principal: this.principal.id })
     )
   }
 
-  /** The last thing of a session: the store forgets it, the application hears of it. */
+  /** The last thing of a session: the application hears of it. */
   private readonly farewell: Effect.Effect<void, never, R> = Effect.suspend(() => {
-    // Interrupted from outside: the gateway's scope closes.
-    if (this.over === undefined) this.finish({ _tag: "Shutdown" })
-    const over = this.over ?? { _tag: "Shutdown" }
+    // Interrupted from outside: the gateway's scope closes, and forks nothing any more.
+    const forgotten =
+      this.forgetting === undefined ? this.forget(this.conclude({ _tag: "Shutdown" })) : Fiber.await(this.forgetting)
     const { onClose } = this.host.handlers
-    const closed = onClose === undefined ? Effect.void : onClose(this, over)
-    return Effect.zipRight(this.forget(over), closed).pipe(
+    const closed = onClose === undefined || this.over === undefined ? Effect.void : onClose(this, this.over)
+    return Effect.zipRight(forgotten, closed).pipe(
       Effect.catchAllCause((cause) => Effect.logError("holdfast: onClose failed", cause))
     )
   })
@@ -274,6 +276,18 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   // ---- connections
+
+  /** The client has the secret of this generation, and of no later one: the store may be told only that. */
+  private proved(generation: number): void {
+    const confirmed = this.host.store.confirm(this.id, generation)
+    this.host.fork(
+      Effect.catchAll(confirmed, (error) =>
+        error._tag === "Fenced"
+          ? Effect.void
+          : Effect.logWarning(`holdfast: session ${this.id} keeps its old secret: ${error.message}`)
+      )
+    )
+  }
 
   /** A connection has become the session's, in the store; now it acts for it here. */
   attach(
@@ -322,6 +336,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   /** The session is over, for this reason if it is the first. */
   finish(end: SessionEnd): void {
     if (this.over !== undefined) return
+    this.conclude(end)
+    // At once, whatever the handler is at: a client that returns must hear of it.
+    this.forgetting = this.host.fork(Effect.uninterruptible(this.forget(end)))
+    this.main?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  private conclude(end: SessionEnd): SessionEnd {
     this.over = end
     this.stopExpiry()
     this.host.removed(this.id)
@@ -330,7 +351,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (end._tag === "Bye") this.driver.sendAck()
     this.driver.end(reason)
     live?.close(code, reason)
-    this.main?.unsafeInterruptAsFork(FiberId.none)
+    return end
   }
 
   /** Finishes the message in hand and the writes, then ends with `Shutdown`. */

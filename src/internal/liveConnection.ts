@@ -3,6 +3,7 @@
  * `Client` and `Gateway`. Transport callbacks come in on one side, a `Sink`
  * hears of frames and of the end on the other; the first reason to end wins.
  */
+import * as Cause from "effect/Cause"
 import type * as Clock from "effect/Clock"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -92,7 +93,13 @@ export class LiveConnection implements Receiver {
     this.lastActivity = this.clock.unsafeCurrentTimeMillis()
     this.counts.messagesIn++
     this.counts.bytesIn += frame.length
-    this.sink.message(frame)
+    try {
+      this.sink.message(frame)
+    } catch (defect) {
+      // Ours, and no reason to take the other connections along.
+      this.close(CloseCode.InternalError, "the message could not be handled")
+      Runtime.runFork(this.runtime)(Effect.logError("holdfast: a connection died", Cause.die(defect)))
+    }
   }
 
   ping(payload: Uint8Array): void {

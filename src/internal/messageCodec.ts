@@ -21,5 +21,13 @@ export const encoder = <A>(
 
 export const decoder = <A>(schema: Typed<A>): ((body: unknown, seq: number) => Either.Either<A, MessageInvalid>) => {
   const decode = ParseResult.decodeUnknownEither(schema)
-  return (body, seq) => Either.mapLeft(decode(body), (issue) => new MessageInvalid({ seq, issue: issueOf(issue) }))
+  return (body, seq) => {
+    try {
+      return Either.mapLeft(decode(body), (issue) => new MessageInvalid({ seq, issue: issueOf(issue) }))
+    } catch (error) {
+      // The peer's nesting exhausts the stack of whoever walks through it.
+      if (error instanceof RangeError) return Either.left(new MessageInvalid({ seq, issue: "nested too deeply" }))
+      throw error
+    }
+  }
 }

@@ -33,7 +33,7 @@ export interface Hooks {
   /** The connection that acted for the session is gone. */
   readonly detached: (end: ConnectionEnd, live: LiveConnection) => void
   /** The first message on a connection: the peer has what it was introduced with. */
-  readonly proved: () => void
+  readonly proved: (generation: number) => void
   /**
    * Appends messages to the store, in order, and calls back with the outcome:
    * success, or a failure after which the session is over. One call at a time.
@@ -162,8 +162,8 @@ export class SessionDriver implements Acknowledging {
   }
 
   /** The peer has what it was introduced with. */
-  proved(live: LiveConnection): void {
-    if (live === this.live) this.options.hooks.proved()
+  proved(live: LiveConnection, generation: number): void {
+    if (live === this.live) this.options.hooks.proved(generation)
   }
 
   detach(live: LiveConnection, generation: number, end: ConnectionEnd): void {
@@ -447,7 +447,7 @@ class AttachedSink implements Sink {
     this.driver.receive(this.live, this.generation, frame)
     if (this.proven || this.live.end !== undefined) return
     this.proven = true
-    this.driver.proved(this.live)
+    this.driver.proved(this.live, this.generation)
   }
 
   drained(): void {

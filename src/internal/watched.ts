@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as PubSub from "effect/PubSub"
 import * as Stream from "effect/Stream"
+import * as Take from "effect/Take"
 
 /** How far a watcher may fall behind before it misses the oldest. */
 const capacity = 64
@@ -10,18 +11,25 @@ const capacity = 64
 export interface Events<A> {
   /** From a callback or a fiber; never waits. */
   readonly publish: (value: A) => void
-  /** Every value from now on. */
+  /** Every value from now on, up to the end. */
   readonly changes: Stream.Stream<A>
-  readonly shutdown: Effect.Effect<void>
+  readonly end: () => void
 }
 
 export const events = <A>(replay = 0): Effect.Effect<Events<A>> =>
-  Effect.map(PubSub.sliding<A>({ capacity, replay }), (pubsub) => ({
+  Effect.map(PubSub.sliding<Take.Take<A>>({ capacity, replay }), (pubsub) => {
+    let ended = false
     // A sliding PubSub never suspends its publishers.
-    publish: (value) => void Effect.runSync(PubSub.publish(pubsub, value)),
-    changes: Stream.fromPubSub(pubsub),
-    shutdown: PubSub.shutdown(pubsub)
-  }))
+    const publish = (take: Take.Take<A>) => void Effect.runSync(PubSub.publish(pubsub, take))
+    return {
+      publish: (value) => publish(Take.of(value)),
+      changes: Stream.suspend(() => (ended ? Stream.empty : Stream.flattenTake(Stream.fromPubSub(pubsub)))),
+      end: () => {
+        ended = true
+        publish(Take.end)
+      }
+    }
+  })
 
 export interface Watched<A> {
   readonly get: Effect.Effect<A>

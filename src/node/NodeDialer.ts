@@ -8,11 +8,11 @@ import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { type ClientOptions, WebSocket } from "ws"
+import type { ClientOptions, WebSocket } from "ws"
 import { DialFailed, DialRefused } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
 import type { Transport } from "../Transport.js"
-import { WsTransport } from "./internal/wsTransport.js"
+import { ReasonedWebSocket, WsTransport } from "./internal/wsTransport.js"
 
 /** As much of a refusal's body as is worth showing. */
 const maxBody = 512
@@ -57,7 +57,7 @@ const open = (
     autoPong: false,
     closeTimeout: request.closeTimeout
   }
-  const ws = new WebSocket(request.url, [...request.protocols], options)
+  const ws = new ReasonedWebSocket(request.url, [...request.protocols], options)
   ws.on("upgrade", (response) => {
     const socket = response.socket as Socket // of an HTTP/1.1 client, so a net.Socket
     const transport = new WsTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)

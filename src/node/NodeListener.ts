@@ -18,7 +18,7 @@ import { ConnectionLost, ListenFailed } from "../ConnectionError.js"
 import { type Incoming, Listener, type UpgradeRequest } from "../Listener.js"
 import type { Transport } from "../Transport.js"
 import { type Route, SharedServer } from "./internal/sharedServer.js"
-import { WsTransport } from "./internal/wsTransport.js"
+import { ReasonedWebSocket, WsTransport } from "./internal/wsTransport.js"
 
 /**
  * @since 0.1.0
@@ -100,6 +100,7 @@ const webSocketServer = (options: AcceptOptions): WebSocketServer => {
   // `closeTimeout` is missing from @types/ws.
   const serverOptions: ConstructorParameters<typeof WebSocketServer>[0] & { readonly closeTimeout: number } = {
     noServer: true,
+    WebSocket: ReasonedWebSocket,
     clientTracking: false,
     perMessageDeflate: false,
     autoPong: false,
@@ -223,12 +224,18 @@ export const layerHttp = (options: ListenOptions): Layer.Layer<Listener | HttpSe
       const host = options.host ?? "127.0.0.1"
       const path = options.path ?? "/"
       const { listener, server } = makeServer(path)
-      const http = yield* NodeHttpServer.make(() => server, { port: options.port, host }).pipe(
-        Effect.mapError((error) => new ListenFailed({ address: `${host}:${options.port}`, cause: error.cause }))
+      const refused = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
+      const { port: asked } = options
+      if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
+        return yield* refused(new Error("a port is a whole number from 0 (any free one) to 65535"))
+      }
+      const http = yield* Effect.mapError(
+        NodeHttpServer.make(() => server, { port: asked, host }),
+        ({ cause }) => refused(cause)
       )
       // Before the server closes, which would wait for requests and keep-alive connections without a bound.
       yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
-      const port = http.address._tag === "TcpAddress" ? http.address.port : options.port
+      const port = http.address._tag === "TcpAddress" ? http.address.port : asked
       return Context.make(HttpServer.HttpServer, http).pipe(
         Context.add(Listener, { address: address(dialable(host), port, path), listen: listener.listen })
       )

@@ -3,7 +3,7 @@
  * the tick in which the WebSocket exists; events before `run` are kept.
  */
 import type { Duplex } from "node:stream"
-import type { WebSocket } from "ws"
+import { WebSocket } from "ws"
 import { CloseCode } from "../../CloseCode.js"
 import type { Frame } from "../../Codec.js"
 import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
@@ -15,12 +15,27 @@ const violationCode = (error: Error): number | undefined => {
   if (!name.startsWith("WS_ERR_")) return undefined
   switch (name) {
     case "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH":
-    case "WS_ERR_TOO_MANY_BUFFERED_PARTS":
       return CloseCode.MessageTooBig
+    case "WS_ERR_TOO_MANY_BUFFERED_PARTS":
+      return CloseCode.PolicyViolation
     case "WS_ERR_INVALID_UTF8":
       return CloseCode.InvalidPayload
     default:
       return CloseCode.ProtocolError
+  }
+}
+
+const violations: Readonly<Record<number, string>> = {
+  [CloseCode.ProtocolError]: "not a WebSocket frame as RFC 6455 has it",
+  [CloseCode.InvalidPayload]: "the text is not UTF-8",
+  [CloseCode.PolicyViolation]: "too many fragments",
+  [CloseCode.MessageTooBig]: "the message is too large"
+}
+
+/** Where `ws` closes by itself it gives a code alone; here a reason in words goes with it. */
+export class ReasonedWebSocket extends WebSocket {
+  override close(code?: number, reason?: string | Buffer): void {
+    super.close(code, reason ?? (code === undefined ? undefined : violations[code]))
   }
 }
 
@@ -48,7 +63,7 @@ export class WsTransport implements Transport {
     ws.on("error", (error) => {
       this.cause = error
       const code = violationCode(error)
-      if (code !== undefined) this.violation ??= { code, reason: error.message }
+      if (code !== undefined) this.violation ??= { code, reason: violations[code] ?? error.message }
     })
     ws.on("close", (code, reason) => {
       this.lastAccepted = socket.bytesWritten

@@ -1,0 +1,87 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Fiber, Stream } from "effect"
+import type { Gateway } from "holdfast"
+import { eventually, makeClient, makeGateway, upTo } from "./support.js"
+import * as TcpProxy from "./tcpProxy.js"
+
+const clients = 200
+const cuts = 20
+/** Messages of each session, each way, around each cut. */
+const each = 5
+
+/** Numbers by the session that they arrived in. */
+const makeLog = () => {
+  const logs = new Map<string, Array<number>>()
+  const of = (id: string) => {
+    const log = logs.get(id) ?? []
+    logs.set(id, log)
+    return log
+  }
+  return { of, note: (id: string, number: number) => Effect.sync(() => void of(id).push(number)) }
+}
+
+const inParallel = <A, E, R>(all: Iterable<A>, f: (a: A) => Effect.Effect<unknown, E, R>) =>
+  Effect.forEach(all, f, { concurrency: "unbounded", discard: true })
+
+describe("many sessions at once", () => {
+  it.scopedLive(
+    `${clients} sessions survive ${cuts} cuts each: every message once and in order`,
+    () =>
+      Effect.gen(function* () {
+        const onServer = makeLog()
+        const onClient = makeLog()
+        const sessions: Array<Gateway.Session<number>> = []
+        const { gateway, port } = yield* makeGateway({
+          onOpen: (session) => Effect.sync(() => void sessions.push(session)),
+          onMessage: (number, session) => onServer.note(session.id, number)
+        })
+        const proxy = yield* TcpProxy.make(port)
+        const all = yield* Effect.forEach(upTo(clients), () => makeClient(proxy.port), { concurrency: "unbounded" })
+        const ready = yield* Effect.forEach(all, (client) => client.ready, { concurrency: "unbounded" })
+        const receiving = yield* Effect.forEach(all, (client, at) =>
+          Effect.fork(Stream.runForEach(client.messages, (number) => onClient.note(ready[at]?.session ?? "", number)))
+        )
+
+        const whenAll = (what: string, condition: (info: Gateway.SessionInfo) => boolean) =>
+          eventually(
+            what,
+            Effect.map(Effect.all(sessions.map(({ info }) => info)), (infos) => infos.every(condition))
+          )
+
+        for (let round = 1; round <= cuts; round++) {
+          const next = upTo(each).map((n) => (round - 1) * each + n)
+          const sending = yield* Effect.fork(
+            Effect.all([
+              inParallel(all, (client) => Effect.forEach(next, client.send)),
+              inParallel(sessions, (session) => Effect.forEach(next, (number) => session.send(number)))
+            ])
+          )
+          yield* proxy.cut
+          yield* whenAll(
+            `every session is back after cut ${round}`,
+            (info) => info.generation > round && info.connection !== undefined
+          )
+          yield* Fiber.join(sending)
+        }
+
+        yield* whenAll(
+          "everything has arrived and is acknowledged",
+          (info) => info.unacknowledged.messages === 0 && onServer.of(info.id).length >= cuts * each
+        )
+        const statuses = yield* Effect.forEach(all, (client) => client.status)
+        yield* inParallel(all, (client) => client.close)
+        yield* Fiber.joinAll(receiving)
+
+        assert.strictEqual(sessions.length, clients)
+        for (const [at, { session }] of ready.entries()) {
+          const status = statuses[at]
+          assert.strictEqual(status?._tag === "Ready" ? status.session : status?._tag, session)
+          assert.deepStrictEqual(onServer.of(session), upTo(cuts * each))
+          assert.deepStrictEqual(onClient.of(session), upTo(cuts * each))
+        }
+        assert.isAtLeast((yield* proxy.stats).cut, clients * cuts)
+        assert.strictEqual((yield* gateway.stats).sessions, 0)
+      }),
+    60_000
+  )
+})

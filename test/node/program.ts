@@ -1,0 +1,84 @@
+/** The examples as processes of their own. */
+import { spawn } from "node:child_process"
+import { fileURLToPath } from "node:url"
+import { Deferred, Effect, type Scope } from "effect"
+import { eventually } from "./support.js"
+
+export interface Program {
+  /** Lines on stdout so far. */
+  readonly out: ReadonlyArray<string>
+  readonly errors: ReadonlyArray<string>
+  /** Waits for a line on stdout. */
+  readonly line: (pattern: RegExp) => Effect.Effect<string>
+  readonly signal: (name: NodeJS.Signals) => Effect.Effect<void>
+  readonly type: (line: string) => Effect.Effect<void>
+  readonly endInput: Effect.Effect<void>
+  /** Waits for the end of the process: its exit code, or the signal that killed it. */
+  readonly exit: Effect.Effect<number | NodeJS.Signals>
+}
+
+const splitter = (lines: Array<string>) => {
+  let rest = ""
+  return (chunk: string) => {
+    const parts = (rest + chunk).split("\n")
+    rest = parts.pop() ?? ""
+    lines.push(...parts)
+  }
+}
+
+/** Starts `examples/<name>.ts`; the scope kills it if it still runs. */
+export const start = (
+  name: "gateway" | "client",
+  options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }
+): Effect.Effect<Program, never, Scope.Scope> =>
+  Effect.gen(function* () {
+    const script = fileURLToPath(new URL(`../../examples/${name}.ts`, import.meta.url))
+    const child = spawn(process.execPath, ["--import", "tsx", script, ...(options?.args ?? [])], {
+      env: { ...process.env, ...options?.env }
+    })
+    const out: Array<string> = []
+    const errors: Array<string> = []
+    child.stdout.setEncoding("utf8").on("data", splitter(out))
+    child.stderr.setEncoding("utf8").on("data", splitter(errors))
+    child.stdin.on("error", () => {})
+    const exited = yield* Deferred.make<number | NodeJS.Signals>()
+    child.on("close", (code, signal) => Deferred.unsafeDone(exited, Effect.succeed(code ?? signal ?? -1)))
+    const exit = Deferred.await(exited)
+    yield* Effect.addFinalizer(() =>
+      Effect.zipRight(
+        Effect.sync(() => child.kill("SIGKILL")),
+        exit
+      )
+    )
+    return {
+      out,
+      errors,
+      line: (pattern) =>
+        Effect.suspend(() => {
+          const found = () => out.find((line) => pattern.test(line)) ?? ""
+          const shown = eventually(
+            `${name} prints ${pattern}`,
+            Effect.sync(() => found() !== "")
+          )
+          const ended = Effect.flatMap(exit, (code) =>
+            found() === "" ? Effect.dieMessage(`${name} ended with ${code}: ${errors.join("\n")}`) : Effect.void
+          )
+          return Effect.map(Effect.raceFirst(shown, ended), found)
+        }),
+      signal: (signal) => Effect.sync(() => void child.kill(signal)),
+      type: (line) => Effect.sync(() => void child.stdin.write(`${line}\n`)),
+      endInput: Effect.sync(() => void child.stdin.end()),
+      exit
+    }
+  })
+
+/** A gateway that listens, on a free port unless `env` names one. */
+export const gateway = (env?: Readonly<Record<string, string>>) =>
+  Effect.gen(function* () {
+    const program = yield* start("gateway", { env: { PORT: "0", ...env } })
+    const url = /ws:\S+/.exec(yield* program.line(/ws:/))?.[0] ?? ""
+    return { ...program, url, port: Number(new URL(url).port) }
+  })
+
+export const client = (url: string, env?: Readonly<Record<string, string>>) =>
+  start("client", { args: ["tester", url], ...(env === undefined ? {} : { env }) })

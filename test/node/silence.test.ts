@@ -1,0 +1,85 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Clock, Deferred, Effect, Option, Stream } from "effect"
+import type { Gateway } from "holdfast"
+import { eventually, makeClient, makeGateway } from "./support.js"
+import * as TcpProxy from "./tcpProxy.js"
+
+const interval = 100
+const deadline = 400
+const timing = { heartbeatInterval: interval, readDeadline: deadline }
+/** What a loaded machine may be late. */
+const slack = 250
+
+/** A client that is Ready through a proxy. */
+const connected = Effect.gen(function* () {
+  const opening = yield* Deferred.make<Gateway.Session<number>>()
+  const { gateway, port } = yield* makeGateway({
+    ...timing,
+    onOpen: (session) => Deferred.succeed(opening, session)
+  })
+  const proxy = yield* TcpProxy.make(port)
+  const client = yield* makeClient(proxy.port, timing)
+  const session = yield* Deferred.await(opening)
+  yield* client.ready
+  return { client, gateway, proxy, session }
+})
+
+type Connected = Effect.Effect.Success<typeof connected>
+
+const now = Clock.currentTimeMillis
+
+/** When the client knew, and why. */
+const clientFinds = ({ client }: Connected) =>
+  client.changes.pipe(
+    Stream.filterMap((status) => (status._tag === "Waiting" ? Option.some(status.reason) : Option.none())),
+    Stream.runHead,
+    Effect.flatten,
+    Effect.flatMap((reason) => Effect.map(now, (at) => ({ at, reason })))
+  )
+
+/** When the gateway knew. */
+const gatewayFinds = ({ gateway, session }: Connected) =>
+  eventually(
+    "the gateway has found the silent client",
+    Effect.map(Effect.all([session.info, gateway.stats]), ([info, stats]) => {
+      return info.connection === undefined && stats.connections === 0
+    })
+  ).pipe(Effect.zipRight(now))
+
+/** The last activity was at the silence or at most one heartbeat before it. */
+const assertAtDeadline = (silent: number, found: number) => {
+  assert.isAtLeast(found - silent, deadline - interval - slack / 2)
+  assert.isAtMost(found - silent, deadline + slack)
+}
+
+describe("a silent peer is found at the deadline", () => {
+  it.scopedLive("by both ends", () =>
+    Effect.gen(function* () {
+      const all = yield* connected
+      assert.strictEqual((yield* all.gateway.stats).connections, 1)
+      yield* all.proxy.silence("up", "down")
+      const silent = yield* now
+      const [client, gateway] = yield* Effect.all([clientFinds(all), gatewayFinds(all)], { concurrency: 2 })
+      assert.strictEqual(client.reason._tag, "ReadDeadlineExceeded")
+      assertAtDeadline(silent, client.at)
+      assertAtDeadline(silent, gateway)
+      // The session outlives it.
+      yield* all.proxy.restore
+      const { session, start } = yield* all.client.ready
+      assert.deepStrictEqual(start, { _tag: "Resumed" })
+      assert.strictEqual(session, all.session.id)
+    })
+  )
+
+  it.scopedLive("by the one that no longer hears, which tells the other", () =>
+    Effect.gen(function* () {
+      const all = yield* connected
+      yield* all.proxy.silence("up")
+      const silent = yield* now
+      const [client, gateway] = yield* Effect.all([clientFinds(all), gatewayFinds(all)], { concurrency: 2 })
+      assert.include(["ClosedByPeer", "ConnectionLost"], client.reason._tag)
+      assertAtDeadline(silent, client.at)
+      assertAtDeadline(silent, gateway)
+    })
+  )
+})

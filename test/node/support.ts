@@ -1,0 +1,62 @@
+/** What the tests over real sockets share: a gateway and clients that speak numbers. */
+import { Cause, Console, Context, Duration, Effect, Layer, Schedule, Schema, Utils } from "effect"
+import { Client, Gateway, Messages, Reconnect, SessionStore } from "holdfast"
+import { NodeDialer, NodeListener } from "holdfast/node"
+
+export const numbers = Messages.make({ client: Schema.Number, server: Schema.Number })
+
+type GatewayOptions = Gateway.GatewayOptions<number, number, Gateway.Principal, never>
+type ClientOptions = Client.ClientOptions<number, number>
+
+/** A gateway on a free port, with its store. */
+export const makeGateway = (options?: Partial<GatewayOptions>) =>
+  Effect.gen(function* () {
+    const context = yield* Layer.build(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory()))
+    const gateway = yield* Gateway.make<number, number, Gateway.Principal>({
+      messages: numbers,
+      authenticate: Gateway.anonymous,
+      onMessage: () => Effect.void,
+      ...options
+    }).pipe(Effect.provide(context))
+    const store = Context.get(context, SessionStore.SessionStore)
+    return { gateway, store, port: Number(new URL(gateway.address).port) }
+  })
+
+/** A client that comes back at once. */
+export const makeClient = (port: number, options?: Partial<ClientOptions>) =>
+  Client.make<number, number>({
+    url: `ws://127.0.0.1:${port}/`,
+    messages: numbers,
+    reconnect: Reconnect.exponential({ base: "5 millis", max: "50 millis" }),
+    stableAfter: 0,
+    ...options
+  }).pipe(Effect.provide(NodeDialer.layer))
+
+/** 1 to `last`. */
+export const upTo = (last: number): ReadonlyArray<number> => Array.from({ length: last }, (_, at) => at + 1)
+
+/** Waits until it is so. */
+export const eventually = <E, R>(
+  what: string,
+  condition: Effect.Effect<boolean, E, R>,
+  within: Duration.DurationInput = "20 seconds"
+): Effect.Effect<void, E, R> =>
+  condition.pipe(
+    Effect.repeat({ until: (met) => met, schedule: Schedule.spaced("2 millis") }),
+    Effect.timeoutFailCause({
+      duration: within,
+      onTimeout: () => Cause.die(new Error(`not within ${Duration.format(Duration.decode(within))}: ${what}`))
+    }),
+    Effect.asVoid
+  )
+
+/** Runs with random numbers in [0, 1) that a failure tells how to repeat: `SEED=123 npx vitest run …`. */
+export const seeded = <A, E, R>(use: (random: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const seed = Number(process.env.SEED ?? Date.now() % 1_000_000)
+    const generator = new Utils.PCGRandom(seed)
+    return Effect.onError(
+      use(() => generator.number()),
+      () => Console.error(`repeat with SEED=${seed}`)
+    )
+  })
