@@ -14,7 +14,7 @@ import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
 import type { InvalidOption, MessageInvalid, MessageTooLarge, NotSent, OutcomeUnknown } from "./ConnectionError.js"
-import { SessionClosed } from "./ConnectionError.js"
+import { InvalidOption, SessionClosed } from "./ConnectionError.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
 import * as inboxStream from "./internal/inboxStream.js"
@@ -96,6 +96,10 @@ export const make = <ClientMessage, ServerMessage, R = never>(
 ): Effect.Effect<Client<ClientMessage, ServerMessage>, InvalidOption, Scope.Scope | Dialer | R> =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
+    if (typeof options.url === "string" && !/^[a-z][a-z0-9+.-]*:(\/\/|$)/i.test(options.url)) {
+      const rule = 'a URL, such as "wss://example.com/socket"'
+      return yield* new InvalidOption({ option: "url", value: options.url, rule })
+    }
     const context = yield* Effect.context<R>()
     const dialer = yield* Dialer
     const codec = options.codec === "msgpack" ? Codec.msgpack : Codec.json

@@ -80,6 +80,9 @@ export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "sec
  */
 export type ResetReason = typeof ResetReason.Type
 
+/** At most 2^30, so that nobody makes a client keep more. */
+const Limit = Schema.Number.pipe(Schema.int(), Schema.between(1, 2 ** 30))
+
 /**
  * What a server allows, and a client obeys.
  *
@@ -88,11 +91,11 @@ export type ResetReason = typeof ResetReason.Type
  */
 export const Limits = Schema.Struct({
   /** Bytes of one application message. */
-  maxMessage: Sequence,
+  maxMessage: Limit,
   /** Messages that either end may have sent and not seen acknowledged. */
-  messages: Sequence,
+  messages: Limit,
   /** Bytes of them. */
-  bytes: Sequence
+  bytes: Limit
 })
 
 /**

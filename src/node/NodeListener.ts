@@ -223,6 +223,10 @@ export const layerHttp = (options: ListenOptions): Layer.Layer<Listener | HttpSe
     Effect.gen(function* () {
       const host = options.host ?? "127.0.0.1"
       const path = options.path ?? "/"
+      if (!/^\/[^?#]*$/.test(path)) {
+        const cause = new Error('a path starts with "/" and has neither "?" nor "#"')
+        return yield* new ListenFailed({ address: path, cause })
+      }
       const { listener, server } = makeServer(path)
       const refused = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
       const { port: asked } = options

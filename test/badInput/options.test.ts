@@ -1,0 +1,278 @@
+/** Invalid options: refused when the Layer is built, naming the option, its value and the rule. */
+import { assert, describe, it } from "@effect/vitest"
+import { ConfigProvider, Context, Duration, Effect, Exit, Layer } from "effect"
+import { Client, Connection, ConnectionError, Gateway, Options, Reconnect, SessionStore } from "holdfast"
+import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
+import { echo, messages, type Text } from "./support.js"
+
+const durations = [
+  "heartbeatInterval",
+  "readDeadline",
+  "writeDeadline",
+  "connectTimeout",
+  "helloTimeout",
+  "closeTimeout",
+  "resumeWindow",
+  "stableAfter",
+  "ackDelay",
+  "drainTimeout",
+  "drainSpread"
+] as const
+const mayBeZero: ReadonlyArray<string> = ["stableAfter", "ackDelay", "drainTimeout", "drainSpread"]
+const counts = ["maxMessage", "replayMessages", "replayBytes", "highWaterMark", "maxSessions"] as const
+
+interface Case {
+  readonly option: keyof Options.Options
+  /** As a program without types, or one that computes, would give it. */
+  readonly given: unknown
+  readonly value: string | RegExp
+  readonly rule: RegExp
+}
+
+const positive = /^a duration of zero or more$/
+const notADuration = /^a duration, such as/
+const tooLong = /at most 2147483647 ms/
+
+const cases: ReadonlyArray<Case> = [
+  ...durations.flatMap(
+    (option): ReadonlyArray<Case> => [
+      { option, given: Number.NaN, value: "NaN ms", rule: positive },
+      { option, given: -1, value: "-1 ms", rule: positive },
+      { option, given: Number.NEGATIVE_INFINITY, value: "-Infinity ms", rule: positive },
+      { option, given: Number.POSITIVE_INFINITY, value: "Infinity ms", rule: tooLong },
+      { option, given: Duration.infinity, value: "Infinity ms", rule: tooLong },
+      { option, given: "25 days", value: "2160000000 ms", rule: tooLong },
+      { option, given: 2 ** 31, value: "2147483648 ms", rule: tooLong },
+      { option, given: "soon", value: '"soon"', rule: notADuration },
+      { option, given: "", value: '""', rule: notADuration },
+      { option, given: "10", value: '"10"', rule: notADuration },
+      { option, given: null, value: "null", rule: notADuration },
+      { option, given: {}, value: "{}", rule: notADuration }
+    ]
+  ),
+  ...durations
+    .filter((option) => !mayBeZero.includes(option))
+    .flatMap(
+      (option): ReadonlyArray<Case> => [
+        { option, given: 0, value: "0 ms", rule: /at least 1 ms/ },
+        { option, given: 0.4, value: "0.4 ms", rule: /at least 1 ms/ },
+        { option, given: "500 micros", value: "0.5 ms", rule: /at least 1 ms/ }
+      ]
+    ),
+  ...counts.flatMap(
+    (option): ReadonlyArray<Case> =>
+      [0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "10", null, 10n].map((given) => ({
+        option,
+        given,
+        value: String(given),
+        rule: /^a whole number .*1.*1073741824/
+      }))
+  ),
+  // Duration.decode takes a negative text for zero.
+  { option: "ackDelay", given: "-5 seconds", value: /-5/, rule: positive },
+  { option: "heartbeatInterval", given: "-5 seconds", value: /-5/, rule: positive },
+  // `ws` takes its limit as a 32-bit integer: a larger one would be no limit at all.
+  { option: "maxMessage", given: 2 ** 31, value: "2147483648", rule: /1073741824/ }
+]
+
+const shown = (given: unknown): string => (typeof given === "string" ? JSON.stringify(given) : String(given))
+
+const assertRefusal = (error: unknown, { option, rule, value }: Case) => {
+  assert.instanceOf(error, ConnectionError.InvalidOption)
+  if (!(error instanceof ConnectionError.InvalidOption)) return
+  assert.strictEqual(error.option, option)
+  if (typeof value === "string") assert.strictEqual(error.value, value)
+  else assert.match(error.value, value)
+  assert.match(error.rule, rule)
+  assert.strictEqual(error.message, `invalid option ${error.option} = ${error.value}: ${error.rule}`)
+}
+
+const optionsOf = ({ given, option }: Pick<Case, "given" | "option">): Options.Options => ({ [option]: given })
+
+class Echo extends Context.Tag("test/Echo")<Echo, Gateway.Gateway<Text>>() {}
+class Chat extends Context.Tag("test/Chat")<Chat, Client.Client<Text, Text>>() {}
+
+/** Everything that takes options, built with these. */
+const builds: Readonly<Record<string, (options: Options.Options) => Effect.Effect<unknown, unknown>>> = {
+  "Client.layer": (options) =>
+    Layer.build(Client.layer(Chat, { url: "memory:", messages, ...options })).pipe(
+      Effect.scoped,
+      Effect.provide(MemoryNetwork.layer())
+    ),
+  "Gateway.layer": (options) =>
+    Layer.build(Gateway.layer(Echo, { ...echo, ...options })).pipe(
+      Effect.scoped,
+      Effect.provide(Layer.merge(MemoryNetwork.layer(), SessionStore.layerMemory()))
+    ),
+  "Connection.make": (options) => Effect.scoped(Connection.make(MemoryTransport.link().client, options)),
+  "Connection.dial": (options) =>
+    Effect.scoped(Connection.dial("memory:", options)).pipe(Effect.provide(MemoryNetwork.layer()))
+}
+
+describe("Options.resolve refuses", () => {
+  for (const one of cases) {
+    it.effect(`${one.option} = ${shown(one.given)}`, () =>
+      Effect.gen(function* () {
+        assertRefusal(yield* Effect.flip(Options.resolve(optionsOf(one))), one)
+      })
+    )
+  }
+
+  const relations: ReadonlyArray<readonly [Options.Options, string, string]> = [
+    [{ heartbeatInterval: "1 minute" }, "60000 ms", "60000 ms"],
+    [{ readDeadline: "30 seconds" }, "30000 ms", "30000 ms"],
+    [{ heartbeatInterval: "2 seconds", readDeadline: "1 second" }, "1000 ms", "2000 ms"],
+    [{ heartbeatInterval: 10.4, readDeadline: 10.6 }, "11 ms", ""],
+    [{ heartbeatInterval: 10.1, readDeadline: 10.4 }, "10 ms", "10 ms"]
+  ]
+  for (const [options, deadline, interval] of relations) {
+    const allowed = interval === ""
+    it.effect(`${allowed ? "not " : ""}a read deadline no longer than the heartbeat: ${JSON.stringify(options)}`, () =>
+      Effect.gen(function* () {
+        if (allowed) return assert.strictEqual((yield* Options.resolve(options)).readDeadline, 11)
+        const error = yield* Effect.flip(Options.resolve(options))
+        assert.deepInclude(error, { option: "readDeadline", value: deadline })
+        assert.include(error.message, `longer than heartbeatInterval (${interval})`)
+      })
+    )
+  }
+})
+
+describe("Options.resolve takes", () => {
+  it.effect("nothing: the design's defaults", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* Options.resolve(), {
+        heartbeatInterval: 30_000,
+        readDeadline: 60_000,
+        writeDeadline: 10_000,
+        connectTimeout: 10_000,
+        helloTimeout: 5_000,
+        closeTimeout: 5_000,
+        resumeWindow: 120_000,
+        stableAfter: 30_000,
+        ackDelay: 50,
+        drainTimeout: 5_000,
+        drainSpread: 5_000,
+        maxMessage: 1_048_576,
+        replayMessages: 1024,
+        replayBytes: 1_048_576,
+        highWaterMark: 1_048_576,
+        maxSessions: 100_000
+      })
+      // What is given as undefined is not given.
+      assert.strictEqual((yield* Options.resolve({ heartbeatInterval: undefined })).heartbeatInterval, 30_000)
+    })
+  )
+
+  it.effect("zero where it means at once or not at all", () =>
+    Effect.gen(function* () {
+      for (const option of mayBeZero) {
+        const resolved = yield* Options.resolve(optionsOf({ option: option as keyof Options.Options, given: 0 }))
+        assert.strictEqual(resolved[option as keyof Options.Options], 0)
+      }
+    })
+  )
+
+  it.effect("the longest timer, and stableAfter that follows the heartbeat", () =>
+    Effect.gen(function* () {
+      const resolved = yield* Options.resolve({ heartbeatInterval: "7 seconds", readDeadline: 2 ** 31 - 1 })
+      assert.deepInclude(resolved, { stableAfter: 7_000, readDeadline: 2_147_483_647 })
+    })
+  )
+})
+
+describe("what takes options refuses them when it is built", () => {
+  for (const [name, build] of Object.entries(builds)) {
+    const samples: ReadonlyArray<Case> = [
+      ...[...durations, ...counts].map((option): Case => ({ option, given: Number.NaN, value: /^NaN/, rule: /./ })),
+      { option: "readDeadline", given: "30 seconds", value: "30000 ms", rule: /heartbeatInterval \(30000 ms\)/ },
+      { option: "heartbeatInterval", given: "soon", value: '"soon"', rule: notADuration }
+    ]
+    for (const one of samples) {
+      it.effect(`${name}: ${one.option} = ${shown(one.given)}`, () =>
+        Effect.gen(function* () {
+          assertRefusal(yield* Effect.flip(build(optionsOf(one))), one)
+        })
+      )
+    }
+  }
+
+  const policies = {
+    base: { base: "soon" },
+    factor: { factor: Number.NaN },
+    max: { max: "-1 second" }
+  } as unknown as Record<string, Parameters<typeof Reconnect.exponential>[0]> // as a program without types would
+  for (const [option, policy] of Object.entries(policies)) {
+    it.effect(`Reconnect.exponential: ${JSON.stringify(policy)} names ${option}`, () =>
+      Effect.gen(function* () {
+        const exit = yield* Effect.exit(
+          Effect.suspend(
+            () => builds["Client.layer"]?.({ reconnect: Reconnect.exponential(policy) } as never) ?? Effect.void
+          )
+        )
+        assert.isTrue(Exit.isFailure(exit))
+        assert.include(String(exit), option)
+      })
+    )
+  }
+})
+
+describe("Options.config", () => {
+  const read = (variables: Record<string, string>) =>
+    Effect.withConfigProvider(
+      Options.config,
+      ConfigProvider.fromMap(new Map(Object.entries(variables)), { pathDelim: "_", seqDelim: "," })
+    )
+
+  it.effect("reads one variable for each option; what is absent keeps its default", () =>
+    Effect.gen(function* () {
+      assert.deepStrictEqual(yield* read({}), {})
+      const variables = Object.fromEntries([
+        ...durations.map((option) => [option, "70 seconds"]),
+        ...counts.map((option) => [option, "1234"])
+      ])
+      const named = Object.fromEntries(
+        Object.entries(variables).map(([option, value]) => [
+          `HOLDFAST_${String(option).replaceAll(/[A-Z]/g, "_$&").toUpperCase()}`,
+          String(value)
+        ])
+      )
+      const options = yield* read({ ...named, HOLDFAST_HEARTBEAT_INTERVAL: "10 seconds" })
+      assert.sameMembers(Object.keys(options), [...durations, ...counts])
+      const resolved = yield* Options.resolve(options)
+      assert.deepInclude(resolved, {
+        heartbeatInterval: 10_000,
+        helloTimeout: 70_000,
+        drainSpread: 70_000,
+        maxSessions: 1234
+      })
+    })
+  )
+
+  const bad: ReadonlyArray<readonly [name: string, value: string]> = [
+    ["HOLDFAST_READ_DEADLINE", "soon"],
+    ["HOLDFAST_READ_DEADLINE", ""],
+    ["HOLDFAST_READ_DEADLINE", "10"],
+    ["HOLDFAST_MAX_MESSAGE", "1 MiB"],
+    ["HOLDFAST_MAX_MESSAGE", "1.5"]
+  ]
+  for (const [name, value] of bad) {
+    it.effect(`${name}=${value}: a failure that names it`, () =>
+      Effect.gen(function* () {
+        const error = yield* Effect.flip(read({ [name]: value }))
+        assert.match(String(error), new RegExp(name.replace("HOLDFAST_", "HOLDFAST.")))
+      })
+    )
+  }
+
+  it.effect("leaves the rules to where the options are used", () =>
+    Effect.gen(function* () {
+      const options = yield* read({ HOLDFAST_READ_DEADLINE: "1 second", HOLDFAST_MAX_SESSIONS: "5" })
+      for (const build of Object.values(builds)) {
+        const error = yield* Effect.flip(build(options))
+        assert.instanceOf(error, ConnectionError.InvalidOption)
+        assert.match(String(error), /readDeadline = 1000 ms: longer than heartbeatInterval \(30000 ms\)/)
+      }
+    })
+  )
+})
