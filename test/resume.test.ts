@@ -275,6 +275,28 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("what was processed is acknowledged while the next handler waits, which may be waiting for that", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      yield* network.reach({ _tag: "Refused" })
+      yield* Gateway.make({
+        messages: Messages.json,
+        authenticate: Gateway.anonymous,
+        onMessage: (message) => (message === "wait" ? Effect.never : Effect.void)
+      })
+      const client = yield* makeClient({ reconnect: oneSecond, replayMessages: 2 })
+      yield* client.send("go")
+      yield* client.send("wait")
+      const third = yield* Effect.fork(client.send("more"))
+      yield* settle
+      yield* network.reach({ _tag: "Open" })
+      yield* TestClock.adjust(1000 + 49)
+      assert.isTrue(yield* isRunning(third))
+      yield* TestClock.adjust(1)
+      assert.isFalse(yield* isRunning(third))
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("the acknowledgement alone goes out after ackDelay", () =>
     Effect.gen(function* () {
       yield* Gateway.make({

@@ -15,7 +15,7 @@ import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
 import type { SessionStore, StoredMessage } from "../SessionStore.js"
-import type { AckTimer } from "./ackTimer.js"
+import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import type { Inbound } from "./inbox.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
@@ -50,7 +50,7 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
-export class HostedSession<C, S, P extends Principal, R> implements Session<S, P> {
+export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging {
   readonly id: string
   readonly codec: Codec
   principal: P
@@ -63,7 +63,6 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
   private draining = false
-  private lastRecorded = 0
 
   constructor(
     private readonly host: Host<C, S, P, R>,
@@ -188,9 +187,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (message === undefined || this.draining) return this.record(false)
     return Effect.flatMap(this.dispatch(message), () => {
       this.driver.processed(message)
-      const now = message.confirm || this.host.now() - this.lastRecorded >= this.host.options.ackDelay
       const rest = () => this.handle(batch, at + 1)
-      return now ? Effect.flatMap(this.record(message.confirm), rest) : rest()
+      if (message.confirm) return Effect.flatMap(this.record(true), rest)
+      // The next handler may take its time, and wait for this very acknowledgement.
+      if (at + 1 < batch.length) this.host.ackTimer.add(this)
+      return rest()
     })
   }
 
@@ -218,13 +219,17 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private record(now: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { acked, processed, recorded } = this.driver.state
-      this.lastRecorded = this.host.now()
       if (processed === recorded) return Effect.void
       return Effect.map(
         this.ownership.run((generation) => this.host.store.acknowledge(this.id, generation, { acked, processed })),
         () => this.driver.recorded(processed, now)
       )
     })
+  }
+
+  /** Called by the timer of delayed acknowledgements. */
+  sendAck(): void {
+    if (this.driver.state.processed > this.driver.state.recorded) this.host.fork(this.record(true))
   }
 
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
