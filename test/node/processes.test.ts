@@ -45,6 +45,19 @@ describe("the gateway as a process", () => {
     })
   )
 
+  it.scopedLive("is reached by a SIGTERM to npm start", () =>
+    Effect.gen(function* () {
+      const npm = yield* Program.npmStart({ PORT: "0" })
+      const url = /ws:\S+/.exec(yield* npm.line(/ws:/))?.[0] ?? ""
+      const client = yield* makeClient(Number(new URL(url).port))
+      yield* client.ready
+      const events = yield* Effect.fork(Stream.runHead(client.events))
+      yield* npm.signal("SIGTERM")
+      assert.strictEqual(yield* npm.exit, 0)
+      assert.strictEqual(Option.getOrThrow(yield* Fiber.join(events))._tag, "GoingAway")
+    })
+  )
+
   it.scopedLive("says in one line that the port is in use, and exits 1", () =>
     Effect.gen(function* () {
       const { port } = yield* makeGateway()

@@ -26,16 +26,29 @@ const splitter = (lines: Array<string>) => {
   }
 }
 
-/** Starts `examples/<name>.ts`; the scope kills it if it still runs. */
-export const start = (
-  name: "gateway" | "client",
-  options?: { readonly args?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> }
+const root = fileURLToPath(new URL("../../", import.meta.url))
+
+interface StartOptions {
+  readonly args?: ReadonlyArray<string>
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** Starts `examples/<name>.ts`. */
+export const start = (name: "gateway" | "client", options?: StartOptions) =>
+  run(name, process.execPath, ["--import", "tsx", `examples/${name}.ts`, ...(options?.args ?? [])], options?.env)
+
+/** Starts the gateway as README says it. */
+export const npmStart = (env: Readonly<Record<string, string>>) => run("npm start", "npm", ["start"], env)
+
+/** Runs a command in the project's folder; the scope kills it if it still runs. */
+const run = (
+  name: string,
+  command: string,
+  args: ReadonlyArray<string>,
+  env?: Readonly<Record<string, string>>
 ): Effect.Effect<Program, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const script = fileURLToPath(new URL(`../../examples/${name}.ts`, import.meta.url))
-    const child = spawn(process.execPath, ["--import", "tsx", script, ...(options?.args ?? [])], {
-      env: { ...process.env, ...options?.env }
-    })
+    const child = spawn(command, args, { cwd: root, env: { ...process.env, ...env } })
     const out: Array<string> = []
     const errors: Array<string> = []
     child.stdout.setEncoding("utf8").on("data", splitter(out))
