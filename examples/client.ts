@@ -23,6 +23,14 @@ if (name === "--help" || name === "-h") {
 
 const seconds = (millis: number) => `${(millis / 1000).toFixed(1)} s`
 
+const lostBecause: Record<string, string> = {
+  unknown: "unknown: the server does not know it, it may have restarted",
+  expired: "expired: the client was away too long",
+  overflow: "overflow: more was sent to it than is kept",
+  secret: "secret: it is not this client's",
+  incomplete: "incomplete: what it missed is not kept any more"
+}
+
 const showStart = (start: ClientStatus.Start): string => {
   switch (start._tag) {
     case "Fresh":
@@ -30,7 +38,7 @@ const showStart = (start: ClientStatus.Start): string => {
     case "Resumed":
       return "resumed"
     case "Reset":
-      return `a new session, the old one is lost (${start.reason}): ${start.outcomeUnknown} sent with unknown outcome, ${start.carriedOver} carried over`
+      return `a new session, the old one is lost (${start.reason})`
   }
 }
 
@@ -63,7 +71,7 @@ const showMessage = (message: ServerMessage): string => {
 const showEvent = (event: ClientStatus.ClientEvent): string => {
   switch (event._tag) {
     case "SessionLost":
-      return `session lost: ${event.reason}`
+      return `session lost: ${lostBecause[event.reason]}; ${event.outcomeUnknown} sent with unknown outcome, ${event.carriedOver} carried over`
     case "MessageInvalid":
       return event.error.message
     case "Refused":

@@ -55,8 +55,9 @@ const Listening = Layer.effectDiscard(
   Effect.flatMap(Chat, (chat) => Console.log(`the gateway listens at ${chat.address}`))
 )
 
-const Port = Config.integer("PORT").pipe(Config.withDefault(8080))
-const Host = Config.string("HOST").pipe(Config.withDefault("127.0.0.1"))
+/** What is empty counts as absent. */
+const Port = Config.nonEmptyString("PORT").pipe(Config.map(Number), Config.withDefault(8080))
+const Host = Config.nonEmptyString("HOST").pipe(Config.withDefault("127.0.0.1"))
 
 const ListenerLive = Layer.unwrapEffect(
   Effect.map(Config.all({ port: Port, host: Host }), (options) => NodeListener.layerHttp(options))

@@ -13,7 +13,7 @@ import type * as Stream from "effect/Stream"
 import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
-import type { MessageInvalid, MessageTooLarge, NotSent, OutcomeUnknown } from "./ConnectionError.js"
+import type { MessageInvalid, MessageRefused, MessageTooLarge, NotSent, OutcomeUnknown } from "./ConnectionError.js"
 import { InvalidOption, SessionClosed } from "./ConnectionError.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
@@ -27,20 +27,27 @@ import * as Reconnect from "./Reconnect.js"
  * @since 0.1.0
  * @category models
  */
-export interface ClientOptions<ClientMessage, ServerMessage, R = never> extends Options.Options {
+export interface ClientOptions<
+  ClientMessage,
+  ServerMessage,
+  RUrl = never,
+  RToken = never,
+  RReconnect = never,
+  RInvalid = never
+> extends Options.Options {
   /** `ws:` or `wss:`; an effect is run for each attempt. */
-  readonly url: string | Effect.Effect<string, unknown, R>
+  readonly url: string | Effect.Effect<string, unknown, RUrl>
   readonly messages: Messages<ClientMessage, ServerMessage>
   /** The hello's token, asked for at each attempt; when it fails, the attempt has failed. */
-  readonly token?: string | Effect.Effect<string, unknown, R> | undefined
+  readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
   /** Extra headers of the upgrade request; not possible in a browser. */
   readonly headers?: Readonly<Record<string, string>> | undefined
   /** Default `json`. */
   readonly codec?: "json" | "msgpack" | undefined
   /** Default `Reconnect.exponential()`. */
-  readonly reconnect?: Reconnect.Policy<R> | undefined
+  readonly reconnect?: Reconnect.Policy<RReconnect> | undefined
   /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
-  readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, R>) | undefined
+  readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
 }
 
 /**
@@ -51,7 +58,7 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly status: Effect.Effect<Status>
   /** The current status, then every change, up to and with `Ended`. A watcher that falls 64 behind misses the oldest. */
   readonly changes: Stream.Stream<Status>
-  /** Waits until the client is Ready; fails when it has ended. Bound the wait with `Effect.timeout`. */
+  /** Waits until the client is Ready; fails when it has ended, of which `ended` gives the typed reason. Bound the wait with `Effect.timeout`. */
   readonly ready: Effect.Effect<Extract<Status, { _tag: "Ready" }>, SessionClosed>
   /** Waits for the end of the client. */
   readonly ended: Effect.Effect<EndReason>
@@ -70,10 +77,10 @@ export interface Client<ClientMessage, ServerMessage> {
    * Suspends while the replay buffer is full. Works while disconnected.
    */
   readonly send: (message: ClientMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
-  /** Sends, and waits until the server's handler has processed the message; fails with the message's fate. */
+  /** Sends, and waits until the server's handler has processed the message, or fails with the message's fate. */
   readonly deliver: (
     message: ClientMessage
-  ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | NotSent | OutcomeUnknown>
+  ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
   /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
   readonly reconnect: Effect.Effect<void>
   /** Sends what was accepted, says bye, waits until the server has processed it, and ends; all within `closeTimeout`. */
@@ -91,16 +98,20 @@ const asEffect = <R>(value: string | Effect.Effect<string, unknown, R>): Effect.
  * @since 0.1.0
  * @category constructors
  */
-export const make = <ClientMessage, ServerMessage, R = never>(
-  options: ClientOptions<ClientMessage, ServerMessage, R>
-): Effect.Effect<Client<ClientMessage, ServerMessage>, InvalidOption, Scope.Scope | Dialer | R> =>
+export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never, RReconnect = never, RInvalid = never>(
+  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid>
+): Effect.Effect<
+  Client<ClientMessage, ServerMessage>,
+  InvalidOption,
+  Scope.Scope | Dialer | RUrl | RToken | RReconnect | RInvalid
+> =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
     if (typeof options.url === "string" && !/^[a-z][a-z0-9+.-]*:(\/\/|$)/i.test(options.url)) {
       const rule = 'a URL, such as "wss://example.com/socket"'
       return yield* new InvalidOption({ option: "url", value: options.url, rule })
     }
-    const context = yield* Effect.context<R>()
+    const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid>()
     const dialer = yield* Dialer
     const codec = options.codec === "msgpack" ? Codec.msgpack : Codec.json
     const loop = yield* ClientLoop.make({
@@ -152,7 +163,16 @@ export const make = <ClientMessage, ServerMessage, R = never>(
  * @since 0.1.0
  * @category layers
  */
-export const layer = <Self, ClientMessage, ServerMessage, R = never>(
+export const layer = <
+  Self,
+  ClientMessage,
+  ServerMessage,
+  RUrl = never,
+  RToken = never,
+  RReconnect = never,
+  RInvalid = never
+>(
   tag: Context.Tag<Self, Client<ClientMessage, ServerMessage>>,
-  options: ClientOptions<ClientMessage, ServerMessage, R>
-): Layer.Layer<Self, InvalidOption, Dialer | Exclude<R, Scope.Scope>> => Layer.scoped(tag, make(options))
+  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid>
+): Layer.Layer<Self, InvalidOption, Dialer | Exclude<RUrl | RToken | RReconnect | RInvalid, Scope.Scope>> =>
+  Layer.scoped(tag, make(options))

@@ -46,7 +46,8 @@ export type EndReason =
 
 /**
  * The state of a client. Times are milliseconds since the epoch, delays
- * milliseconds; attempts count from 1 after each connection that was Ready.
+ * milliseconds. Attempts count from 1, and again after each connection that was
+ * Ready for `stableAfter`, as the delays do.
  *
  * @since 0.1.0
  * @category models

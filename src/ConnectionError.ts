@@ -268,6 +268,23 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
 }
 
 /**
+ * The fate of a `deliver`: the server got the message and refused it, most
+ * often because it does not fit the server's Schema (`invalid-message`). It
+ * would be refused again.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export class MessageRefused extends Data.TaggedError("MessageRefused")<{
+  readonly code: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `the server refused the message (${this.code}): ${this.reason}`
+  }
+}
+
+/**
  * The fate of a `deliver`: the message never left, so sending it again is safe.
  *
  * @since 0.1.0

@@ -44,10 +44,29 @@ export const anonymous = (): Effect.Effect<Principal> => Effect.succeed({ id: "a
  * @since 0.1.0
  * @category constructors
  */
-export const make = <ClientMessage, ServerMessage, P extends Principal, R = never>(
-  options: GatewayOptions<ClientMessage, ServerMessage, P, R>
-): Effect.Effect<Gateway<ServerMessage, P>, InvalidOption | ListenFailed, Scope.Scope | Listener | SessionStore | R> =>
-  Effect.map(GatewayCore.make(options), (core) => core.gateway)
+export const make = <
+  ClientMessage,
+  ServerMessage,
+  P extends Principal,
+  RMessage = never,
+  RAuthenticate = never,
+  ROpen = never,
+  RClose = never,
+  RInvalid = never,
+  RUpgrade = never
+>(
+  options: GatewayOptions<ClientMessage, ServerMessage, P, RMessage, RAuthenticate, ROpen, RClose, RInvalid, RUpgrade>
+): Effect.Effect<
+  Gateway<ServerMessage, P>,
+  InvalidOption | ListenFailed,
+  Scope.Scope | Listener | SessionStore | RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade
+> =>
+  Effect.map(
+    GatewayCore.make<ClientMessage, ServerMessage, P, RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade>(
+      options
+    ),
+    (core) => core.gateway
+  )
 
 /**
  * A gateway as a Layer of a service of your own:
@@ -60,8 +79,22 @@ export const make = <ClientMessage, ServerMessage, P extends Principal, R = neve
  * @since 0.1.0
  * @category layers
  */
-export const layer = <Self, ClientMessage, ServerMessage, P extends Principal, R = never>(
+export const layer = <
+  Self,
+  ClientMessage,
+  ServerMessage,
+  P extends Principal,
+  RMessage = never,
+  RAuthenticate = never,
+  ROpen = never,
+  RClose = never,
+  RInvalid = never,
+  RUpgrade = never
+>(
   tag: Context.Tag<Self, Gateway<ServerMessage, P>>,
-  options: GatewayOptions<ClientMessage, ServerMessage, P, R>
-): Layer.Layer<Self, InvalidOption | ListenFailed, Listener | SessionStore | Exclude<R, Scope.Scope>> =>
-  Layer.scoped(tag, make(options))
+  options: GatewayOptions<ClientMessage, ServerMessage, P, RMessage, RAuthenticate, ROpen, RClose, RInvalid, RUpgrade>
+): Layer.Layer<
+  Self,
+  InvalidOption | ListenFailed,
+  Listener | SessionStore | Exclude<RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade, Scope.Scope>
+> => Layer.scoped(tag, make(options))

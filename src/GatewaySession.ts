@@ -108,7 +108,10 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
   readonly principal: P
   /** Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. */
   readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
-  /** Sends, and waits until the client has processed the message; fails with the message's fate. */
+  /**
+   * Sends, and waits until the client has processed the message, or fails with its fate. A message that a client skips,
+   * because it does not fit the client's Schema, counts as processed.
+   */
   readonly deliver: (
     message: ServerMessage
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | NotSent | OutcomeUnknown>
@@ -154,10 +157,13 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
 }
 
 /**
+ * What the application does about sessions. Each handler may need services of
+ * its own.
+ *
  * @since 0.1.0
  * @category models
  */
-export interface Handlers<ClientMessage, ServerMessage, P extends Principal, R> {
+export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMessage, ROpen, RClose, RInvalid> {
   /**
    * Handles one message; the next one of the same session waits for it. The
    * message is acknowledged when the effect has succeeded; when it fails or
@@ -168,16 +174,20 @@ export interface Handlers<ClientMessage, ServerMessage, P extends Principal, R> 
     message: ClientMessage,
     session: Session<ServerMessage, P>,
     seq: number
-  ) => Effect.Effect<void, unknown, R>
+  ) => Effect.Effect<void, unknown, RMessage>
   /** A session begins, or is resumed from another gateway; before its first message here. */
-  readonly onOpen?: ((session: Session<ServerMessage, P>) => Effect.Effect<void, unknown, R>) | undefined
+  readonly onOpen?: ((session: Session<ServerMessage, P>) => Effect.Effect<void, unknown, ROpen>) | undefined
   /** A session has ended here; nothing can be sent to it any more. */
   readonly onClose?:
-    | ((session: Session<ServerMessage, P>, end: SessionEnd) => Effect.Effect<void, never, R>)
+    | ((session: Session<ServerMessage, P>, end: SessionEnd) => Effect.Effect<void, never, RClose>)
     | undefined
-  /** A message does not decode. Default: `Continue`. Either way the client is told with an `error` message. */
+  /**
+   * A message does not decode. Default: `Continue`, which counts it as processed
+   * without `onMessage`. Either way the client is told: a `Refused` event, and
+   * `MessageRefused` from its `deliver`.
+   */
   readonly onInvalid?:
-    | ((error: MessageInvalid, session: Session<ServerMessage, P>) => Effect.Effect<InvalidDecision, never, R>)
+    | ((error: MessageInvalid, session: Session<ServerMessage, P>) => Effect.Effect<InvalidDecision, never, RInvalid>)
     | undefined
 }
 
@@ -185,17 +195,26 @@ export interface Handlers<ClientMessage, ServerMessage, P extends Principal, R> 
  * @since 0.1.0
  * @category models
  */
-export interface GatewayOptions<ClientMessage, ServerMessage, P extends Principal, R>
-  extends Options.Options,
-    Handlers<ClientMessage, ServerMessage, P, R> {
+export interface GatewayOptions<
+  ClientMessage,
+  ServerMessage,
+  P extends Principal,
+  RMessage = never,
+  RAuthenticate = never,
+  ROpen = never,
+  RClose = never,
+  RInvalid = never,
+  RUpgrade = never
+> extends Options.Options,
+    Handlers<ClientMessage, ServerMessage, P, RMessage, ROpen, RClose, RInvalid> {
   readonly messages: Messages<ClientMessage, ServerMessage>
   /**
    * The `Origin`s that browsers may come from; requests without that header
    * are not a browser's. Default: any.
    */
   readonly origins?: ReadonlyArray<string> | undefined
-  /** Looks at the upgrade request before it is accepted: its headers, cookies, address. Default: accept. */
-  readonly authorizeUpgrade?: ((request: UpgradeRequest) => Effect.Effect<void, UpgradeRefused, R>) | undefined
+  /** Looks at the upgrade request before it is accepted: its headers, cookies, address; bounded by `helloTimeout`. Default: accept. */
+  readonly authorizeUpgrade?: ((request: UpgradeRequest) => Effect.Effect<void, UpgradeRefused, RUpgrade>) | undefined
   /** Tells who asks, at each hello, those that resume included; bounded by `helloTimeout`. */
-  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
+  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, RAuthenticate>
 }

@@ -148,13 +148,24 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
     return out
   })
 
-const duration = (name: string) => Config.option(Config.duration(name))
-const integer = (name: string) => Config.option(Config.integer(name))
+/** Text as it is: `resolve` judges it, and names the option, the value and the rule. */
+const duration = (name: string) =>
+  Config.map(
+    Config.option(Config.nonEmptyString(name)),
+    Option.map((text) => text as Duration.DurationInput)
+  )
+const integer = (name: string) =>
+  Config.map(
+    Config.option(Config.nonEmptyString(name)),
+    // A text that is no number stays what it is, for the error to show.
+    Option.map((text) => (Number.isNaN(Number(text)) ? (text as unknown as number) : Number(text)))
+  )
 
 /**
  * Options from configuration: `HOLDFAST_HEARTBEAT_INTERVAL="30 seconds"`,
  * `HOLDFAST_MAX_MESSAGE=1048576` and so on, one variable for each option; what
- * is absent keeps its default.
+ * is absent or empty keeps its default. A value that breaks its rule is refused
+ * where the options are used.
  *
  * @since 0.1.0
  * @category constructors

@@ -105,6 +105,25 @@ export const Limits = Schema.Struct({
 export type Limits = typeof Limits.Type
 
 /**
+ * A message of the client was refused; the session goes on.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Refusal = Schema.Struct({
+  type: Schema.Literal("error"),
+  code: Schema.String,
+  reason: Schema.String,
+  seq: Schema.optionalWith(Sequence, { exact: true })
+})
+
+/**
+ * @since 0.1.0
+ * @category server to client
+ */
+export type Refusal = typeof Refusal.Type
+
+/**
  * @since 0.1.0
  * @category server to client
  */
@@ -117,6 +136,8 @@ export const Welcome = Schema.Struct({
   processed: Count,
   resumed: Schema.Boolean,
   reason: Schema.optionalWith(ResetReason, { exact: true }),
+  /** Messages that count as processed and were refused, for a client that missed its being told. */
+  refused: Schema.optionalWith(Schema.Array(Refusal), { exact: true }),
   heartbeat: Millis,
   deadline: Millis,
   resumeWindow: Millis,
@@ -196,25 +217,6 @@ export const Goaway = Schema.Struct({
  * @category server to client
  */
 export type Goaway = typeof Goaway.Type
-
-/**
- * A message of the client was refused; the session goes on.
- *
- * @since 0.1.0
- * @category server to client
- */
-export const Refusal = Schema.Struct({
-  type: Schema.Literal("error"),
-  code: Schema.String,
-  reason: Schema.String,
-  seq: Schema.optionalWith(Sequence, { exact: true })
-})
-
-/**
- * @since 0.1.0
- * @category server to client
- */
-export type Refusal = typeof Refusal.Type
 
 /**
  * @since 0.1.0

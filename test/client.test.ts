@@ -195,6 +195,36 @@ describe("Client.deliver", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("fails with MessageRefused for what the server's Schema refuses", () =>
+    Effect.gen(function* () {
+      yield* Gateway.make({ messages, authenticate: Gateway.anonymous, onMessage: () => Effect.void })
+      const client = yield* makeClient()
+      yield* client.deliver({ n: "1" })
+      const refused = yield* Effect.flip(client.deliver({ m: 1 }))
+      assert.deepInclude(refused, { _tag: "MessageRefused", code: "invalid-message" })
+      yield* client.deliver({ n: "2" })
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("fails with MessageRefused even when the connection broke before the client was told", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.MemoryNetwork
+      yield* Gateway.make({ messages, authenticate: Gateway.anonymous, onMessage: () => Effect.void })
+      const client = yield* makeClient({ reconnect: Reconnect.exponential({ jitter: false }) })
+      yield* client.deliver({ n: "1" })
+      const link = yield* network.latest
+      link.silence("server")
+      const refused = yield* Effect.fork(Effect.flip(client.deliver({ m: 1 })))
+      const accepted = yield* Effect.fork(client.deliver({ n: "2" }))
+      yield* settle
+      yield* network.cut
+      yield* TestClock.adjust(1000)
+      assert.strictEqual((yield* Fiber.join(refused))._tag, "MessageRefused")
+      yield* Fiber.join(accepted)
+      assert.deepInclude(yield* client.status, { _tag: "Ready", start: { _tag: "Resumed" } })
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("can be bounded by the caller, and the message still arrives", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.MemoryNetwork

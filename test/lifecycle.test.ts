@@ -115,6 +115,32 @@ describe("A gateway", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("takes handlers that need services of their own, each", () =>
+    Effect.gen(function* () {
+      class Names extends Context.Tag("test/Names")<Names, (token: string) => string>() {}
+      class Suffix extends Context.Tag("test/Suffix")<Suffix, string>() {}
+      class Token extends Context.Tag("test/Token")<Token, string>() {}
+      class Address extends Context.Tag("test/Address")<Address, string>() {}
+      yield* Gateway.make({
+        messages: Messages.json,
+        authenticate: ({ token }) => Effect.map(Names, (name) => ({ id: name(token ?? "") })),
+        onMessage: (message, session) =>
+          Effect.flatMap(Suffix, (suffix) => session.send(`${session.principal.id}: ${message}${suffix}`))
+      }).pipe(
+        Effect.provideService(Names, (token) => token.toUpperCase()),
+        Effect.provideService(Suffix, "!")
+      )
+      const client = yield* Client.make({ url: Address, token: Token, messages: Messages.json }).pipe(
+        Effect.provideService(Address, "memory:"),
+        Effect.provideService(Token, "ann")
+      )
+      const messages = yield* collect(client.messages)
+      yield* client.deliver("hello")
+      yield* settle
+      assert.deepStrictEqual(yield* messages, ["ANN: hello!"])
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("closes with 4408 at exactly helloTimeout when no hello comes", () =>
     Effect.gen(function* () {
       yield* echoGateway()

@@ -104,6 +104,7 @@ describe("Client reconnects", () => {
       const network = yield* MemoryNetwork.MemoryNetwork
       yield* echoGateway()
       const client = yield* makeClient({ reconnect: Reconnect.exponential(Hz), stableAfter: "10 seconds" })
+      const attempts: Array<number> = []
       const delayAfter = (ready: number) =>
         Effect.gen(function* () {
           assert.strictEqual((yield* client.status)._tag, "Ready")
@@ -112,6 +113,7 @@ describe("Client reconnects", () => {
           yield* settle
           const status = yield* client.status
           if (status._tag !== "Waiting") return assert.fail(status._tag)
+          attempts.push(status.attempt)
           yield* TestClock.adjust(status.delay)
           return status.delay
         })
@@ -121,6 +123,7 @@ describe("Client reconnects", () => {
       assert.strictEqual(yield* delayAfter(0), 4000)
       assert.strictEqual(yield* delayAfter(10_000), 1000, "stable: from the start")
       assert.strictEqual(yield* delayAfter(10_000), 1000)
+      assert.deepStrictEqual(attempts, [2, 3, 4, 1, 1], "attempts count as the delays do")
     }).pipe(Effect.provide(World))
   )
 

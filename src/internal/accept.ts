@@ -12,7 +12,10 @@ import type { Resolved } from "../Options.js"
 import * as Protocol from "../Protocol.js"
 import * as liveConnection from "./liveConnection.js"
 
-type Checks<R> = Pick<GatewayOptions<never, never, Principal, R>, "origins" | "authorizeUpgrade">
+type Checks<R> = Pick<
+  GatewayOptions<never, never, Principal, never, never, never, never, never, R>,
+  "origins" | "authorizeUpgrade"
+>
 
 /** The codec to speak, or why the upgrade is refused. */
 export const examine = <R>(

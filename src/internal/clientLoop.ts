@@ -12,7 +12,7 @@ import type { ClientEvent, EndReason, Start, Status } from "../ClientStatus.js"
 import { describeEnd } from "../ClientStatus.js"
 import { CloseCode, verdictOf } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
-import { type AttemptError, type MessageInvalid, TokenUnavailable } from "../ConnectionError.js"
+import { type AttemptError, type MessageInvalid, MessageRefused, TokenUnavailable } from "../ConnectionError.js"
 import type { Dialer } from "../Dialer.js"
 import type { InvalidDecision } from "../Messages.js"
 import type { Resolved } from "../Options.js"
@@ -119,7 +119,10 @@ export class ClientLoop<R> {
       if (verdict._tag === "Stop") {
         return this.finish(verdict.why === "Ended" ? { _tag: "Closed" } : { _tag: "Stopped", verdict, end })
       }
-      attempt = this.readySince === undefined ? attempt + 1 : 1
+      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      const isStable = this.readySince !== undefined && now - this.readySince >= this.config.options.stableAfter
+      if (isStable) yield* this.config.backoff.reset
+      attempt = isStable ? 1 : this.goaway === undefined ? attempt + 1 : attempt
       const delay = yield* this.delay(end)
       if (Option.isNone(delay)) return this.finish({ _tag: "GaveUp", end })
       yield* this.wait(attempt, delay.value, end)
@@ -174,6 +177,8 @@ export class ClientLoop<R> {
     }
     const start = this.startOf(welcome)
     this.driver.obey(limits)
+    // Before what was processed counts as delivered.
+    for (const refusal of welcome.refused ?? []) this.refused(refusal)
     const event = {
       generation,
       peerProcessed: processed,
@@ -212,11 +217,15 @@ export class ClientLoop<R> {
         this.events.publish({ _tag: "GoingAway", retryAfter: message.retryAfter, reason: message.reason })
         return
       case "error":
-        this.events.publish({ _tag: "Refused", code: message.code, reason: message.reason, seq: message.seq })
-        return
+        return this.refused(message)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not for a client`)
     }
+  }
+
+  private refused({ code, reason, seq }: Protocol.Refusal): void {
+    if (seq !== undefined) this.driver.refused(seq, new MessageRefused({ code, reason }))
+    this.events.publish({ _tag: "Refused", code, reason, seq })
   }
 
   // ---- waiting
@@ -224,9 +233,7 @@ export class ClientLoop<R> {
   /** What the server asked for, or else the policy's next delay. */
   private delay(end: AttemptError): Effect.Effect<Option.Option<number>> {
     return Effect.gen(this, function* () {
-      const { backoff, context, options } = this.config
-      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
-      if (this.readySince !== undefined && now - this.readySince >= options.stableAfter) yield* backoff.reset
+      const { backoff, context } = this.config
       // A server that says when to come back has not failed.
       if (this.goaway !== undefined) return Option.some(Math.max(leastRetryAfter, this.goaway.retryAfter))
       const next = yield* Effect.provide(backoff.next(end), context)

@@ -40,6 +40,9 @@ interface Caller<P> {
 
 type Resume = Protocol.Resume
 
+/** The options, all of whose effects may need the same services. */
+type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R>
+
 export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
@@ -50,7 +53,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private draining = false
 
   private constructor(
-    private readonly config: GatewayOptions<C, S, P, R>,
+    private readonly config: Config<C, S, P, R>,
     private readonly options: Options.Resolved,
     address: string,
     private readonly credentials: Credentials["Type"],
@@ -77,7 +80,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   static make<C, S, P extends Principal, R>(
-    config: GatewayOptions<C, S, P, R>
+    config: Config<C, S, P, R>
   ): Effect.Effect<GatewayCore<C, S, P, R>, InvalidOption | ListenFailed, Scope.Scope | Listener | SessionStore | R> {
     return Effect.gen(function* () {
       const options = yield* Options.resolve(config)
@@ -279,6 +282,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   ): Protocol.ResetReason | undefined {
     if (live.end !== undefined) return undefined // `abandoned` sees to it
     const { heartbeatInterval, readDeadline, resumeWindow } = this.options
+    const missed = session.refusalsFrom(peer.oldest)
     const refused = session.attach(live, generation, peer, (processed) =>
       live.write(
         codec.encode({
@@ -289,6 +293,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
           processed,
           resumed: outcome.resumed,
           ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
+          ...(missed.length === 0 ? {} : { refused: missed }),
           heartbeat: heartbeatInterval,
           deadline: readDeadline,
           resumeWindow,

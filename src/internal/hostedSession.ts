@@ -27,7 +27,7 @@ import { closing, tombstone } from "./sessionEnd.js"
 export interface Host<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
-  readonly handlers: Handlers<C, S, P, R>
+  readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
@@ -63,6 +63,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
   private draining = false
+  /** Of messages that the client may not know to be processed: those of the last window. */
+  private refusals: Array<Protocol.Refusal> = []
 
   constructor(
     private readonly host: Host<C, S, P, R>,
@@ -117,7 +119,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   deliver(message: S) {
-    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.deliver(payload))
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.deliver(payload)).pipe(
+      // The protocol has no word for a client's refusal.
+      Effect.catchTag("MessageRefused", (refused) => Effect.die(refused))
+    )
   }
 
   offer(message: S) {
@@ -208,6 +213,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.flatMap(decision, (decided) =>
       Effect.sync(() => {
         const refusal = { type: "error", code: "invalid-message", reason: error.issue.slice(0, 1000), seq } as const
+        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
+        this.refusals = [...this.refusals.filter(isRecent), refusal]
         const live = this.driver.live
         if (live !== undefined && !live.isCongested) live.write(this.codec.encode(refusal))
         if (decided === "End") this.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
@@ -281,6 +288,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   // ---- connections
+
+  /** The refusals that a client which still holds messages from `oldest` on may have missed. */
+  refusalsFrom(oldest: number): ReadonlyArray<Protocol.Refusal> {
+    return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+  }
 
   /** The client has the secret of this generation, and of no later one: the store may be told only that. */
   private proved(generation: number): void {

@@ -29,6 +29,13 @@ export class SeqWaiters<E> {
     while (this.waiters[0] !== undefined && this.waiters[0].seq <= upTo) this.waiters.shift()?.resume(Effect.void)
   }
 
+  /** This number will not be reached. */
+  refuse(seq: number, failure: E): void {
+    const refused = this.waiters.filter((waiter) => waiter.seq === seq)
+    this.waiters = this.waiters.filter((waiter) => waiter.seq !== seq)
+    for (const waiter of refused) waiter.resume(Effect.fail(failure))
+  }
+
   /** Numbers up to this one will not be reached; later ones count from it. */
   restart(after: number, failure: E): void {
     const failed = this.waiters.filter((waiter) => waiter.seq <= after)

@@ -8,7 +8,14 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec, type Frame, type Payload } from "../Codec.js"
-import { type ConnectionEnd, MessageTooLarge, NotSent, OutcomeUnknown, SessionClosed } from "../ConnectionError.js"
+import {
+  type ConnectionEnd,
+  type MessageRefused,
+  MessageTooLarge,
+  NotSent,
+  OutcomeUnknown,
+  SessionClosed
+} from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
 import * as Session from "../Session.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
@@ -83,7 +90,7 @@ export class SessionDriver implements Acknowledging {
   private closing = false
   private sendWaiters: Array<SendWaiter> = []
   private readonly appends = new SeqWaiters<SessionClosed>()
-  private readonly deliveries = new SeqWaiters<NotSent | OutcomeUnknown>()
+  private readonly deliveries = new SeqWaiters<NotSent | OutcomeUnknown | MessageRefused>()
   private idleWaiters: Array<() => void> = []
   private appending = false
   private replayUntil: number | undefined
@@ -352,11 +359,13 @@ export class SessionDriver implements Acknowledging {
   }
 
   /** Sends, and waits until the peer has processed the message. */
-  deliver(payload: Payload): Effect.Effect<void, SessionClosed | MessageTooLarge | NotSent | OutcomeUnknown> {
+  deliver(
+    payload: Payload
+  ): Effect.Effect<void, SessionClosed | MessageTooLarge | NotSent | OutcomeUnknown | MessageRefused> {
     return Effect.flatMap(this.send(payload, true), (accepted) => this.whenDelivered(accepted))
   }
 
-  private whenDelivered({ epoch, seq }: Accepted): Effect.Effect<void, NotSent | OutcomeUnknown> {
+  private whenDelivered({ epoch, seq }: Accepted): Effect.Effect<void, NotSent | OutcomeUnknown | MessageRefused> {
     return this.deliveries.wait(seq, () => {
       if (this.endReason !== undefined) return Effect.fail(this.fate(seq, this.endReason))
       if (epoch !== this.epoch) {
@@ -364,6 +373,11 @@ export class SessionDriver implements Acknowledging {
       }
       return this.state.acked >= seq ? Effect.void : undefined
     })
+  }
+
+  /** The peer refused this message of ours; it will acknowledge it all the same. */
+  refused(seq: number, refusal: MessageRefused): void {
+    this.deliveries.refuse(seq, refusal)
   }
 
   private fate(seq: number, reason: string): NotSent | OutcomeUnknown {

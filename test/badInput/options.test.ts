@@ -249,21 +249,28 @@ describe("Options.config", () => {
     })
   )
 
-  const bad: ReadonlyArray<readonly [name: string, value: string]> = [
-    ["HOLDFAST_READ_DEADLINE", "soon"],
-    ["HOLDFAST_READ_DEADLINE", ""],
-    ["HOLDFAST_READ_DEADLINE", "10"],
-    ["HOLDFAST_MAX_MESSAGE", "1 MiB"],
-    ["HOLDFAST_MAX_MESSAGE", "1.5"]
+  const bad: ReadonlyArray<readonly [name: string, value: string, told: RegExp]> = [
+    ["HOLDFAST_READ_DEADLINE", "soon", /readDeadline = "soon": a duration, such as "30 seconds"/],
+    ["HOLDFAST_READ_DEADLINE", "10", /readDeadline = "10": a duration/],
+    ["HOLDFAST_READ_DEADLINE", "-1 second", /readDeadline = -1 second: a duration of zero or more/],
+    ["HOLDFAST_MAX_MESSAGE", "1 MiB", /maxMessage = 1 MiB: a whole number/],
+    ["HOLDFAST_MAX_MESSAGE", "1.5", /maxMessage = 1.5: a whole number/]
   ]
-  for (const [name, value] of bad) {
-    it.effect(`${name}=${value}: a failure that names it`, () =>
+  for (const [name, value, told] of bad) {
+    it.effect(`${name}=${value}: refused, naming the option, its value and the rule`, () =>
       Effect.gen(function* () {
-        const error = yield* Effect.flip(read({ [name]: value }))
-        assert.match(String(error), new RegExp(name.replace("HOLDFAST_", "HOLDFAST.")))
+        const error = yield* Effect.flip(Effect.flatMap(read({ [name]: value }), Options.resolve))
+        assert.match(String(error), told)
       })
     )
   }
+
+  it.effect("takes what is empty for absent", () =>
+    Effect.gen(function* () {
+      const options = yield* read({ HOLDFAST_READ_DEADLINE: "", HOLDFAST_MAX_MESSAGE: "" })
+      assert.deepStrictEqual(yield* Options.resolve(options), Options.defaults)
+    })
+  )
 
   it.effect("leaves the rules to where the options are used", () =>
     Effect.gen(function* () {

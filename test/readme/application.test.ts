@@ -3,7 +3,7 @@ import { Effect, Layer, Option, Stream, TestClock } from "effect"
 import { Client, Gateway, Messages, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 
-const World = Layer.merge(MemoryNetwork.layer(), Layer.effect(SessionStore.SessionStore, SessionStore.makeMemory()))
+const World = Layer.merge(MemoryNetwork.layer(), SessionStore.layerMemory())
 
 it.scoped("an order placed on a dead connection is placed once", () =>
   Effect.gen(function* () {
