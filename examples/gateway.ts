@@ -7,7 +7,7 @@
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Config, Console, Context, Effect, Layer } from "effect"
+import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer } from "effect"
 import { ConnectionError, Gateway, Options, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { type ClientMessage, messages, type ServerMessage } from "./chat.js"
@@ -56,7 +56,16 @@ const Listening = Layer.effectDiscard(
 )
 
 /** What is empty counts as absent. */
-const Port = Config.nonEmptyString("PORT").pipe(Config.map(Number), Config.withDefault(8080))
+const Port = Config.nonEmptyString("PORT").pipe(
+  Config.mapOrFail((text) =>
+    /^\d+$/.test(text)
+      ? Either.right(Number(text))
+      : Either.left(
+          ConfigError.InvalidData(["PORT"], `PORT=${text}: a port is a whole number from 0 (any free one) to 65535`)
+        )
+  ),
+  Config.withDefault(8080)
+)
 const Host = Config.nonEmptyString("HOST").pipe(Config.withDefault("127.0.0.1"))
 
 const ListenerLive = Layer.unwrapEffect(
