@@ -83,7 +83,10 @@ export interface Client<ClientMessage, ServerMessage> {
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
   /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
   readonly reconnect: Effect.Effect<void>
-  /** Sends what was accepted, says bye, waits until the server has processed it, and ends; all within `closeTimeout`. */
+  /**
+   * When connected, sends what was accepted, says bye, and waits until the server has processed it, all within
+   * `closeTimeout`; then ends. When not connected, ends at once: bound a wait for `ready` before if that matters.
+   */
   readonly close: Effect.Effect<void>
 }
 

@@ -34,6 +34,7 @@ export type Start =
  * - `Stopped`: an answer that a retry would meet again.
  * - `GaveUp`: the reconnect policy is done.
  * - `Invalid`: a message of the server did not decode, and `onInvalid` chose to end.
+ * - `Died`: a defect in the reconnect policy or the Dialer.
  *
  * @since 0.1.0
  * @category models
@@ -43,6 +44,7 @@ export type EndReason =
   | { readonly _tag: "Stopped"; readonly verdict: Extract<Verdict, { _tag: "Stop" }>; readonly end: AttemptError }
   | { readonly _tag: "GaveUp"; readonly end: AttemptError }
   | { readonly _tag: "Invalid"; readonly error: MessageInvalid }
+  | { readonly _tag: "Died"; readonly defect: unknown }
 
 /**
  * The state of a client. Times are milliseconds since the epoch, delays
@@ -103,5 +105,7 @@ export const describeEnd = (reason: EndReason): string => {
       return `the reconnect policy gave up: ${reason.end.message}`
     case "Invalid":
       return reason.error.message
+    case "Died":
+      return `the client died: ${String(reason.defect)}`
   }
 }

@@ -39,7 +39,8 @@ export const anonymous = (): Effect.Effect<Principal> => Effect.succeed({ id: "a
  * Starts a gateway on the Listener. When the scope closes it drains: it stops
  * accepting, tells each client when to come back (`goaway`, spread over
  * `drainSpread`), lets handlers and writes finish, and closes with 1012; all
- * within `drainTimeout`, and then by force.
+ * within `drainTimeout`, and then by force. `onClose` and the store get
+ * `closeTimeout` at the most.
  *
  * @since 0.1.0
  * @category constructors

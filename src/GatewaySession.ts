@@ -183,8 +183,8 @@ export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMe
     | undefined
   /**
    * A message does not decode. Default: `Continue`, which counts it as processed
-   * without `onMessage`. Either way the client is told: a `Refused` event, and
-   * `MessageRefused` from its `deliver`.
+   * without `onMessage`. Either way the client is told, now or when it comes back: a `Refused`
+   * event, and `MessageRefused` from its `deliver`.
    */
   readonly onInvalid?:
     | ((error: MessageInvalid, session: Session<ServerMessage, P>) => Effect.Effect<InvalidDecision, never, RInvalid>)

@@ -23,7 +23,9 @@ export type Subprotocol = (typeof subprotocols)[number]
 /** A sequence number or a count of messages: 0 means "nothing yet". */
 const Count = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
 const Sequence = Schema.Number.pipe(Schema.int(), Schema.between(1, Number.MAX_SAFE_INTEGER))
-const Millis = Schema.Number.pipe(Schema.int(), Schema.between(0, Number.MAX_SAFE_INTEGER))
+/** At most 24.8 days, the longest timer there is. */
+const Millis = Schema.Number.pipe(Schema.int(), Schema.between(0, 2 ** 31 - 1))
+const Interval = Schema.Number.pipe(Schema.int(), Schema.between(1, 2 ** 31 - 1))
 const Id = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(128))
 
 /**
@@ -138,8 +140,8 @@ export const Welcome = Schema.Struct({
   reason: Schema.optionalWith(ResetReason, { exact: true }),
   /** Messages that count as processed and were refused, for a client that missed its being told. */
   refused: Schema.optionalWith(Schema.Array(Refusal), { exact: true }),
-  heartbeat: Millis,
-  deadline: Millis,
+  heartbeat: Interval,
+  deadline: Interval,
   resumeWindow: Millis,
   limits: Limits
 })

@@ -116,7 +116,11 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     }) => Effect.Effect<Attached, StoreUnavailable>
     /** The client has shown that it has the current secret: the one before is void. */
     readonly confirm: (id: string, generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
-    /** Appends messages to the client, which follow those appended before without a gap. */
+    /**
+     * Appends messages to the client, which follow those appended before without
+     * a gap. Those that it has already are ignored: an append whose answer was
+     * lost is tried again.
+     */
     readonly append: (
       id: string,
       generation: number,
@@ -249,6 +253,7 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
       append: (id, generation, messages) =>
         owned(id, generation, (record) => {
           for (const message of messages) {
+            if (message.seq <= record.sent) continue
             record.outbound.push(message)
             record.sent = message.seq
           }

@@ -37,7 +37,7 @@ export interface Receiver {
   readonly pong: (payload: Uint8Array) => void
   /** Bytes were left waiting after a flush: the network does not take them now. */
   readonly congested: () => void
-  /** Nothing is waiting to leave any more. */
+  /** Nothing is waiting to leave any more: after each flush that left nothing, or only after `congested`. */
   readonly drained: () => void
   /** Exactly once. */
   readonly closed: (event: CloseEvent) => void

@@ -280,6 +280,7 @@ describe("A session", () => {
       const network = yield* Network
       yield* network.reach({ _tag: "Refused" })
       yield* Gateway.make({
+        drainTimeout: 0,
         messages: Messages.json,
         authenticate: Gateway.anonymous,
         onMessage: (message) => (message === "wait" ? Effect.never : Effect.void)

@@ -75,6 +75,20 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
       })
     )
 
+    law("an append that is tried again is appended once", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.append("s", 1, [message(1), message(2)])
+        yield* store.append("s", 1, [message(1), message(2), message(3)])
+        const attached = yield* store.attach(attaching())
+        assert.deepStrictEqual(attached._tag === "Attached" ? attached.session.outbound : [], [
+          message(1),
+          message(2),
+          message(3)
+        ])
+      })
+    )
+
     law("an attempt older than one that has attached is refused, and changes nothing", (store) =>
       Effect.gen(function* () {
         yield* store.create(session)

@@ -10,6 +10,7 @@ import type { GatewayOptions, Principal } from "../GatewaySession.js"
 import type { Incoming, UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
 import * as Protocol from "../Protocol.js"
+import { made } from "./bounded.js"
 import * as liveConnection from "./liveConnection.js"
 
 type Checks<R> = Pick<
@@ -35,7 +36,11 @@ export const examine = <R>(
   }
   if (checks.authorizeUpgrade === undefined) return Effect.succeed(codec)
   const onTimeout = () => new UpgradeRefused({ status: 503, body: "the server takes too long to look at this request" })
-  return checks.authorizeUpgrade(request).pipe(Effect.timeoutFail({ duration: timeout, onTimeout }), Effect.as(codec))
+  const { authorizeUpgrade } = checks
+  return made(() => authorizeUpgrade(request)).pipe(
+    Effect.timeoutFail({ duration: timeout, onTimeout }),
+    Effect.as(codec)
+  )
 }
 
 /** Accepts the upgrade; the scope owns the connection. */

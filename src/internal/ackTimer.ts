@@ -28,8 +28,9 @@ export const make = (delay: number): Effect.Effect<AckTimer, never, Scope.Scope>
     const later = Effect.zipRight(Effect.sleep(delay), flush)
     return {
       add: (session) => {
+        const isRunning = due.size > 0
         due.add(session)
-        if (due.size === 1) runFork(later, { scope })
+        if (!isRunning) runFork(later, { scope })
       }
     }
   })

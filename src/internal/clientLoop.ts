@@ -2,6 +2,7 @@
  * The life of a client: connect, greet, be Ready, wait, and again, in one
  * supervised fiber.
  */
+import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -49,6 +50,11 @@ interface Ticket {
  */
 const leastRetryAfter = 100
 
+/** An hour: a server that asks for more is taken at its word only so far. */
+const mostRetryAfter = 3_600_000
+
+const within = (retryAfter: number): number => Math.min(mostRetryAfter, Math.max(leastRetryAfter, retryAfter))
+
 export class ClientLoop<R> {
   readonly driver: SessionDriver
   private ticket: Ticket | undefined
@@ -75,6 +81,7 @@ export class ClientLoop<R> {
       control: (message, live) => this.control(message, live),
       detached: () => {},
       proved: () => {},
+      released: () => {},
       append: undefined
     }
     this.driver = new SessionDriver({
@@ -97,7 +104,12 @@ export class ClientLoop<R> {
         yield* watched.events<ClientEvent>(),
         yield* Deferred.make<EndReason>()
       )
-      const fiber = yield* Effect.forkScoped(loop.run)
+      const died = (defect: unknown) =>
+        Effect.zipRight(
+          Effect.logError("holdfast: the client died", defect),
+          Effect.sync(() => loop.finish({ _tag: "Died", defect }))
+        )
+      const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(loop.run, died))
       loop.fiber = fiber
       // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
       yield* Effect.addFinalizer(() => loop.close)
@@ -154,7 +166,8 @@ export class ClientLoop<R> {
   })
 
   private asked(value: Effect.Effect<string, unknown>): Effect.Effect<string, TokenUnavailable> {
-    return Effect.mapError(value, (cause) => new TokenUnavailable({ cause }))
+    // A defect of the application's is a failed attempt too, and shown as its reason.
+    return Effect.catchAllCause(value, (cause) => Effect.fail(new TokenUnavailable({ cause: Cause.squash(cause) })))
   }
 
   private hello(live: LiveConnection, token: string | undefined): Protocol.Hello {
@@ -235,10 +248,10 @@ export class ClientLoop<R> {
     return Effect.gen(this, function* () {
       const { backoff, context } = this.config
       // A server that says when to come back has not failed.
-      if (this.goaway !== undefined) return Option.some(Math.max(leastRetryAfter, this.goaway.retryAfter))
+      if (this.goaway !== undefined) return Option.some(within(this.goaway.retryAfter))
       const next = yield* Effect.provide(backoff.next(end), context)
       return end._tag === "DialRefused" && end.retryAfter !== undefined
-        ? Option.map(next, () => Math.max(leastRetryAfter, end.retryAfter ?? 0))
+        ? Option.map(next, () => within(end.retryAfter ?? 0))
         : next
     })
   }
@@ -246,11 +259,10 @@ export class ClientLoop<R> {
   private wait(attempt: number, delay: number, reason: AttemptError): Effect.Effect<void> {
     return Effect.gen(this, function* () {
       const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      const woken = yield* Deferred.make<void>()
+      this.waking = () => Deferred.unsafeDone(woken, Effect.void)
       this.status.set({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
-      const woken = Effect.async<void>((resume) => {
-        this.waking = () => resume(Effect.void)
-      })
-      yield* Effect.raceFirst(Effect.sleep(delay), woken)
+      yield* Effect.raceFirst(Effect.sleep(delay), Deferred.await(woken))
       this.waking = undefined
     })
   }
@@ -283,10 +295,17 @@ export class ClientLoop<R> {
       if (this.stopping !== undefined) return yield* Effect.asVoid(Deferred.await(this.whenEnded))
       this.stopping = reason
       const { closeTimeout } = this.config.options
-      if (this.driver.live !== undefined) yield* bounded(this.farewell, closeTimeout)
+      const farewell = this.driver.live === undefined ? Effect.void : bounded(this.farewell, closeTimeout)
+      // Whoever is interrupted while it waits has stopped the client all the same.
+      yield* Effect.ensuring(farewell, this.conclude(reason))
+    })
+  }
+
+  private conclude(reason: EndReason): Effect.Effect<void> {
+    return Effect.suspend(() => {
       this.driver.live?.abandon(CloseCode.Normal, "bye")
       this.finish(reason)
-      if (this.fiber !== undefined) yield* Fiber.interrupt(this.fiber)
+      return this.fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.fiber))
     })
   }
 

@@ -17,7 +17,7 @@ import {
   UpgradeRefused
 } from "../ConnectionError.js"
 import { Credentials } from "../Credentials.js"
-import type { Gateway, GatewayOptions, Principal, Session } from "../GatewaySession.js"
+import type { Gateway, GatewayOptions, Principal, Session, SessionEnd } from "../GatewaySession.js"
 import { type Incoming, Listener } from "../Listener.js"
 import * as Options from "../Options.js"
 import type * as Protocol from "../Protocol.js"
@@ -25,10 +25,11 @@ import * as SessionState from "../Session.js"
 import { type Attached, SessionStore, type StoredSession } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
-import { bounded } from "./bounded.js"
+import { bounded, made } from "./bounded.js"
 import { type Host, HostedSession, type Origin } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
+import { closing } from "./sessionEnd.js"
 
 /** A connection whose hello was heard and whose principal is known. */
 interface Caller<P> {
@@ -149,7 +150,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const { token } = hello.value
       const principal = yield* accept.authenticate(
         live,
-        this.config.authenticate({ token, request: incoming.request }),
+        made(() => this.config.authenticate({ token, request: incoming.request })),
         this.options.helloTimeout
       )
       if (Option.isNone(principal)) return
@@ -171,11 +172,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   private begin(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
     return Effect.suspend(() => {
-      const { maxSessions } = this.options
-      if (this.sessions.size + this.beginning >= maxSessions) {
-        caller.live.close(CloseCode.TryAgainLater, `this gateway holds ${maxSessions} sessions already`)
-        return Effect.void
-      }
+      if (this.isFull) return this.refuseFull(caller)
       this.beginning++
       return Effect.ensuring(
         this.create(caller, reason),
@@ -210,8 +207,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
       if (live.end !== undefined) return
       const { attempt, session: id } = resume
       const request = { id, principal: principal.id, secretHash, nextSecretHash, attempt }
+      const began = this.sessions.get(id)
       const attach = Effect.flatMap(this.host.store.attach(request), (attached) => {
-        if (attached._tag === "Attached") return this.restore(caller, resume, attached.session, secret)
+        if (attached._tag === "Attached") return this.restore(caller, resume, attached.session, secret, began)
         if (attached._tag === "Gone" && attached.tombstone._tag === "Ended") {
           const { reason } = attached.tombstone
           return Effect.sync(() => live.close(CloseCode.SessionEnded, reason))
@@ -221,7 +219,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         }
         return this.begin(caller, lostBecause(attached))
       })
-      yield* this.sessions.get(resume.session)?.ownership.takeover(attach) ?? attach
+      yield* began?.ownership.takeover(attach) ?? attach
     })
   }
 
@@ -230,14 +228,30 @@ export class GatewayCore<C, S, P extends Principal, R> {
     caller: Caller<P>,
     resume: Resume,
     stored: StoredSession,
-    secret: string
+    secret: string,
+    began: HostedSession<C, S, P, R> | undefined
   ): Effect.Effect<void, StoreUnavailable> {
     return Effect.suspend(() => {
       const { codec, live, principal } = caller
+      const reason = began?.reason
+      if (began !== undefined && reason !== undefined && reason._tag !== "MovedAway") {
+        // It ended while the store answered; its removal waits for this generation.
+        began.ownership.generation = stored.generation
+        return this.turnAway(caller, reason)
+      }
       const known = this.sessions.get(stored.id)
+      if (known !== undefined && known.ownership.generation >= stored.generation) {
+        return Effect.sync(() => live.close(CloseCode.TakenOver, "a newer connection of this session took over"))
+      }
       // What lives here is the session as it stands only if nobody else has had it since.
       const here = known?.ownership.generation === stored.generation - 1 ? known : undefined
       if (here === undefined) known?.finish({ _tag: "MovedAway" })
+      if (here === undefined && this.isFull) {
+        const { id, generation } = stored
+        return Effect.ignore(this.host.store.detach(id, generation, this.options.resumeWindow)).pipe(
+          Effect.zipRight(this.refuseFull(caller))
+        )
+      }
       const session = here ?? this.register(this.asStored(caller, stored))
       session.ownership.generation = stored.generation
       session.principal = principal
@@ -251,6 +265,36 @@ export class GatewayCore<C, S, P extends Principal, R> {
       session.finish({ _tag: "Incomplete" })
       return this.begin(caller, refused)
     })
+  }
+
+  /** What a client hears whose session has ended just now. */
+  private turnAway(
+    caller: Caller<P>,
+    end: Exclude<SessionEnd, { _tag: "MovedAway" }>
+  ): Effect.Effect<void, StoreUnavailable> {
+    switch (end._tag) {
+      case "Ended":
+      case "HandlerFailed":
+      case "Shutdown":
+        return Effect.sync(() => caller.live.close(...closing(end)))
+      case "Overflow":
+        return this.begin(caller, "overflow")
+      case "Expired":
+        return this.begin(caller, "expired")
+      case "Incomplete":
+        return this.begin(caller, "incomplete")
+      case "Bye":
+        return this.begin(caller, "unknown")
+    }
+  }
+
+  private get isFull(): boolean {
+    return this.sessions.size + this.beginning >= this.options.maxSessions
+  }
+
+  private refuseFull({ live }: Caller<P>): Effect.Effect<void> {
+    const reason = `this gateway holds ${this.options.maxSessions} sessions already`
+    return Effect.sync(() => live.close(CloseCode.TryAgainLater, reason))
   }
 
   private asStored({ codec, principal }: Caller<P>, stored: StoredSession): Origin<P> {

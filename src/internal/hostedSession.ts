@@ -7,6 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
 import type { MessageInvalid } from "../ConnectionError.js"
@@ -16,6 +17,7 @@ import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
 import type { SessionStore, StoredMessage } from "../SessionStore.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
+import { bounded, made } from "./bounded.js"
 import type { Inbound } from "./inbox.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
@@ -63,6 +65,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
   private draining = false
+  private batch: ReadonlyArray<Inbound> = []
+  /** What the store was told of the client's acknowledgements. */
+  private storedAcked = 0
   /** Of messages that the client may not know to be processed: those of the last window. */
   private refusals: Array<Protocol.Refusal> = []
 
@@ -84,6 +89,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       control: (message, live) => this.control(message, live),
       detached: () => this.detached(),
       proved: (generation) => this.proved(generation),
+      // A client that only listens is the one that the store would otherwise never forget for.
+      released: () => host.ackTimer.add(this),
       append: (entries, done) => this.append(entries, done)
     }
     this.driver = new SessionDriver({
@@ -102,12 +109,19 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return this.over !== undefined
   }
 
+  /** Why it is over, once it is. */
+  get reason(): SessionEnd | undefined {
+    return this.over
+  }
+
   get gateway(): Gateway<S, P> {
     return this.host.gateway
   }
 
   start(): void {
     this.main = this.host.fork(this.run)
+    // Its first handlers have run by now, and may have ended it.
+    if (this.ended) this.main.unsafeInterruptAsFork(FiberId.none)
   }
 
   // ---- for the application
@@ -128,7 +142,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   offer(message: S) {
     return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
       Effect.suspend(() => {
-        if (!this.ended && !this.driver.hasRoom(byteLength(payload))) this.finish({ _tag: "Overflow" })
+        const size = byteLength(payload)
+        const fits = size > this.host.limits.maxMessage || this.driver.hasRoom(size)
+        if (!this.ended && !fits) this.finish({ _tag: "Overflow" })
         return Effect.asVoid(this.driver.send(payload, false))
       })
     )
@@ -156,7 +172,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
                 roundTrip: live.roundTrip
               },
         unacknowledged: this.driver.buffered,
-        unprocessed: this.driver.inbox.length,
+        unprocessed: this.driver.state.received - this.driver.state.processed,
         ...this.driver.counts
       }
     })
@@ -174,10 +190,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
   })
 
+  private readonly keep = (batch: ReadonlyArray<Inbound>): void => {
+    this.batch = batch
+  }
+
   private readonly receive: Effect.Effect<void, unknown, R> = Effect.suspend(() =>
-    Effect.matchEffect(this.driver.inbox.take, {
+    Effect.matchEffect(this.driver.inbox.take(this.keep), {
       onFailure: () => this.nothingMore,
-      onSuccess: (batch) => Effect.zipRight(this.handle(batch, 0), this.receive)
+      onSuccess: () => Effect.zipRight(this.handle(this.batch, 0), this.receive)
     })
   )
 
@@ -226,7 +246,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private record(now: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
       const { acked, processed, recorded } = this.driver.state
-      if (processed === recorded) return Effect.void
+      if (processed === recorded && acked === this.storedAcked) return Effect.void
+      this.storedAcked = acked
       return Effect.map(
         this.ownership.run((generation) => this.host.store.acknowledge(this.id, generation, { acked, processed })),
         () => this.driver.recorded(processed, now)
@@ -236,7 +257,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** Called by the timer of delayed acknowledgements. */
   sendAck(): void {
-    if (this.driver.state.processed > this.driver.state.recorded) this.host.fork(this.record(true))
+    if (!this.ended) this.host.fork(this.record(true))
   }
 
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -254,24 +275,41 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const forgotten =
       this.forgetting === undefined ? this.forget(this.conclude({ _tag: "Shutdown" })) : Fiber.await(this.forgetting)
     const { onClose } = this.host.handlers
-    const closed = onClose === undefined || this.over === undefined ? Effect.void : onClose(this, this.over)
-    return Effect.zipRight(forgotten, closed).pipe(
-      Effect.catchAllCause((cause) => Effect.logError("holdfast: onClose failed", cause))
+    const { over } = this
+    const closed =
+      onClose === undefined || over === undefined
+        ? Effect.void
+        : Effect.catchAllCause(
+            made(() => onClose(this, over)),
+            (cause) => Effect.logError("holdfast: onClose failed", cause)
+          )
+    // The gateway's scope waits for this: neither the store nor the application may hold it up.
+    return Effect.flatMap(bounded(Effect.zipRight(forgotten, closed), this.host.options.closeTimeout), (done) =>
+      Option.isSome(done)
+        ? Effect.void
+        : Effect.logWarning(`holdfast: session ${this.id} ended without waiting longer for its store and onClose`)
     )
   })
 
   private forget(over: SessionEnd): Effect.Effect<void> {
     const { options, store } = this.host
     if (over._tag === "MovedAway") return Effect.void
-    const done =
-      over._tag === "Shutdown"
-        ? store.detach(this.id, this.ownership.generation, options.resumeWindow)
-        : store.remove(this.id, this.ownership.generation, tombstone(over))
-    return done.pipe(
+    const done = Effect.suspend(() => {
+      const { generation } = this.ownership
+      return over._tag === "Shutdown"
+        ? store.detach(this.id, generation, options.resumeWindow)
+        : store.remove(this.id, generation, tombstone(over))
+    })
+    const left = (why: string) => Effect.logWarning(`holdfast: session ${this.id} is left to expire: ${why}`)
+    // A takeover that the store is answering comes first: what it attaches is removed with it.
+    const forgotten = this.ownership.exclusively(done).pipe(
       // Another gateway has it: nothing of it is ours to remove.
       Effect.catchTag("Fenced", () => Effect.void),
-      Effect.retry({ schedule: storeRetry, times: 5 }),
-      Effect.catchAll((error) => Effect.logWarning(`holdfast: session ${this.id} is left to expire: ${error.message}`))
+      Effect.retry({ schedule: storeRetry, times: 5 })
+    )
+    return bounded(forgotten, options.closeTimeout).pipe(
+      Effect.flatMap((done) => (Option.isSome(done) ? Effect.void : left("the store does not answer"))),
+      Effect.catchAll((error) => left(error.message))
     )
   }
 
@@ -365,7 +403,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.host.removed(this.id)
     const [code, reason] = closing(end)
     const live = this.driver.live
-    if (end._tag === "Bye") this.driver.sendAck()
+    if (end._tag === "Bye" || end._tag === "Shutdown") this.driver.sendAck()
     this.driver.end(reason)
     live?.close(code, reason)
     return end
@@ -375,13 +413,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   drain(retryAfter: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.draining = true
-      const live = this.driver.live
-      if (live === undefined) {
-        this.finish({ _tag: "Shutdown" })
-      } else {
-        live.write(this.codec.encode({ type: "goaway", retryAfter, reason: "the server restarts" }))
-        this.driver.inbox.close("nothing more is handled")
-      }
+      const goaway = { type: "goaway", retryAfter, reason: "the server restarts" } as const
+      this.driver.live?.write(this.codec.encode(goaway))
+      this.driver.inbox.close("nothing more is handled")
       return this.main === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.main))
     })
   }

@@ -54,16 +54,22 @@ export class Inbox {
     for (const taker of takers) taker()
   }
 
-  /** All that was received and not taken, at least one. */
-  readonly take: Effect.Effect<ReadonlyArray<Inbound>, SessionClosed> = Effect.suspend(() => {
-    if (this.messages.length > 0) {
-      const batch = this.messages
-      this.messages = []
-      return Effect.succeed(batch)
-    }
-    if (this.closed !== undefined) return Effect.fail(new SessionClosed({ reason: this.closed }))
-    return Effect.zipRight(this.arrival, this.take)
-  })
+  /**
+   * Hands over all that was received and not taken, at least one, in the step in
+   * which it leaves the inbox: whoever is interrupted has it, or it is still here.
+   */
+  take(into: (batch: ReadonlyArray<Inbound>) => void): Effect.Effect<void, SessionClosed> {
+    return Effect.suspend(() => {
+      if (this.messages.length > 0) {
+        const batch = this.messages
+        this.messages = []
+        into(batch)
+        return Effect.void
+      }
+      if (this.closed !== undefined) return Effect.fail(new SessionClosed({ reason: this.closed }))
+      return Effect.zipRight(this.arrival, this.take(into))
+    })
+  }
 
   private readonly arrival: Effect.Effect<void> = Effect.async((resume) => {
     const taker = () => resume(Effect.void)

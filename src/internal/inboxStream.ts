@@ -24,6 +24,11 @@ export const make = <A>(
       let at = 0
       let inHand: Inbound | undefined
 
+      const keep = (batch: ReadonlyArray<Inbound>) => {
+        taken = batch
+        at = 0
+      }
+
       const processed = () => {
         if (inHand === undefined) return
         driver.processed(inHand)
@@ -42,13 +47,9 @@ export const make = <A>(
         processed()
         const message = taken[at]
         if (message === undefined) {
-          return Effect.matchEffect(driver.inbox.take, {
+          return Effect.matchEffect(driver.inbox.take(keep), {
             onFailure: () => Effect.fail(Option.none()),
-            onSuccess: (batch) => {
-              taken = batch
-              at = 0
-              return next
-            }
+            onSuccess: () => next
           })
         }
         at++

@@ -73,6 +73,7 @@ export class LiveConnection implements Receiver {
   private pausedUntil: Deferred.Deferred<void> | undefined
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
+  private wasCongested = false
   private lastPing = { id: 0, at: 0 }
 
   constructor(
@@ -106,8 +107,10 @@ export class LiveConnection implements Receiver {
     if (this.end !== undefined) return
     this.lastActivity = this.clock.unsafeCurrentTimeMillis()
     // RFC 6455 §5.5.3: of several pings, only the most recent needs an answer.
-    if (this.transport.buffered() > pongLimit) this.pendingPong = payload
-    else this.transport.pong?.(payload)
+    if (this.transport.buffered() > pongLimit) {
+      this.pendingPong = payload
+      this.wasCongested = true
+    } else this.transport.pong?.(payload)
   }
 
   pong(payload: Uint8Array): void {
@@ -139,7 +142,9 @@ export class LiveConnection implements Receiver {
   }
 
   drained(): void {
-    if (this.end !== undefined) return
+    // Said after each flush that left nothing: of interest to those who found the connection congested.
+    if (this.end !== undefined || !this.wasCongested) return
+    this.wasCongested = false
     if (this.pendingPong !== undefined) {
       this.transport.pong?.(this.pendingPong)
       this.pendingPong = undefined
@@ -164,9 +169,11 @@ export class LiveConnection implements Receiver {
 
   // ---- what this end does
 
-  /** Whether a write would wait in memory. */
+  /** Whether a write would wait in memory; whoever is told so hears `drained`. */
   get isCongested(): boolean {
-    return this.transport.buffered() > this.options.highWaterMark
+    if (this.transport.buffered() <= this.options.highWaterMark) return false
+    this.wasCongested = true
+    return true
   }
 
   /** Writes without waiting: for callers that look at `isCongested` themselves. */

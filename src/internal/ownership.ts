@@ -14,7 +14,7 @@ export const storeRetry = Schedule.union(Schedule.exponential(firstRetry), Sched
 type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
 
 export class Ownership {
-  private takeovers: Effect.Semaphore | undefined
+  private lock: Effect.Semaphore | undefined
   /** A takeover is under way: its outcome decides whether this gateway is fenced. */
   private attaching = false
   private settled: Array<() => void> = []
@@ -71,7 +71,6 @@ export class Ownership {
    * order. Until its outcome is known, being fenced proves nothing.
    */
   takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    this.takeovers ??= Effect.unsafeMakeSemaphore(1)
     const run = Effect.acquireUseRelease(
       Effect.sync(() => {
         this.attaching = true
@@ -85,6 +84,12 @@ export class Ownership {
           for (const wake of settled) wake()
         })
     )
-    return this.takeovers.withPermits(1)(run)
+    return this.exclusively(run)
+  }
+
+  /** Runs one at a time with the others. */
+  exclusively<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    this.lock ??= Effect.unsafeMakeSemaphore(1)
+    return this.lock.withPermits(1)(effect)
   }
 }

@@ -41,6 +41,8 @@ export interface Hooks {
   readonly detached: (end: ConnectionEnd, live: LiveConnection) => void
   /** The first message on a connection: the peer has what it was introduced with. */
   readonly proved: (generation: number) => void
+  /** The peer has processed more of what was sent. */
+  readonly released: () => void
   /**
    * Appends messages to the store, in order, and calls back with the outcome:
    * success, or a failure after which the session is over. One call at a time.
@@ -243,7 +245,7 @@ export class SessionDriver implements Acknowledging {
     if (live === undefined) return
     while (this.state.transmitted < this.state.appended && !live.isCongested) {
       const entry = this.buffer.get(this.state.transmitted + 1)
-      if (entry === undefined || !this.fitsPeer(entry)) break
+      if (entry?.seq !== this.state.transmitted + 1 || !this.fitsPeer(entry)) break
       if (entry.seq <= this.state.highest) this.counts.replayed++
       const ack = this.state.recorded
       live.write(this.options.codec.data(entry.seq, ack, entry.confirm, entry.payload))
@@ -267,6 +269,12 @@ export class SessionDriver implements Acknowledging {
     this.buffer.release(upTo)
     if (this.state.transmitted === this.state.sent) this.wakeIdle()
     this.deliveries.reach(upTo)
+    this.admit()
+    if (upTo > 0) this.options.hooks.released()
+  }
+
+  /** Accepts, in their order, the messages of senders that have waited for room that there is now. */
+  private admit(): void {
     while (this.sendWaiters[0] !== undefined && this.buffer.hasRoom(this.sendWaiters[0].size)) {
       const waiter = this.sendWaiters.shift()
       if (waiter !== undefined) waiter.resume(Effect.succeed(this.push(waiter.payload, waiter.size, waiter.confirm)))
@@ -344,6 +352,8 @@ export class SessionDriver implements Acknowledging {
       this.sendWaiters.push(waiter)
       return Effect.sync(() => {
         this.sendWaiters = this.sendWaiters.filter((other) => other !== waiter)
+        // Those behind a large message may fit where it did not.
+        this.admit()
       })
     })
   }
@@ -386,8 +396,9 @@ export class SessionDriver implements Acknowledging {
 
   /** The handler of this message succeeded. */
   processed(message: Inbound): void {
+    if (message.epoch !== this.epoch) return
     this.inbox.processed(message)
-    if (message.epoch === this.epoch) this.apply({ _tag: "Processed", seq: message.seq })
+    this.apply({ _tag: "Processed", seq: message.seq })
   }
 
   /** The store, if there is one, has everything processed up to this one; `now` acknowledges it at once. */
@@ -438,11 +449,12 @@ export class SessionDriver implements Acknowledging {
     const { acked, highest } = this.state
     const waiting = this.buffer.after(highest)
     this.epoch++
+    this.inbox.unprocessedSize = 0
     this.state = Session.initial(this.state.window)
     this.buffer.clear()
     for (const entry of waiting) this.push(entry.payload, entry.size, entry.confirm)
     this.deliveries.restart(highest, new OutcomeUnknown({ reason }))
-    this.release(0)
+    this.admit()
     return { outcomeUnknown: highest - acked, carriedOver: waiting.length }
   }
 }

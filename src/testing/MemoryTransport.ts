@@ -129,7 +129,9 @@ class End implements Transport {
     this.waiting.push(packet)
     this.waitingBytes += packet.size
     this.flush()
-    if (this.waitingBytes > 0) this.schedule()
+    if (this.waitingBytes === 0) return
+    this.wasCongested = true
+    this.schedule()
   }
 
   /** Moves to the peer what the wire takes. */
@@ -149,7 +151,6 @@ class End implements Transport {
   private tellBacklog(receiver: Receiver): void {
     if (this.end !== undefined) return
     if (this.waitingBytes > 0) {
-      this.wasCongested = true
       receiver.congested()
     } else if (this.wasCongested) {
       this.wasCongested = false

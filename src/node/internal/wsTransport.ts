@@ -43,7 +43,6 @@ export class WsTransport implements Transport {
   private receiver: Receiver | undefined
   private early: Array<(receiver: Receiver) => void> = []
   private corked = false
-  private wasCongested = false
   private violation: { readonly code: number; readonly reason: string } | undefined
   private cause: unknown
   /** The last figure, for when the socket is gone. */
@@ -96,19 +95,14 @@ export class WsTransport implements Transport {
   }
 
   private readonly onDrain = (): void => {
-    this.wasCongested = false
     this.receiver?.drained()
   }
 
   private readonly flushed = (): void => {
     this.corked = false
     if (this.socket.destroyed) return
-    if (this.buffered() > 0) {
-      this.wasCongested = true
-      this.receiver?.congested()
-    } else if (this.wasCongested) {
-      this.onDrain()
-    }
+    if (this.buffered() > 0) this.receiver?.congested()
+    else this.onDrain()
   }
 
   private cork(): void {
