@@ -147,9 +147,8 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
         Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
       ),
       events: loop.events.changes,
-      send: (message) =>
-        Effect.flatMap(encode(message, codec), (payload) => Effect.asVoid(driver.send(payload, false))),
-      deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.deliver(payload)),
+      send: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.send(payload)),
+      deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
       reconnect: loop.wake,
       close: loop.close
     }

@@ -237,7 +237,7 @@ export class ClientLoop<R> {
   }
 
   private refused({ code, reason, seq }: Protocol.Refusal): void {
-    if (seq !== undefined) this.driver.refused(seq, new MessageRefused({ code, reason }))
+    if (seq !== undefined) this.driver.outbox.refused(seq, new MessageRefused({ code, reason }))
     this.events.publish({ _tag: "Refused", code, reason, seq })
   }
 

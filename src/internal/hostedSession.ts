@@ -102,7 +102,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       hooks,
       marksReplay: true
     })
-    this.driver.restore(origin.outbound)
+    this.driver.outbox.restore(origin.outbound)
   }
 
   get ended(): boolean {
@@ -127,13 +127,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   // ---- for the application
 
   send(message: S) {
-    return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
-      Effect.asVoid(this.driver.send(payload, false))
-    )
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.outbox.send(payload))
   }
 
   deliver(message: S) {
-    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.deliver(payload)).pipe(
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.outbox.deliver(payload)).pipe(
       // The protocol has no word for a client's refusal.
       Effect.catchTag("MessageRefused", (refused) => Effect.die(refused))
     )
@@ -143,9 +141,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
       Effect.suspend(() => {
         const size = byteLength(payload)
-        const fits = size > this.host.limits.maxMessage || this.driver.hasRoom(size)
+        const fits = size > this.host.limits.maxMessage || this.driver.outbox.hasRoom(size)
         if (!this.ended && !fits) this.finish({ _tag: "Overflow" })
-        return Effect.asVoid(this.driver.send(payload, false))
+        return this.driver.outbox.send(payload)
       })
     )
   }
@@ -171,7 +169,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
                 lastActivity: live.lastActivity,
                 roundTrip: live.roundTrip
               },
-        unacknowledged: this.driver.buffered,
+        unacknowledged: this.driver.outbox.buffered,
         unprocessed: this.driver.state.received - this.driver.state.processed,
         ...this.driver.counts
       }

@@ -1,4 +1,4 @@
-/** Fibers that each wait for a sequence number to be reached. */
+/** Those that each wait for a sequence number to be reached. */
 import * as Effect from "effect/Effect"
 
 interface Waiter<E> {
@@ -10,17 +10,22 @@ export class SeqWaiters<E> {
   /** By sequence number, lowest first. */
   private waiters: Array<Waiter<E>> = []
 
+  /** Has `resume` called when this number is reached, or will not be; gives what takes that back. */
+  add(seq: number, resume: Waiter<E>["resume"]): () => void {
+    const waiter = { seq, resume }
+    const at = this.waiters.findLastIndex((other) => other.seq <= seq)
+    this.waiters.splice(at + 1, 0, waiter)
+    return () => {
+      this.waiters = this.waiters.filter((other) => other !== waiter)
+    }
+  }
+
   /** Waits until this number is reached; `already` answers at once, if it can. */
   wait(seq: number, already: () => Effect.Effect<void, E> | undefined): Effect.Effect<void, E> {
     return Effect.async((resume) => {
       const answer = already()
       if (answer !== undefined) return resume(answer)
-      const waiter = { seq, resume }
-      const at = this.waiters.findLastIndex((other) => other.seq <= seq)
-      this.waiters.splice(at + 1, 0, waiter)
-      return Effect.sync(() => {
-        this.waiters = this.waiters.filter((other) => other !== waiter)
-      })
+      return Effect.sync(this.add(seq, resume))
     })
   }
 

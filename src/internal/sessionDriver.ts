@@ -7,22 +7,15 @@
 import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CloseCode } from "../CloseCode.js"
-import { byteLength, type Codec, type Frame, type Payload } from "../Codec.js"
-import {
-  type ConnectionEnd,
-  type MessageRefused,
-  MessageTooLarge,
-  NotSent,
-  OutcomeUnknown,
-  SessionClosed
-} from "../ConnectionError.js"
+import type { Codec, Frame } from "../Codec.js"
+import type { ConnectionEnd } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
 import * as Session from "../Session.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import { type Inbound, Inbox } from "./inbox.js"
 import type { LiveConnection, Sink } from "./liveConnection.js"
-import { type Entry, ReplayBuffer } from "./replayBuffer.js"
-import { SeqWaiters } from "./seqWaiters.js"
+import { Outbox, type Sending } from "./outbox.js"
+import type { Entry } from "./replayBuffer.js"
 
 /** What a client that starts afresh had to give up. */
 export interface Abandoned {
@@ -50,19 +43,6 @@ export interface Hooks {
   readonly append: ((entries: ReadonlyArray<Entry>, done: (exit: Exit.Exit<void, unknown>) => void) => void) | undefined
 }
 
-/** A message that was given its number, in the session of that epoch. */
-interface Accepted {
-  readonly seq: number
-  readonly epoch: number
-}
-
-interface SendWaiter {
-  readonly payload: Payload
-  readonly size: number
-  readonly confirm: boolean
-  readonly resume: (result: Effect.Effect<Accepted, SessionClosed>) => void
-}
-
 export interface DriverOptions {
   readonly codec: Codec
   readonly limits: Protocol.Limits
@@ -77,22 +57,18 @@ export interface DriverOptions {
 /** Room for the envelopes of a full window, beside the bodies that count. */
 const envelopeAllowance = 128
 
-export class SessionDriver implements Acknowledging {
+export class SessionDriver implements Acknowledging, Sending {
   state: Session.State
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
   readonly inbox = new Inbox()
+  readonly outbox: Outbox
   /** Why the session is over. */
   endReason: string | undefined
   /** What either end may have in flight, and the largest message. */
   private limits: Protocol.Limits
 
-  private buffer: ReplayBuffer
   private epoch = 0
-  private closing = false
-  private sendWaiters: Array<SendWaiter> = []
-  private readonly appends = new SeqWaiters<SessionClosed>()
-  private readonly deliveries = new SeqWaiters<NotSent | OutcomeUnknown | MessageRefused>()
   private idleWaiters: Array<() => void> = []
   private appending = false
   private replayUntil: number | undefined
@@ -101,7 +77,7 @@ export class SessionDriver implements Acknowledging {
   constructor(private readonly options: DriverOptions) {
     this.state = options.state
     this.limits = options.limits
-    this.buffer = new ReplayBuffer(options.bounds)
+    this.outbox = new Outbox(options.bounds, this)
   }
 
   /** The server's limits hold for both directions. */
@@ -110,15 +86,8 @@ export class SessionDriver implements Acknowledging {
     this.state = { ...this.state, window: limits.messages }
   }
 
-  /** Puts back what a store remembers of the messages to the peer. */
-  restore(
-    entries: ReadonlyArray<{ readonly seq: number; readonly payload: Payload; readonly confirm: boolean }>
-  ): void {
-    for (const entry of entries) this.buffer.push({ ...entry, size: byteLength(entry.payload) })
-  }
-
-  get buffered(): { readonly messages: number; readonly bytes: number } {
-    return { messages: this.buffer.size, bytes: this.buffer.bytes }
+  get maxMessage(): number {
+    return this.limits.maxMessage
   }
 
   // ---- the connection
@@ -230,11 +199,11 @@ export class SessionDriver implements Acknowledging {
     if (this.appending) return
     this.appending = true
     const upTo = this.state.sent
-    append(this.buffer.after(this.state.appended), (exit) => {
+    append(this.outbox.after(this.state.appended), (exit) => {
       this.appending = false
       if (exit._tag === "Failure" || this.endReason !== undefined) return
       this.apply({ _tag: "Appended", upTo })
-      this.appends.reach(upTo)
+      this.outbox.appended(upTo)
       if (this.state.appended < this.state.sent) this.append()
     })
   }
@@ -244,7 +213,7 @@ export class SessionDriver implements Acknowledging {
     const live = this.live
     if (live === undefined) return
     while (this.state.transmitted < this.state.appended && !live.isCongested) {
-      const entry = this.buffer.get(this.state.transmitted + 1)
+      const entry = this.outbox.get(this.state.transmitted + 1)
       if (entry?.seq !== this.state.transmitted + 1 || !this.fitsPeer(entry)) break
       if (entry.seq <= this.state.highest) this.counts.replayed++
       const ack = this.state.recorded
@@ -262,23 +231,13 @@ export class SessionDriver implements Acknowledging {
   private fitsPeer(entry: Entry): boolean {
     const inFlight = this.state.transmitted - this.state.acked
     if (inFlight === 0) return true
-    return inFlight < this.limits.messages && entry.offset - this.buffer.releasedOffset <= this.limits.bytes
+    return inFlight < this.limits.messages && this.outbox.bytesWith(entry) <= this.limits.bytes
   }
 
   private release(upTo: number): void {
-    this.buffer.release(upTo)
+    this.outbox.release(upTo)
     if (this.state.transmitted === this.state.sent) this.wakeIdle()
-    this.deliveries.reach(upTo)
-    this.admit()
     if (upTo > 0) this.options.hooks.released()
-  }
-
-  /** Accepts, in their order, the messages of senders that have waited for room that there is now. */
-  private admit(): void {
-    while (this.sendWaiters[0] !== undefined && this.buffer.hasRoom(this.sendWaiters[0].size)) {
-      const waiter = this.sendWaiters.shift()
-      if (waiter !== undefined) waiter.resume(Effect.succeed(this.push(waiter.payload, waiter.size, waiter.confirm)))
-    }
   }
 
   private accept(seq: number): void {
@@ -320,78 +279,9 @@ export class SessionDriver implements Acknowledging {
 
   // ---- the application's side
 
-  private push(payload: Payload, size: number, confirm: boolean): Accepted {
-    const seq = this.state.sent + 1
-    this.buffer.push({ seq, payload, size, confirm })
+  /** The outbox has one more message. */
+  send(): void {
     this.apply({ _tag: "Send" })
-    return { seq, epoch: this.epoch }
-  }
-
-  /** Whether a message of this size would be accepted without waiting. */
-  hasRoom(size: number): boolean {
-    return this.sendWaiters.length === 0 && this.buffer.hasRoom(size)
-  }
-
-  /** Accepts a message into the buffer, after waiting for room. */
-  send(payload: Payload, confirm: boolean): Effect.Effect<Accepted, SessionClosed | MessageTooLarge> {
-    return Effect.suspend((): Effect.Effect<Accepted, SessionClosed | MessageTooLarge> => {
-      if (this.endReason !== undefined) return Effect.fail(new SessionClosed({ reason: this.endReason }))
-      if (this.closing) return Effect.fail(new SessionClosed({ reason: "it is being closed" }))
-      const size = byteLength(payload)
-      if (size > this.limits.maxMessage) {
-        return Effect.fail(new MessageTooLarge({ size, limit: this.limits.maxMessage }))
-      }
-      if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm))
-      return Effect.flatMap(this.whenRoom(payload, size, confirm), (accepted) => this.whenAppended(accepted))
-    })
-  }
-
-  private whenRoom(payload: Payload, size: number, confirm: boolean): Effect.Effect<Accepted, SessionClosed> {
-    return Effect.async((resume) => {
-      const waiter: SendWaiter = { payload, size, confirm, resume }
-      this.sendWaiters.push(waiter)
-      return Effect.sync(() => {
-        this.sendWaiters = this.sendWaiters.filter((other) => other !== waiter)
-        // Those behind a large message may fit where it did not.
-        this.admit()
-      })
-    })
-  }
-
-  private whenAppended(accepted: Accepted): Effect.Effect<Accepted, SessionClosed> {
-    const { seq } = accepted
-    if (this.state.appended >= seq) return Effect.succeed(accepted)
-    const already = () => {
-      if (this.endReason !== undefined) return Effect.fail(new SessionClosed({ reason: this.endReason }))
-      return this.state.appended >= seq ? Effect.void : undefined
-    }
-    return Effect.as(this.appends.wait(seq, already), accepted)
-  }
-
-  /** Sends, and waits until the peer has processed the message. */
-  deliver(
-    payload: Payload
-  ): Effect.Effect<void, SessionClosed | MessageTooLarge | NotSent | OutcomeUnknown | MessageRefused> {
-    return Effect.flatMap(this.send(payload, true), (accepted) => this.whenDelivered(accepted))
-  }
-
-  private whenDelivered({ epoch, seq }: Accepted): Effect.Effect<void, NotSent | OutcomeUnknown | MessageRefused> {
-    return this.deliveries.wait(seq, () => {
-      if (this.endReason !== undefined) return Effect.fail(this.fate(seq, this.endReason))
-      if (epoch !== this.epoch) {
-        return Effect.fail(new OutcomeUnknown({ reason: "the session was lost while it was being sent" }))
-      }
-      return this.state.acked >= seq ? Effect.void : undefined
-    })
-  }
-
-  /** The peer refused this message of ours; it will acknowledge it all the same. */
-  refused(seq: number, refusal: MessageRefused): void {
-    this.deliveries.refuse(seq, refusal)
-  }
-
-  private fate(seq: number, reason: string): NotSent | OutcomeUnknown {
-    return seq > this.state.highest ? new NotSent({ reason }) : new OutcomeUnknown({ reason })
   }
 
   /** The handler of this message succeeded. */
@@ -411,7 +301,7 @@ export class SessionDriver implements Acknowledging {
 
   /** Accepts nothing more, and waits until all that was accepted has been written, or the connection is gone. */
   readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    this.closing = true
+    this.outbox.close()
     if (this.live === undefined || this.state.transmitted === this.state.sent) return Effect.void
     return Effect.async<void>((resume) => {
       this.idleWaiters.push(() => resume(Effect.void))
@@ -429,13 +319,8 @@ export class SessionDriver implements Acknowledging {
   end(reason: string): void {
     if (this.endReason !== undefined) return
     this.endReason = reason
-    const closed = Effect.fail(new SessionClosed({ reason }))
-    for (const waiter of this.sendWaiters) waiter.resume(closed)
-    this.sendWaiters = []
-    this.appends.fail(() => new SessionClosed({ reason }))
-    this.deliveries.fail((seq) => this.fate(seq, reason))
+    this.outbox.end(reason)
     this.apply({ _tag: "End" })
-    this.buffer.clear()
     this.live = undefined
     this.inbox.close(reason)
     this.wakeIdle()
@@ -446,16 +331,13 @@ export class SessionDriver implements Acknowledging {
    * acknowledged is given up; what had not left goes out in the new session.
    */
   startAfresh(reason: string): Abandoned {
-    const { acked, highest } = this.state
-    const waiting = this.buffer.after(highest)
-    this.epoch++
-    this.inbox.unprocessedSize = 0
-    this.state = Session.initial(this.state.window)
-    this.buffer.clear()
-    for (const entry of waiting) this.push(entry.payload, entry.size, entry.confirm)
-    this.deliveries.restart(highest, new OutcomeUnknown({ reason }))
-    this.admit()
-    return { outcomeUnknown: highest - acked, carriedOver: waiting.length }
+    const { acked, highest, window } = this.state
+    const carriedOver = this.outbox.restart(highest, reason, () => {
+      this.epoch++
+      this.inbox.unprocessedSize = 0
+      this.state = Session.initial(window)
+    })
+    return { outcomeUnknown: highest - acked, carriedOver }
   }
 }
 

@@ -1,0 +1,208 @@
+/**
+ * Messages to the peer, from the application's `send` to the peer's
+ * acknowledgement, and the fibers that wait for them on the way: for room, for
+ * the store, for the peer.
+ */
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import { byteLength, type Payload } from "../Codec.js"
+import { type MessageRefused, MessageTooLarge, NotSent, OutcomeUnknown, SessionClosed } from "../ConnectionError.js"
+import type * as Session from "../Session.js"
+import { type Bounds, type Entry, ReplayBuffer } from "./replayBuffer.js"
+import { SeqWaiters } from "./seqWaiters.js"
+
+/** The session that the messages are of. */
+export interface Sending {
+  readonly state: Session.State
+  /** Bytes of the largest message to the peer. */
+  readonly maxMessage: number
+  /** Why the session is over. */
+  readonly endReason: string | undefined
+  /** A message was given the next number and is in the outbox. */
+  readonly send: () => void
+}
+
+interface SendWaiter {
+  readonly payload: Payload
+  readonly size: number
+  readonly confirm: boolean
+  readonly accepted: (seq: number) => void
+  readonly resume: (result: Effect.Effect<number, SessionClosed>) => void
+}
+
+export type Fate = NotSent | OutcomeUnknown | MessageRefused
+
+const unnoticed = () => {}
+
+export class Outbox {
+  private readonly buffer: ReplayBuffer
+  private waiters: Array<SendWaiter> = []
+  private readonly appends = new SeqWaiters<SessionClosed>()
+  private readonly deliveries = new SeqWaiters<Fate>()
+  private closing = false
+
+  constructor(
+    bounds: Bounds,
+    private readonly session: Sending
+  ) {
+    this.buffer = new ReplayBuffer(bounds)
+  }
+
+  // ---- for the session
+
+  /** Puts back what a store remembers. */
+  restore(
+    entries: ReadonlyArray<{ readonly seq: number; readonly payload: Payload; readonly confirm: boolean }>
+  ): void {
+    for (const entry of entries) this.buffer.push({ ...entry, size: byteLength(entry.payload) })
+  }
+
+  get buffered(): { readonly messages: number; readonly bytes: number } {
+    return { messages: this.buffer.size, bytes: this.buffer.bytes }
+  }
+
+  get(seq: number): Entry | undefined {
+    return this.buffer.get(seq)
+  }
+
+  after(seq: number): ReadonlyArray<Entry> {
+    return this.buffer.after(seq)
+  }
+
+  /** Bytes in flight to the peer once this message is. */
+  bytesWith(entry: Entry): number {
+    return entry.offset - this.buffer.releasedOffset
+  }
+
+  /** The store has all messages up to this one. */
+  appended(upTo: number): void {
+    this.appends.reach(upTo)
+  }
+
+  /** The peer has processed all messages up to this one. */
+  release(upTo: number): void {
+    this.buffer.release(upTo)
+    this.deliveries.reach(upTo)
+    this.admit()
+  }
+
+  /** The peer refused this message; it will acknowledge it all the same. */
+  refused(seq: number, refusal: MessageRefused): void {
+    this.deliveries.refuse(seq, refusal)
+  }
+
+  /** Accepts nothing more. */
+  close(): void {
+    this.closing = true
+  }
+
+  /** The session is over: everybody who waits is told. */
+  end(reason: string): void {
+    const waiters = this.waiters
+    this.waiters = []
+    for (const waiter of waiters) waiter.resume(Effect.fail(new SessionClosed({ reason })))
+    this.appends.fail(() => new SessionClosed({ reason }))
+    const { highest } = this.session.state
+    this.deliveries.fail((seq) => (seq > highest ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))
+    this.buffer.clear()
+  }
+
+  /** Numbers the messages after this one anew, from 1; those before have an unknown outcome. How many are left. */
+  restart(after: number, reason: string, reset: () => void): number {
+    const waiting = this.buffer.after(after)
+    this.buffer.clear()
+    this.deliveries.restart(after, new OutcomeUnknown({ reason }))
+    reset()
+    for (const entry of waiting) this.push(entry.payload, entry.size, entry.confirm, unnoticed)
+    this.admit()
+    return waiting.length
+  }
+
+  // ---- for the application
+
+  /** Whether a message of this size would be accepted without waiting. */
+  hasRoom(size: number): boolean {
+    return this.waiters.length === 0 && this.buffer.hasRoom(size)
+  }
+
+  /** Accepts a message, after waiting for room. */
+  send(payload: Payload): Effect.Effect<void, SessionClosed | MessageTooLarge> {
+    return this.accept(payload, false, unnoticed)
+  }
+
+  /** Sends, and waits until the peer has processed the message. */
+  deliver(payload: Payload): Effect.Effect<void, SessionClosed | MessageTooLarge | Fate> {
+    return Effect.suspend(() => {
+      const fate = Deferred.unsafeMake<void, Fate>(FiberId.none)
+      let forget = unnoticed
+      // In the step in which the message gets its number: no answer can come before.
+      const accepted = (seq: number) => {
+        forget = this.deliveries.add(seq, (result) => Deferred.unsafeDone(fate, result))
+      }
+      return this.accept(payload, true, accepted).pipe(
+        Effect.zipRight(Deferred.await(fate)),
+        Effect.onInterrupt(() => Effect.sync(() => forget()))
+      )
+    })
+  }
+
+  private accept(
+    payload: Payload,
+    confirm: boolean,
+    accepted: (seq: number) => void
+  ): Effect.Effect<void, SessionClosed | MessageTooLarge> {
+    return Effect.suspend((): Effect.Effect<void, SessionClosed | MessageTooLarge> => {
+      const { endReason, maxMessage } = this.session
+      if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
+      if (this.closing) return Effect.fail(new SessionClosed({ reason: "it is being closed" }))
+      const size = byteLength(payload)
+      if (size > maxMessage) return Effect.fail(new MessageTooLarge({ size, limit: maxMessage }))
+      if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm, accepted))
+      return Effect.flatMap(this.whenRoom(payload, size, confirm, accepted), (seq) => this.whenAppended(seq))
+    })
+  }
+
+  private push(payload: Payload, size: number, confirm: boolean, accepted: (seq: number) => void): number {
+    const seq = this.session.state.sent + 1
+    this.buffer.push({ seq, payload, size, confirm })
+    accepted(seq)
+    this.session.send()
+    return seq
+  }
+
+  private whenRoom(
+    payload: Payload,
+    size: number,
+    confirm: boolean,
+    accepted: (seq: number) => void
+  ): Effect.Effect<number, SessionClosed> {
+    return Effect.async((resume) => {
+      const waiter: SendWaiter = { payload, size, confirm, accepted, resume }
+      this.waiters.push(waiter)
+      return Effect.sync(() => {
+        this.waiters = this.waiters.filter((other) => other !== waiter)
+        // Those behind a large message may fit where it did not.
+        this.admit()
+      })
+    })
+  }
+
+  /** Accepts, in their order, the messages of senders that have waited for room that there is now. */
+  private admit(): void {
+    while (this.waiters[0] !== undefined && this.buffer.hasRoom(this.waiters[0].size)) {
+      const waiter = this.waiters.shift()
+      if (waiter === undefined) return
+      waiter.resume(Effect.succeed(this.push(waiter.payload, waiter.size, waiter.confirm, waiter.accepted)))
+    }
+  }
+
+  private whenAppended(seq: number): Effect.Effect<void, SessionClosed> {
+    if (this.session.state.appended >= seq) return Effect.void
+    return this.appends.wait(seq, () => {
+      const { endReason, state } = this.session
+      if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
+      return state.appended >= seq ? Effect.void : undefined
+    })
+  }
+}
