@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Scope, Stream, TestClock } from "effect"
+import { Effect, Exit, Fiber, Metric, Scope, Stream, TestClock } from "effect"
 import { Connection, type Options } from "holdfast"
 import { MemoryTransport } from "holdfast/testing"
 import { collect, isRunning, settle, withRandom } from "./support.js"
@@ -348,6 +348,25 @@ describe("Connection", () => {
       assert.deepInclude(error, { _tag: "MessageTooLarge", size: 11, limit: 10 })
       yield* settle
       assert.deepStrictEqual(received, ["x".repeat(10)])
+    })
+  )
+
+  it.scoped("adds what passed to the metrics, at each heartbeat and at the end", () =>
+    Effect.gen(function* () {
+      const messages = Metric.counter("holdfast_messages_total", {
+        description: "WebSocket messages",
+        incremental: true
+      })
+      const sent = Metric.value(Metric.tagged(messages, "direction", "out"))
+      const { count: before } = yield* sent
+      const { connection, link } = yield* connect()
+      yield* connection.send("one")
+      yield* TestClock.adjust("30 seconds")
+      assert.strictEqual((yield* sent).count - before, 1)
+      yield* connection.send("two")
+      link.cut()
+      yield* connection.ended
+      assert.strictEqual((yield* sent).count - before, 2)
     })
   )
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Packs the package and uses it from a folder of its own: every entry point loads, with its types, and the core loads nothing of Node.
 set -euo pipefail
+root=$PWD
 folder=$1/package
 mkdir -p "$folder"
 npm pack --silent --pack-destination "$folder" >/dev/null
@@ -18,6 +19,8 @@ for (const value of [Client.make, Gateway.layer, NodeDialer.layer, NodeListener.
 }
 JS
 node use.mjs
+cp "$root"/test/readme/{connection,client,gateway}.ts .
+"$root/node_modules/.bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --module nodenext --target es2022 --skipLibCheck ./*.ts
 core=$(grep -lE 'from "(node:|ws"|@effect/platform-node)' node_modules/holdfast/dist/*.js node_modules/holdfast/dist/internal/*.js node_modules/holdfast/dist/testing/*.js || true)
 [ -z "$core" ] || { echo "the core imports Node: $core"; exit 1; }
 echo "the package works from outside"
