@@ -90,7 +90,9 @@ export type Attached =
  * The store's operations. All but `create` and `attach` name the generation of
  * their caller and fail with `Fenced` when the session has a newer one: an
  * owner that was taken over can change nothing any more. Operations on a
- * session that is gone are `Fenced` too. Each operation is atomic.
+ * session that is gone are `Fenced` too. Each operation is atomic, and answers
+ * or fails with `StoreUnavailable` within a bounded time, which is the store's to
+ * keep.
  *
  * @since 0.1.0
  * @category services
