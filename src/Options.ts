@@ -157,8 +157,10 @@ const duration = (name: string) =>
 const integer = (name: string) =>
   Config.map(
     Config.option(Config.nonEmptyString(name)),
-    // A text that is no number stays what it is, for the error to show.
-    Option.map((text) => (Number.isNaN(Number(text)) ? (text as unknown as number) : Number(text)))
+    Option.map(
+      // A text that is no number goes on as it is, against its type: `resolve` refuses it, and shows what was written.
+      (text) => (Number.isNaN(Number(text)) ? (text as unknown as number) : Number(text))
+    )
   )
 
 /**

@@ -115,6 +115,69 @@ describe("A gateway", () => {
     }).pipe(Effect.provide(World))
   )
 
+  const gatewayPhases: Record<string, Partial<Gateway.GatewayOptions<unknown, unknown, Gateway.Principal>>> = {
+    "looks at an upgrade": { authorizeUpgrade: () => Effect.never },
+    authenticates: { authenticate: () => Effect.never },
+    "opens a session": { onOpen: () => Effect.never },
+    "handles a message": { onMessage: () => Effect.never },
+    "closes a session": { onClose: () => Effect.never }
+  }
+  for (const [phase, options] of Object.entries(gatewayPhases)) {
+    it.scoped(`interrupted while it ${phase} leaves nothing behind`, () =>
+      Effect.gen(function* () {
+        const network = yield* Network
+        yield* counted((living) =>
+          Effect.gen(function* () {
+            const before = yield* living
+            const scope = yield* Scope.make()
+            yield* Gateway.make({
+              messages: Messages.json,
+              authenticate: Gateway.anonymous,
+              onMessage: () => Effect.void,
+              ...options
+            }).pipe(Scope.extend(scope))
+            const clients = yield* Scope.make()
+            const client = yield* Scope.extend(makeClient(), clients)
+            yield* client.send("work")
+            yield* settle
+            if (phase === "closes a session") yield* Effect.forkIn(client.close, clients)
+            yield* settle
+            // The gateway goes while its client is there.
+            const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+            yield* TestClock.adjust("20 seconds")
+            assert.isFalse(yield* isRunning(closing), "bounded")
+            yield* Scope.close(clients, Exit.void)
+            assert.strictEqual(yield* living, before)
+          })
+        )
+        assert.deepStrictEqual(yield* network.links, [])
+      }).pipe(Effect.provide(World))
+    )
+  }
+
+  it.scoped("interrupted while it waits for a hello leaves nothing behind", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const dialer = yield* Dialer.Dialer
+      const request = { url: "memory:", protocols: ["holdfast.v1.json"], maxFrame: 1000, closeTimeout: 1000 }
+      yield* counted((living) =>
+        Effect.gen(function* () {
+          const before = yield* living
+          const scope = yield* Scope.make()
+          const { gateway } = yield* Scope.extend(echoGateway(), scope)
+          yield* dialer.dial(request)
+          yield* settle
+          assert.strictEqual((yield* gateway.stats).connections, 1)
+          const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+          yield* TestClock.adjust("20 seconds")
+          assert.isFalse(yield* isRunning(closing), "bounded")
+          assert.strictEqual(yield* living, before)
+        })
+      )
+      assert.deepStrictEqual(yield* network.links, [])
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("takes handlers that need services of their own, each", () =>
     Effect.gen(function* () {
       class Names extends Context.Tag("test/Names")<Names, (token: string) => string>() {}
