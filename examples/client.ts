@@ -76,6 +76,8 @@ const showEvent = (event: ClientStatus.ClientEvent): string => {
       return event.error.message
     case "Refused":
       return `refused (${event.code}): ${event.reason}`
+    case "Invited":
+      return `the server has subscribed this client to ${event.topic}`
     case "GoingAway":
       return `the server goes away (${event.reason}), back in ${seconds(event.retryAfter)}`
   }

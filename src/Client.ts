@@ -13,15 +13,28 @@ import type * as Stream from "effect/Stream"
 import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
-import type { MessageInvalid, MessageRefused, MessageTooLarge, NotSent, OutcomeUnknown } from "./ConnectionError.js"
-import { InvalidOption, SessionClosed } from "./ConnectionError.js"
+import type {
+  MessageInvalid,
+  MessageRefused,
+  NotSent,
+  OutcomeUnknown,
+  PositionLost,
+  TopicRefused
+} from "./ConnectionError.js"
+import { InvalidOption, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
+import { Credentials } from "./Credentials.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
 import * as inboxStream from "./internal/inboxStream.js"
 import * as messageCodec from "./internal/messageCodec.js"
+import * as publicationCodec from "./internal/publicationCodec.js"
+import * as subscriptionStream from "./internal/subscriptionStream.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import * as Options from "./Options.js"
+import type { Member, Position } from "./Protocol.js"
 import * as Reconnect from "./Reconnect.js"
+import type { Ref } from "./Topic.js"
+import * as Topic from "./Topic.js"
 
 /**
  * @since 0.1.0
@@ -49,6 +62,29 @@ export interface ClientOptions<
   /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
   readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
 }
+
+/**
+ * A publication of a topic. `skipped` publications came before it and after the
+ * one before, as the topic's policy allows, in the same epoch; where the
+ * position's epoch has changed, it is not known how many.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Publication<A> {
+  readonly position: Position
+  readonly value: A
+  readonly skipped: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PresenceEvent =
+  | { readonly _tag: "Members"; readonly members: ReadonlyArray<Member> }
+  | { readonly _tag: "Joined"; readonly member: Member }
+  | { readonly _tag: "Left"; readonly member: Member }
 
 /**
  * @since 0.1.0
@@ -81,6 +117,27 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly deliver: (
     message: ClientMessage
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
+  /**
+   * The publications of a topic, through all reconnects, each once and in order: from `since` on, or from now. The position of
+   * each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`; where the
+   * topic's policy lets publications be skipped, `skipped` says how many were before this one. It is
+   * subscribed to while the stream runs, by one stream of this client at a time, and completes when the client has ended.
+   */
+  readonly subscribe: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | "oldest" | undefined }
+  ) => Stream.Stream<Publication<A>, TopicRefused | PositionLost>
+  /**
+   * Publishes, and waits for the position that the server answers with. What a broken connection left unanswered is published
+   * again under the same key, so that it is published once. Give a `key` of your own to publish again after a restart.
+   */
+  readonly publish: <A>(
+    topic: Ref<A>,
+    value: A,
+    options?: { readonly key?: string | undefined }
+  ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
+  /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
+  readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused | PositionLost>
   /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
   readonly reconnect: Effect.Effect<void>
   /**
@@ -116,6 +173,7 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
     }
     const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid>()
     const dialer = yield* Dialer
+    const clock = yield* Effect.clock
     const codec = options.codec === "msgpack" ? Codec.msgpack : Codec.json
     const loop = yield* ClientLoop.make({
       dialer,
@@ -125,12 +183,16 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
       url: Effect.provide(asEffect(options.url), context),
       token: options.token === undefined ? undefined : Effect.provide(asEffect(options.token), context),
       headers: options.headers,
-      context
+      context,
+      now: () => clock.unsafeCurrentTimeMillis()
     })
-    const { driver, status } = loop
+    const { driver, status, topics } = loop
+    const { id: newKey } = yield* Credentials
     const encode = messageCodec.encoder(options.messages.client)
     const onInvalid = options.onInvalid ?? (() => Effect.succeed<InvalidDecision>("Continue"))
     const ended = Deferred.await(loop.whenEnded)
+    const invalid = (error: MessageInvalid) =>
+      Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
 
     return {
       status: status.get,
@@ -143,12 +205,20 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
             : undefined
       ),
       ended,
-      messages: inboxStream.make(driver, messageCodec.decoder(options.messages.server), (error) =>
-        Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
-      ),
+      messages: inboxStream.make(driver, messageCodec.decoder(options.messages.server), invalid),
       events: loop.events.changes,
       send: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.send(payload)),
       deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
+      subscribe: ({ name, schema }, options) =>
+        subscriptionStream.publications(topics, name, options?.since, publicationCodec.decoder(schema), invalid),
+      publish: ({ name, schema }, value, options) =>
+        Effect.gen(function* () {
+          const text = yield* publicationCodec.encoder(schema)(value)
+          const size = Codec.byteLength(text)
+          if (size > driver.maxMessage) return yield* new MessageTooLarge({ size, limit: driver.maxMessage })
+          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text))
+        }),
+      presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
       reconnect: loop.wake,
       close: loop.close
     }

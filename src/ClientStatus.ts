@@ -78,6 +78,7 @@ export type Status =
  * - `SessionLost`: the session could not be resumed; a new one has begun.
  * - `MessageInvalid`: a message of the server did not decode.
  * - `Refused`: the server refused message `seq` of this client.
+ * - `Invited`: the server has subscribed this client to a topic; `client.subscribe` reads it.
  * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
  *
  * @since 0.1.0
@@ -87,6 +88,7 @@ export type ClientEvent =
   | ({ readonly _tag: "SessionLost" } & Omit<Extract<Start, { _tag: "Reset" }>, "_tag">)
   | { readonly _tag: "MessageInvalid"; readonly error: MessageInvalid }
   | { readonly _tag: "Refused"; readonly code: string; readonly reason: string; readonly seq: number | undefined }
+  | { readonly _tag: "Invited"; readonly topic: string }
   | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
 
 /**

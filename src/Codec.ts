@@ -1,8 +1,8 @@
 /**
  * How protocol messages become WebSocket frames and come back.
  *
- * `data` and `ack` are shaped by hand, because every application message pays
- * for them; the Schemas of `Protocol` serve the rest.
+ * `data`, `ack` and `publication` are shaped by hand, because every application
+ * message pays for them; the Schemas of `Protocol` serve the rest.
  *
  * @since 0.1.0
  */
@@ -53,6 +53,8 @@ export interface Codec {
   readonly payload: (body: unknown) => Either.Either<Payload, string>
   /** Frames a `data` message around an encoded body. */
   readonly data: (seq: number, ack: number, confirm: boolean, payload: Payload) => Frame
+  /** Frames a `publication` of a body that is given as JSON text. */
+  readonly publication: (topic: string, position: Protocol.Position, json: string) => Frame
   /** Frames any message but `data`. */
   readonly encode: (message: Exclude<Protocol.Message, Protocol.Data>) => Frame
   /** Decodes a frame; total, never throws. */
@@ -98,6 +100,16 @@ const decoders = Object.fromEntries(
   ])
 )
 
+const publicationOf = (message: Record<string, unknown>): Protocol.Message | Malformed => {
+  const position = message.position as Partial<Protocol.Position> | null | undefined
+  if (typeof message.topic !== "string") return malformed("publication: topic is not a string")
+  if (typeof position?.epoch !== "string" || !isCount(position.offset) || position.offset === 0) {
+    return malformed("publication: position is not one")
+  }
+  if (message.body === undefined) return malformed("publication: no body")
+  return message as unknown as Protocol.Publication // every field was checked above
+}
+
 /** The parsed value of a frame, checked against the protocol. */
 const validate = (value: unknown): Protocol.Message | Malformed => {
   if (typeof value !== "object" || value === null) return malformed("a message is an object with a type")
@@ -114,6 +126,7 @@ const validate = (value: unknown): Protocol.Message | Malformed => {
   if (type === "ack") {
     return isCount(message.ack) ? { type, ack: message.ack } : malformed("ack: ack is not a count")
   }
+  if (type === "publication") return publicationOf(message)
   if (typeof type !== "string") return malformed("a message is an object with a type")
   if (!Object.hasOwn(decoders, type)) return malformed(`unknown message type ${JSON.stringify(type)}`)
   const decoded = decoders[type]?.(value)
@@ -165,6 +178,8 @@ export const json: Codec = {
   },
   data: (seq, ack, confirm, payload) =>
     `{"type":"data","seq":${seq},"ack":${ack}${confirm ? ',"confirm":true' : ""},"body":${payload as string}}`,
+  publication: (topic, { epoch, offset }, json) =>
+    `{"type":"publication","topic":${JSON.stringify(topic)},"position":{"epoch":${JSON.stringify(epoch)},"offset":${offset}},"body":${json}}`,
   encode: (message) => JSON.stringify(message),
   decode: (frame) => {
     if (typeof frame !== "string") {
@@ -276,6 +291,8 @@ export const msgpack: Codec = {
       key,
       payload as Uint8Array
     ]),
+  publication: (topic, position, json) =>
+    Uint8Array.from(packed({ type: "publication", topic, position, body: JSON.parse(json) })),
   encode: (message) => Uint8Array.from(packed(message)),
   decode: (frame) => {
     if (typeof frame === "string") {

@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import type { Position, RecoveryReason } from "./Protocol.js"
 
 const iso = (millis: number): string => new Date(millis).toISOString()
 
@@ -247,7 +248,7 @@ export class MessageInvalid extends Data.TaggedError("MessageInvalid")<{
 }> {
   override get message(): string {
     return this.seq === undefined
-      ? `the message cannot be sent: ${this.issue}`
+      ? `the value does not fit its Schema, or the wire: ${this.issue}`
       : `message ${this.seq} of the peer does not decode: ${this.issue}`
   }
 }
@@ -397,5 +398,68 @@ export class Fenced extends Data.TaggedError("Fenced")<{
 export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ readonly cause: unknown }> {
   override get message(): string {
     return `the session store failed: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * The broker cannot be reached or failed; the operation may be tried again.
+ *
+ * @since 0.1.0
+ * @category topics
+ */
+export class BrokerUnavailable extends Data.TaggedError("BrokerUnavailable")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `the broker failed: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * An idempotency key was used before, with another body: one of the two
+ * publications would be lost if this counted as a repetition.
+ *
+ * @since 0.1.0
+ * @category topics
+ */
+export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: string; readonly key: string }> {
+  override get message(): string {
+    return `the key ${this.key} was used in ${this.topic} before, with another body: take a new key for each publication`
+  }
+}
+
+/**
+ * The server refused a request about a topic, or this end did before it was
+ * sent. `code` is one of `PROTOCOL.md` §6.
+ *
+ * @since 0.1.0
+ * @category topics
+ */
+export class TopicRefused extends Data.TaggedError("TopicRefused")<{
+  readonly topic: string
+  readonly code: string
+  readonly reason: string
+}> {
+  override get message(): string {
+    return `${this.topic} was refused (${this.code}): ${this.reason}`
+  }
+}
+
+/**
+ * A subscription cannot go on where it was: publications after `since` are
+ * lost to it, for `reason`. Fetch the state they would have led to, and
+ * subscribe again from `position`, the place in the log that it is known to be
+ * of from now on.
+ *
+ * @since 0.1.0
+ * @category topics
+ */
+export class PositionLost extends Data.TaggedError("PositionLost")<{
+  readonly topic: string
+  readonly reason: RecoveryReason
+  readonly since: Position | undefined
+  readonly position: Position
+}> {
+  override get message(): string {
+    const at = this.since === undefined ? "" : ` after ${this.since.offset}`
+    return `publications of ${this.topic}${at} are lost (${this.reason}): it goes on at ${this.position.offset}`
   }
 }

@@ -19,6 +19,7 @@ export type {
   GatewayOptions,
   Handlers,
   Hello,
+  History,
   Principal,
   Session,
   SessionEnd,
@@ -34,6 +35,23 @@ export type {
  * @category authentication
  */
 export const anonymous = (): Effect.Effect<Principal> => Effect.succeed({ id: "anonymous" })
+
+export {
+  /**
+   * Allows it to everybody: a topic's `subscribe`, or its `publish`.
+   *
+   * @since 0.1.0
+   * @category topics
+   */
+  allow,
+  /**
+   * A rule for the topics of a pattern, for the option `topics`. See `TopicRule`.
+   *
+   * @since 0.1.0
+   * @category topics
+   */
+  make as topic
+} from "./TopicRule.js"
 
 /**
  * Starts a gateway on the Listener. When the scope closes it drains: it stops
@@ -54,18 +72,33 @@ export const make = <
   ROpen = never,
   RClose = never,
   RInvalid = never,
-  RUpgrade = never
+  RUpgrade = never,
+  RTopics = never
 >(
-  options: GatewayOptions<ClientMessage, ServerMessage, P, RMessage, RAuthenticate, ROpen, RClose, RInvalid, RUpgrade>
+  options: GatewayOptions<
+    ClientMessage,
+    ServerMessage,
+    P,
+    RMessage,
+    RAuthenticate,
+    ROpen,
+    RClose,
+    RInvalid,
+    RUpgrade,
+    RTopics
+  >
 ): Effect.Effect<
   Gateway<ServerMessage, P>,
   InvalidOption | ListenFailed,
-  Scope.Scope | Listener | SessionStore | RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade
+  Scope.Scope | Listener | SessionStore | RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics
 > =>
   Effect.map(
-    GatewayCore.make<ClientMessage, ServerMessage, P, RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade>(
-      options
-    ),
+    GatewayCore.make<
+      ClientMessage,
+      ServerMessage,
+      P,
+      RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics
+    >(options),
     (core) => core.gateway
   )
 
@@ -90,12 +123,26 @@ export const layer = <
   ROpen = never,
   RClose = never,
   RInvalid = never,
-  RUpgrade = never
+  RUpgrade = never,
+  RTopics = never
 >(
   tag: Context.Tag<Self, Gateway<ServerMessage, P>>,
-  options: GatewayOptions<ClientMessage, ServerMessage, P, RMessage, RAuthenticate, ROpen, RClose, RInvalid, RUpgrade>
+  options: GatewayOptions<
+    ClientMessage,
+    ServerMessage,
+    P,
+    RMessage,
+    RAuthenticate,
+    ROpen,
+    RClose,
+    RInvalid,
+    RUpgrade,
+    RTopics
+  >
 ): Layer.Layer<
   Self,
   InvalidOption | ListenFailed,
-  Listener | SessionStore | Exclude<RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade, Scope.Scope>
+  | Listener
+  | SessionStore
+  | Exclude<RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics, Scope.Scope>
 > => Layer.scoped(tag, make(options))

@@ -5,20 +5,28 @@
  */
 import type * as Cause from "effect/Cause"
 import type * as Effect from "effect/Effect"
+import type { PublishOptions } from "./Broker.js"
 import type {
+  BrokerUnavailable,
+  KeyReused,
   MessageInvalid,
   MessageTooLarge,
   NotAllowed,
   NotAuthenticated,
   NotSent,
   OutcomeUnknown,
+  PositionLost,
   SessionClosed,
   SessionNotFound,
+  TopicRefused,
   UpgradeRefused
 } from "./ConnectionError.js"
 import type { UpgradeRequest } from "./Listener.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import type * as Options from "./Options.js"
+import type { Member, Position } from "./Protocol.js"
+import type { Ref } from "./Topic.js"
+import type { TopicRule } from "./TopicRule.js"
 
 /**
  * Who a session belongs to. `id` is what a resume must be authenticated as
@@ -93,6 +101,10 @@ export interface SessionInfo {
   readonly unprocessed: number
   readonly replayed: number
   readonly suppressed: number
+  /** The names of the topics that it is subscribed to. */
+  readonly subscriptions: ReadonlyArray<string>
+  /** Publications that wait for its connection. */
+  readonly queued: { readonly messages: number; readonly bytes: number }
 }
 
 /**
@@ -121,6 +133,16 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
    * the others.
    */
   readonly offer: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /**
+   * Subscribes the session to a topic, whatever its client may by itself: the client finds it in its `Invited` events, and
+   * reads it with its own `subscribe`. From now on, unless `since` says from where.
+   */
+  readonly subscribe: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | "oldest" | undefined }
+  ) => Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable>
+  /** Ends a subscription, whoever wished it: the client's stream fails with `TopicRefused` and this reason. */
+  readonly unsubscribe: <A>(topic: Ref<A>, reason?: string) => Effect.Effect<void>
   /** Ends the session: its client is told 4410 with this reason, now or when it comes back. */
   readonly end: (reason: string) => Effect.Effect<void>
   readonly info: Effect.Effect<SessionInfo>
@@ -140,6 +162,18 @@ export interface Stats {
 }
 
 /**
+ * Publications of a topic, in order; `at` is milliseconds since the epoch,
+ * `end` the end of the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface History<A> {
+  readonly publications: ReadonlyArray<{ readonly position: Position; readonly at: number; readonly value: A }>
+  readonly end: Position
+}
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -149,6 +183,19 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   readonly stats: Effect.Effect<Stats>
   readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
   readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
+  /** Publishes to a topic, whatever its rule says of clients. A topic needs a rule all the same. */
+  readonly publish: <A>(
+    topic: Ref<A>,
+    value: A,
+    options?: Pick<PublishOptions, "key">
+  ) => Effect.Effect<Position, TopicRefused | MessageInvalid | MessageTooLarge | KeyReused | BrokerUnavailable>
+  /** What was published after `since`, or from the oldest that is kept: at most `limit` (default 100). Complete, or `PositionLost`. */
+  readonly history: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | undefined; readonly limit?: number | undefined }
+  ) => Effect.Effect<History<A>, TopicRefused | PositionLost | MessageInvalid | BrokerUnavailable>
+  /** The sessions that are subscribed to a topic with `presence`, those within their resume window included. */
+  readonly members: <A>(topic: Ref<A>) => Effect.Effect<ReadonlyArray<Member>, TopicRefused | BrokerUnavailable>
   /** Sends to a session by its id. */
   readonly send: (
     id: string,
@@ -204,10 +251,13 @@ export interface GatewayOptions<
   ROpen = never,
   RClose = never,
   RInvalid = never,
-  RUpgrade = never
+  RUpgrade = never,
+  RTopics = never
 > extends Options.Options,
     Handlers<ClientMessage, ServerMessage, P, RMessage, ROpen, RClose, RInvalid> {
   readonly messages: Messages<ClientMessage, ServerMessage>
+  /** The topics that there are: the first rule whose pattern a name fits decides. Made with `Gateway.topic`; they need a Broker. */
+  readonly topics?: ReadonlyArray<TopicRule<P, RTopics>> | undefined
   /**
    * The `Origin`s that browsers may come from; requests without that header
    * are not a browser's. Default: any.

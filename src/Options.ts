@@ -46,6 +46,15 @@ export interface Options {
   readonly replayBytes?: number | undefined
   /** Bytes waiting to leave above which `send` suspends. Default 1 MiB. */
   readonly highWaterMark?: number | undefined
+  /**
+   * Publications that wait: on a gateway for a session's slow connection, in all its topics; on a client for the consumer
+   * of a subscription. What becomes of more is the topic's policy. Default 1024.
+   */
+  readonly queueMessages?: number | undefined
+  /** Bytes of them. Default 1 MiB. */
+  readonly queueBytes?: number | undefined
+  /** Topics that a session may be subscribed to; one more is refused. Default 100. */
+  readonly maxSubscriptions?: number | undefined
   /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
   readonly maxSessions?: number | undefined
 }
@@ -76,6 +85,9 @@ const counts = {
   replayMessages: 1024,
   replayBytes: 1024 * 1024,
   highWaterMark: 1024 * 1024,
+  queueMessages: 1024,
+  queueBytes: 1024 * 1024,
+  maxSubscriptions: 100,
   maxSessions: 100_000
 } as const
 
@@ -189,6 +201,9 @@ export const config: Config.Config<Options> = Config.nested(
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),
     highWaterMark: integer("HIGH_WATER_MARK"),
+    queueMessages: integer("QUEUE_MESSAGES"),
+    queueBytes: integer("QUEUE_BYTES"),
+    maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
     maxSessions: integer("MAX_SESSIONS")
   }),
   "HOLDFAST"

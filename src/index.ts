@@ -3,6 +3,7 @@
  *
  * @since 0.1.0
  */
+export * as Broker from "./Broker.js"
 export * as Client from "./Client.js"
 export * as ClientStatus from "./ClientStatus.js"
 export * as CloseCode from "./CloseCode.js"
@@ -21,5 +22,7 @@ export * as ReadDeadline from "./ReadDeadline.js"
 export * as Reconnect from "./Reconnect.js"
 export * as Session from "./Session.js"
 export * as SessionStore from "./SessionStore.js"
+export * as Topic from "./Topic.js"
+export * as TopicRule from "./TopicRule.js"
 export * as Transport from "./Transport.js"
 export * as WriteDeadline from "./WriteDeadline.js"

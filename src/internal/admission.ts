@@ -210,7 +210,8 @@ export class Admission<C, S, P extends Principal, R> {
           heartbeat: heartbeatInterval,
           deadline: readDeadline,
           resumeWindow,
-          limits: this.host.limits
+          limits: this.host.limits,
+          ...(this.host.topics === undefined ? {} : { keyWindow: this.host.topics.broker.keyWindow })
         })
       )
     )

@@ -22,6 +22,7 @@ import type { Backoff } from "../Reconnect.js"
 import * as Session from "../Session.js"
 import * as ackTimer from "./ackTimer.js"
 import { bounded } from "./bounded.js"
+import { ClientTopics } from "./clientTopics.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
@@ -36,6 +37,7 @@ export interface LoopOptions<R> {
   readonly token: Effect.Effect<string, unknown> | undefined
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly context: Context.Context<R>
+  readonly now: () => number
 }
 
 /** What resumes the session. */
@@ -57,6 +59,7 @@ const within = (retryAfter: number): number => Math.min(mostRetryAfter, Math.max
 
 export class ClientLoop<R> {
   readonly driver: SessionDriver
+  readonly topics: ClientTopics
   private ticket: Ticket | undefined
   /** Hellos that asked to resume. */
   private resumes = 0
@@ -78,9 +81,10 @@ export class ClientLoop<R> {
     const { maxMessage, replayBytes, replayMessages } = config.options
     const bounds = { messages: replayMessages, bytes: replayBytes }
     const hooks: Hooks = {
-      control: (message, live) => this.control(message, live),
-      detached: () => {},
+      control: (message, live, size) => this.control(message, live, size),
+      detached: () => this.topics.detached(),
       proved: () => {},
+      drained: () => this.topics.drained(),
       released: () => {},
       append: undefined
     }
@@ -92,6 +96,17 @@ export class ClientLoop<R> {
       ackTimer: timer,
       hooks,
       marksReplay: false
+    })
+    const { maxSubscriptions, queueBytes, queueMessages } = config.options
+    this.topics = new ClientTopics({
+      codec: config.codec,
+      bounds: { messages: queueMessages, bytes: queueBytes },
+      maxInvitations: maxSubscriptions,
+      limits: () => this.driver.allowed,
+      now: config.now,
+      invited: (topic) => this.events.publish({ _tag: "Invited", topic }),
+      refused: ({ code, reason, topic }) =>
+        this.events.publish({ _tag: "Refused", code, reason: `${topic}: ${reason}`, seq: undefined })
     })
   }
 
@@ -155,7 +170,7 @@ export class ClientLoop<R> {
       const { processed } = hello.resume ?? { processed: 0 }
       const welcome = yield* handshake.greet(live, codec, hello, options.helloTimeout, {
         welcome: (welcome) => this.welcomed(live, welcome, processed),
-        goaway: (goaway) => this.control(goaway, live)
+        goaway: (goaway) => this.control(goaway, live, 0)
       })
       live.keepAlive({
         heartbeatInterval: Math.min(options.heartbeatInterval, welcome.heartbeat),
@@ -208,6 +223,7 @@ export class ClientLoop<R> {
       )
     }
     this.ticket = { session, secret }
+    this.topics.attached(live, welcome.resumed, welcome.keyWindow ?? 0)
     this.readySince = live.lastActivity
     this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
   }
@@ -221,7 +237,7 @@ export class ClientLoop<R> {
     return { _tag: "Reset", ...lost }
   }
 
-  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection): void {
+  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {
     switch (message.type) {
       case "replayed":
         return
@@ -230,7 +246,14 @@ export class ClientLoop<R> {
         this.events.publish({ _tag: "GoingAway", retryAfter: message.retryAfter, reason: message.reason })
         return
       case "error":
+        if (message.id !== undefined) return this.topics.refused(message.id, message.code, message.reason)
         return this.refused(message)
+      case "subscribed":
+      case "unsubscribed":
+      case "publication":
+      case "published":
+      case "invite":
+        return this.topics.receive(message, size, live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not for a client`)
     }
@@ -275,6 +298,7 @@ export class ClientLoop<R> {
     if (this.driver.endReason !== undefined) return
     const asked = this.stopping ?? reason
     this.driver.end(describeEnd(asked))
+    this.topics.end(describeEnd(asked))
     this.status.set({ _tag: "Ended", reason: asked })
     this.events.end()
     Deferred.unsafeDone(this.whenEnded, Effect.succeed(asked))

@@ -9,7 +9,13 @@ import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
-import { type InvalidOption, type ListenFailed, SessionNotFound, UpgradeRefused } from "../ConnectionError.js"
+import {
+  type InvalidOption,
+  type ListenFailed,
+  SessionNotFound,
+  TopicRefused,
+  UpgradeRefused
+} from "../ConnectionError.js"
 import { Credentials } from "../Credentials.js"
 import type { Gateway, GatewayOptions, Principal, Session } from "../GatewaySession.js"
 import { type Incoming, Listener } from "../Listener.js"
@@ -19,12 +25,25 @@ import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission, type Caller } from "./admission.js"
 import { bounded, made } from "./bounded.js"
+import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
 
 /** The options, all of whose effects may need the same services. */
-type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R>
+type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
+
+const noTopics = ({ name }: { readonly name: string }) =>
+  Effect.fail(new TopicRefused({ topic: name, code: "unknown-topic", reason: "this gateway has no topics" }))
+
+/** What a gateway offers about topics. */
+const topicsOf = <P extends Principal, R>(
+  topics: gatewayTopics.GatewayTopics<P, R> | undefined
+): Pick<Gateway<never>, "publish" | "history" | "members"> => ({
+  publish: topics?.publish ?? noTopics,
+  history: topics?.history ?? noTopics,
+  members: topics?.members ?? noTopics
+})
 
 export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
@@ -46,7 +65,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
       stats: Effect.sync(() => ({ connections: this.connections.size, sessions: this.sessions.size, since })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
-      send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message))
+      send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message)),
+      ...topicsOf(host.topics)
     }
     const shared: Host<C, S, P, R> = {
       ...host,
@@ -74,6 +94,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         store,
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
+        topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay)
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.

@@ -10,20 +10,23 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import type { MessageInvalid } from "../ConnectionError.js"
+import { type BrokerUnavailable, type MessageInvalid, SessionClosed, TopicRefused } from "../ConnectionError.js"
 import type { Gateway, Handlers, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
 import type { SessionStore, StoredMessage } from "../SessionStore.js"
+import type { Ref } from "../Topic.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import { bounded, made } from "./bounded.js"
+import { type GatewayTopics, patiently } from "./gatewayTopics.js"
 import type { Inbound } from "./inbox.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
 import { Ownership, storeRetry } from "./ownership.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing, tombstone } from "./sessionEnd.js"
+import { type Request, SessionTopics } from "./sessionTopics.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -34,6 +37,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
   readonly ackTimer: AckTimer
+  readonly topics: GatewayTopics<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly now: () => number
@@ -52,6 +56,9 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
+const noTopics = (topic: string): TopicRefused =>
+  new TopicRefused({ topic, code: "unknown-topic", reason: "this gateway has no topics" })
+
 export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging {
   readonly id: string
   readonly codec: Codec
@@ -61,6 +68,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   readonly since: number
 
   private over: SessionEnd | undefined
+  /** Made when there is something to do about topics. */
+  private topics: SessionTopics<P, R> | undefined
+  private isOpen = false
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
@@ -86,8 +96,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.since = host.now()
     const { replayBytes, replayMessages } = host.options
     const hooks: Hooks = {
-      control: (message, live) => this.control(message, live),
+      control: (message, live, size) => this.control(message, live, size),
       detached: () => this.detached(),
+      drained: () => this.topics?.drained(),
       proved: (generation) => this.proved(generation),
       // A client that only listens is the one that the store would otherwise never forget for.
       released: () => host.ackTimer.add(this),
@@ -148,6 +159,40 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
   }
 
+  subscribe<A>(
+    { name }: Ref<A>,
+    options?: { readonly since?: Protocol.Position | "oldest" | undefined }
+  ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
+    return Effect.suspend(() => {
+      const { topics } = this.host
+      if (topics === undefined) return Effect.fail(noTopics(name))
+      return Effect.flatMap(topics.invitation(name, options?.since), ({ known, since }) => {
+        const { endReason } = this.driver
+        if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
+        this.topicsOf(topics).invite(known, since)
+        return Effect.void
+      })
+    })
+  }
+
+  unsubscribe<A>({ name }: Ref<A>, reason = "the server ended the subscription"): Effect.Effect<void> {
+    return Effect.suspend(() => this.topics?.expel(name, reason) ?? Effect.void)
+  }
+
+  private topicsOf(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
+    if (this.topics !== undefined) return this.topics
+    const topics = new SessionTopics(shared, this)
+    this.topics = topics
+    if (this.driver.live !== undefined) topics.attached(this.driver.live)
+    if (this.isOpen) topics.opened()
+    return topics
+  }
+
+  /** Runs a fiber that the gateway supervises. */
+  fork(effect: Effect.Effect<void, never, R>): Fiber.RuntimeFiber<void> {
+    return this.host.fork(effect)
+  }
+
   end(reason: string): Effect.Effect<void> {
     return Effect.sync(() => this.finish({ _tag: "Ended", reason }))
   }
@@ -171,7 +216,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
               },
         unacknowledged: this.driver.outbox.buffered,
         unprocessed: this.driver.state.received - this.driver.state.processed,
-        ...this.driver.counts
+        ...this.driver.counts,
+        subscriptions: this.topics?.names ?? [],
+        queued: this.topics?.queued ?? { messages: 0, bytes: 0 }
       }
     })
   }
@@ -182,11 +229,17 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const { onOpen } = this.host.handlers
     const opened = onOpen === undefined ? Effect.void : onOpen(this)
     return opened.pipe(
+      Effect.tap(() => this.opened()),
       Effect.zipRight(this.receive),
       Effect.catchAllCause((cause) => this.failed(cause)),
       Effect.ensuring(this.farewell)
     )
   })
+
+  private opened(): void {
+    this.isOpen = true
+    this.topics?.opened()
+  }
 
   private readonly keep = (batch: ReadonlyArray<Inbound>): void => {
     this.batch = batch
@@ -202,7 +255,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
   private readonly nothingMore: Effect.Effect<void> = Effect.suspend(() => {
     if (this.ended) return Effect.void
-    return Effect.map(this.driver.close, () => this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" }))
+    const written = Effect.zipRight(this.driver.close, this.topics?.flushed ?? Effect.void)
+    return Effect.map(written, () => this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" }))
   })
 
   private handle(batch: ReadonlyArray<Inbound>, at: number): Effect.Effect<void, unknown, R> {
@@ -290,24 +344,37 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   })
 
   private forget(over: SessionEnd): Effect.Effect<void> {
-    const { options, store } = this.host
+    const { options } = this.host
     if (over._tag === "MovedAway") return Effect.void
+    const forgotten = Effect.zipRight(this.leave(over), this.forgetStored(over))
+    const left = (why: string) => Effect.logWarning(`holdfast: session ${this.id} is left to expire: ${why}`)
+    return bounded(forgotten, options.closeTimeout).pipe(
+      Effect.flatMap((done) => (Option.isSome(done) ? Effect.void : left("the store or the broker does not answer"))),
+      Effect.catchAll((error) => left(error.message))
+    )
+  }
+
+  /** Nobody's member any more; after a shutdown only if no other gateway resumes it. */
+  private leave(over: SessionEnd): Effect.Effect<void> {
+    const { options, topics } = this.host
+    if (topics === undefined || !topics.hasMembers) return Effect.void
+    const after = over._tag === "Shutdown" ? options.resumeWindow : 0
+    return patiently(topics.broker.leave(this.id, { after }))
+  }
+
+  private forgetStored(over: SessionEnd) {
+    const { options, store } = this.host
     const done = Effect.suspend(() => {
       const { generation } = this.ownership
       return over._tag === "Shutdown"
         ? store.detach(this.id, generation, options.resumeWindow)
         : store.remove(this.id, generation, tombstone(over))
     })
-    const left = (why: string) => Effect.logWarning(`holdfast: session ${this.id} is left to expire: ${why}`)
     // A takeover that the store is answering comes first: what it attaches is removed with it.
-    const forgotten = this.ownership.exclusively(done).pipe(
+    return this.ownership.exclusively(done).pipe(
       // Another gateway has it: nothing of it is ours to remove.
       Effect.catchTag("Fenced", () => Effect.void),
       Effect.retry({ schedule: storeRetry, times: 5 })
-    )
-    return bounded(forgotten, options.closeTimeout).pipe(
-      Effect.flatMap((done) => (Option.isSome(done) ? Effect.void : left("the store does not answer"))),
-      Effect.catchAll((error) => left(error.message))
     )
   }
 
@@ -355,7 +422,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       { generation, peerProcessed: peer.processed, peerOldest: peer.oldest, told },
       () => introduce(told)
     )
-    if (refused === undefined) this.stopExpiry()
+    if (refused === undefined) {
+      this.stopExpiry()
+      this.topics?.attached(live)
+    }
     return refused
   }
 
@@ -366,6 +436,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   private detached(): void {
     if (this.ended) return
+    this.topics?.detached()
     this.stopExpiry()
     const { resumeWindow } = this.host.options
     const window = this.ownership.run((generation) => this.host.store.detach(this.id, generation, resumeWindow))
@@ -379,9 +450,24 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.expiry = undefined
   }
 
-  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection): void {
-    if (message.type === "bye") this.driver.inbox.close("nothing more is handled")
-    else live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
+  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {
+    switch (message.type) {
+      case "bye":
+        return this.driver.inbox.close("nothing more is handled")
+      case "subscribe":
+      case "unsubscribe":
+      case "publish":
+        return this.request(message, live, size)
+      default:
+        live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
+    }
+  }
+
+  private request(request: Request, live: LiveConnection, size: number): void {
+    const { topics } = this.host
+    if (topics !== undefined) return this.topicsOf(topics).receive(request, live, size)
+    const { code, reason } = noTopics(request.topic)
+    if (!live.isCongested) live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
   }
 
   // ---- ends
@@ -403,6 +489,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const live = this.driver.live
     if (end._tag === "Bye" || end._tag === "Shutdown") this.driver.sendAck()
     this.driver.end(reason)
+    this.topics?.ended()
     live?.close(code, reason)
     return end
   }

@@ -186,13 +186,17 @@ export class LiveConnection implements Receiver {
 
   /** Writes, after waiting while the connection is congested. */
   send(frame: Frame): Effect.Effect<void, ConnectionEnd> {
-    return Effect.suspend(() => {
+    return Effect.flatMap(this.uncongested, () => {
       if (this.end !== undefined) return Effect.fail(this.end)
-      if (this.isCongested) return Effect.zipRight(this.room, this.send(frame))
       this.write(frame)
       return Effect.void
     })
   }
+
+  /** Waits while the connection is congested and has not ended. */
+  readonly uncongested: Effect.Effect<void> = Effect.suspend(() =>
+    this.end === undefined && this.isCongested ? Effect.zipRight(this.room, this.uncongested) : Effect.void
+  )
 
   private readonly room: Effect.Effect<void> = Effect.async<void>((resume) => {
     const wake = () => resume(Effect.void)

@@ -7,19 +7,26 @@ import type { Typed } from "../Messages.js"
 
 const issueOf = (issue: ParseResult.ParseIssue): string => ParseResult.TreeFormatter.formatIssueSync(issue)
 
+const unsendable = (issue: string) => new MessageInvalid({ seq: undefined, issue })
+
+/** Application values to their encoded form. */
+export const encoded = <A>(schema: Typed<A>): ((value: A) => Either.Either<unknown, MessageInvalid>) => {
+  const encode = ParseResult.encodeEither(schema)
+  return (value) => Either.mapLeft(encode(value), (issue) => unsendable(issueOf(issue)))
+}
+
 export const encoder = <A>(
   schema: Typed<A>
 ): ((message: A, codec: Codec) => Either.Either<Payload, MessageInvalid>) => {
-  const encode = ParseResult.encodeEither(schema)
-  const invalid = (issue: string) => new MessageInvalid({ seq: undefined, issue })
-  return (message, codec) => {
-    const encoded = encode(message)
-    if (Either.isLeft(encoded)) return Either.left(invalid(issueOf(encoded.left)))
-    return Either.mapLeft(codec.payload(encoded.right), invalid)
-  }
+  const encode = encoded(schema)
+  return (message, codec) =>
+    Either.flatMap(encode(message), (value) => Either.mapLeft(codec.payload(value), unsendable))
 }
 
-export const decoder = <A>(schema: Typed<A>): ((body: unknown, seq: number) => Either.Either<A, MessageInvalid>) => {
+/** `seq` is the message's, undefined for a publication. */
+export const decoder = <A>(
+  schema: Typed<A>
+): ((body: unknown, seq: number | undefined) => Either.Either<A, MessageInvalid>) => {
   const decode = ParseResult.decodeUnknownEither(schema)
   return (body, seq) => {
     try {

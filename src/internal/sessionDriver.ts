@@ -28,12 +28,14 @@ export interface Abandoned {
 type ControlMessage = Exclude<Protocol.Message, Protocol.Data | { type: "ack" | "ping" | "pong" }>
 
 export interface Hooks {
-  /** A message that is not the session's own business. */
-  readonly control: (message: ControlMessage, live: LiveConnection) => void
+  /** A message that is not the session's own business, and its size. */
+  readonly control: (message: ControlMessage, live: LiveConnection, size: number) => void
   /** The connection that acted for the session is gone. */
   readonly detached: (end: ConnectionEnd, live: LiveConnection) => void
   /** The first message on a connection: the peer has what it was introduced with. */
   readonly proved: (generation: number) => void
+  /** The connection takes writes again, and the session's messages went first. */
+  readonly drained: () => void
   /** The peer has processed more of what was sent. */
   readonly released: () => void
   /**
@@ -86,6 +88,11 @@ export class SessionDriver implements Acknowledging, Sending {
     this.state = { ...this.state, window: limits.messages }
   }
 
+  /** What the server allows. */
+  get allowed(): Protocol.Limits {
+    return this.limits
+  }
+
   get maxMessage(): number {
     return this.limits.maxMessage
   }
@@ -135,7 +142,7 @@ export class SessionDriver implements Acknowledging, Sending {
       case "pong":
         return live.ponged(message.id)
       default:
-        this.options.hooks.control(message, live)
+        this.options.hooks.control(message, live, frame.length)
     }
   }
 
@@ -275,6 +282,7 @@ export class SessionDriver implements Acknowledging, Sending {
   drained(): void {
     this.transmit()
     this.sendAck()
+    this.options.hooks.drained()
   }
 
   // ---- the application's side

@@ -157,6 +157,9 @@ describe("Options.resolve takes", () => {
         replayMessages: 1024,
         replayBytes: 1_048_576,
         highWaterMark: 1_048_576,
+        queueMessages: 1024,
+        queueBytes: 1024 * 1024,
+        maxSubscriptions: 100,
         maxSessions: 100_000
       })
       // What is given as undefined is not given.

@@ -1,0 +1,216 @@
+/** A client's topics: what it asks its server for, again on each connection, and who gets the answers. */
+import * as Effect from "effect/Effect"
+import { CloseCode } from "../CloseCode.js"
+import type { Codec } from "../Codec.js"
+import { TopicRefused } from "../ConnectionError.js"
+import type * as Protocol from "../Protocol.js"
+import * as Topic from "../Topic.js"
+import type { LiveConnection } from "./liveConnection.js"
+import { type Fate, Publisher } from "./publisher.js"
+import type { Bounds } from "./topicFeed.js"
+import { TopicSubscription } from "./topicSubscription.js"
+
+/** What a server says of topics. */
+export type TopicMessage = Extract<
+  Protocol.ServerMessage,
+  { type: "subscribed" | "unsubscribed" | "publication" | "published" | "invite" }
+>
+
+export interface ClientTopicsOptions {
+  readonly codec: Codec
+  readonly bounds: Bounds
+  /** Topics that a server may have this client subscribed to without anybody reading them. */
+  readonly maxInvitations: number
+  readonly limits: () => Protocol.Limits
+  readonly now: () => number
+  /** The server has subscribed this client to a topic. */
+  readonly invited: (topic: string) => void
+  /** The server refused what nobody waits for. */
+  readonly refused: (refusal: TopicRefused) => void
+}
+
+export class ClientTopics {
+  readonly publisher: Publisher
+  private readonly subscriptions = new Map<string, TopicSubscription>()
+  /** Unsubscribed, as far as this end is concerned, by the request that says so. */
+  private readonly leaving = new Map<string, number>()
+  private live: LiveConnection | undefined
+  private nextId = 1
+  private isOver = false
+
+  constructor(private readonly options: ClientTopicsOptions) {
+    this.publisher = new Publisher(options.codec, options.limits, options.now)
+  }
+
+  // ---- for the application
+
+  /** The subscription for a new consumer; refused while another has it. */
+  claim(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription | TopicRefused {
+    const flaw = Topic.flaw(Topic.presenceBase(topic) ?? topic)
+    if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
+    const known = this.subscriptions.get(topic)
+    if (known?.isClaimed === true) {
+      const reason = "this client is reading it already: share its stream instead"
+      return new TopicRefused({ topic, code: "already-subscribed", reason })
+    }
+    // The server's wish goes on where it was, unless the consumer knows better.
+    if (known !== undefined && since === undefined) {
+      known.isClaimed = true
+      return known
+    }
+    if (known !== undefined) this.release(known)
+    const subscription = this.add(topic, since)
+    subscription.isClaimed = true
+    return subscription
+  }
+
+  /** The consumer has gone. */
+  release(subscription: TopicSubscription): void {
+    const { state, topic } = subscription
+    if (this.subscriptions.get(topic) !== subscription) return
+    this.subscriptions.delete(topic)
+    subscription.end(undefined)
+    // Where the server has refused it there is nothing to unsubscribe from.
+    if (state._tag !== "Over") this.unsubscribe(topic)
+    else if (state.failure?._tag === "PositionLost") this.unsubscribe(topic)
+  }
+
+  publish(topic: string, key: string, body: unknown): Effect.Effect<Protocol.Position, Fate> {
+    return Effect.suspend(() => {
+      const flaw = Topic.flaw(topic)
+      if (flaw !== undefined) return Effect.fail(new TopicRefused({ topic, code: "malformed-topic", reason: flaw }))
+      return this.publisher.publish({ id: this.nextId++, topic, key, body })
+    })
+  }
+
+  private add(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription {
+    const subscription: TopicSubscription = new TopicSubscription(topic, since, this.options.bounds, {
+      pause: () => this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true }),
+      ask: () => this.ask(subscription)
+    })
+    if (this.isOver) {
+      subscription.end(undefined)
+      return subscription
+    }
+    this.subscriptions.set(topic, subscription)
+    this.ask(subscription)
+    return subscription
+  }
+
+  private ask(subscription: TopicSubscription): void {
+    if (this.live === undefined || subscription.state._tag === "Over") return
+    const { since, topic } = subscription
+    const id = this.nextId++
+    subscription.state = { _tag: "Asked", id }
+    this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) })
+  }
+
+  private unsubscribe(topic: string): void {
+    const id = this.nextId++
+    this.leaving.set(topic, id)
+    this.say({ type: "unsubscribe", id, topic })
+  }
+
+  private say(message: Protocol.Subscribe | Protocol.Unsubscribe): void {
+    this.live?.write(this.options.codec.encode(message))
+  }
+
+  // ---- the connection
+
+  /** A connection is there: everything is asked for again. */
+  attached(live: LiveConnection, resumed: boolean, keyWindow: number): void {
+    this.live = live
+    // A new session is subscribed to nothing.
+    if (!resumed) this.leaving.clear()
+    for (const topic of [...this.leaving.keys()]) this.unsubscribe(topic)
+    for (const subscription of this.subscriptions.values()) {
+      if (subscription.state._tag !== "Paused") this.ask(subscription)
+    }
+    this.publisher.attached(live, keyWindow)
+  }
+
+  detached(): void {
+    this.live = undefined
+    this.publisher.detached()
+    for (const subscription of this.subscriptions.values()) {
+      const { _tag } = subscription.state
+      if (_tag === "Active" || _tag === "Asked") subscription.state = { _tag: "Idle" }
+    }
+  }
+
+  drained(): void {
+    this.publisher.write()
+  }
+
+  receive(message: TopicMessage, size: number, live: LiveConnection): void {
+    switch (message.type) {
+      case "publication":
+        return this.check(this.subscriptions.get(message.topic)?.publication(message, size), live)
+      case "subscribed":
+        return this.check(this.subscriptions.get(message.topic)?.subscribed(message), live)
+      case "unsubscribed":
+        return this.unsubscribed(message)
+      case "published":
+        return this.publisher.published(message)
+      case "invite":
+        return this.invited(message, live)
+    }
+  }
+
+  private check(violation: string | undefined, live: LiveConnection): void {
+    if (violation !== undefined) live.violate(CloseCode.ProtocolViolation, violation)
+  }
+
+  private unsubscribed({ id, reason, topic }: Protocol.Unsubscribed): void {
+    if (id === undefined) {
+      const failure = new TopicRefused({
+        topic,
+        code: "unsubscribed",
+        reason: reason ?? "the server ended the subscription"
+      })
+      this.fail(this.subscriptions.get(topic), failure)
+    } else if (this.leaving.get(topic) === id) this.leaving.delete(topic)
+  }
+
+  private fail(subscription: TopicSubscription | undefined, failure: TopicRefused): void {
+    if (subscription === undefined) return
+    subscription.end(failure)
+    if (subscription.isClaimed) return
+    this.subscriptions.delete(subscription.topic)
+    this.options.refused(failure)
+  }
+
+  private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
+    if (this.subscriptions.has(topic)) return
+    const { maxInvitations } = this.options
+    if (this.subscriptions.size >= maxInvitations) {
+      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics`)
+    }
+    this.add(topic, since)
+    this.options.invited(topic)
+  }
+
+  /** The server refused a request about a topic. */
+  refused(id: number, code: string, reason: string): void {
+    for (const [topic, request] of this.leaving) {
+      if (request !== id) continue
+      // Not subscribed is what was asked for.
+      this.leaving.delete(topic)
+      return
+    }
+    for (const subscription of this.subscriptions.values()) {
+      const { state, topic } = subscription
+      if (state._tag === "Asked" && state.id === id)
+        return this.fail(subscription, new TopicRefused({ topic, code, reason }))
+    }
+    this.publisher.refused(id, code, reason)
+  }
+
+  /** The client has ended. */
+  end(reason: string): void {
+    this.isOver = true
+    this.live = undefined
+    for (const subscription of this.subscriptions.values()) subscription.end(undefined)
+    this.publisher.end(reason)
+  }
+}

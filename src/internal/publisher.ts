@@ -1,0 +1,130 @@
+/**
+ * A client's publications that the server has not answered: written again, in
+ * their order and under their keys, on each new connection.
+ */
+import * as Effect from "effect/Effect"
+import type { Codec, Frame } from "../Codec.js"
+import { byteLength } from "../Codec.js"
+import { NotSent, OutcomeUnknown, TopicRefused } from "../ConnectionError.js"
+import type * as Protocol from "../Protocol.js"
+import type { LiveConnection } from "./liveConnection.js"
+
+export type Fate = NotSent | OutcomeUnknown | TopicRefused
+
+interface Pending {
+  readonly id: number
+  readonly topic: string
+  readonly frame: Frame
+  readonly size: number
+  /** When it was written first, in milliseconds since the epoch. */
+  writtenAt: number | undefined
+  readonly resume: (result: Effect.Effect<Protocol.Position, Fate>) => void
+}
+
+/** How much earlier than the server forgets a key it is not relied on any more, in milliseconds. */
+const margin = 10_000
+
+export class Publisher {
+  /** Not answered, in their order. */
+  private readonly pending = new Map<number, Pending>()
+  /** Those of them that are to be written to this connection. */
+  private unwritten: Array<Pending> = []
+  /** Written to this connection and not answered: their sizes. */
+  private inFlight = new Map<number, number>()
+  private bytesInFlight = 0
+  private live: LiveConnection | undefined
+  private ended: string | undefined
+
+  constructor(
+    private readonly codec: Codec,
+    private readonly limits: () => Protocol.Limits,
+    private readonly now: () => number
+  ) {}
+
+  /** `id` is larger than any before. */
+  publish(request: Omit<Protocol.Publish, "type">): Effect.Effect<Protocol.Position, Fate> {
+    return Effect.async((resume) => {
+      if (this.ended !== undefined) return resume(Effect.fail(new NotSent({ reason: this.ended })))
+      const frame = this.codec.encode({ type: "publish", ...request })
+      const { id, topic } = request
+      const pending = { id, topic, frame, size: byteLength(frame), writtenAt: undefined, resume }
+      this.pending.set(id, pending)
+      this.unwritten.push(pending)
+      this.write()
+      return Effect.sync(() => {
+        this.pending.delete(id)
+      })
+    })
+  }
+
+  /** A connection is there; the server remembers a key for `keyWindow` milliseconds. */
+  attached(live: LiveConnection, keyWindow: number): void {
+    this.live = live
+    this.inFlight = new Map()
+    this.bytesInFlight = 0
+    const now = this.now()
+    for (const { id, resume, writtenAt } of [...this.pending.values()]) {
+      if (writtenAt === undefined || now - writtenAt < keyWindow - margin) continue
+      this.pending.delete(id)
+      const reason = "no answer came for so long that publishing it again could publish it twice"
+      resume(Effect.fail(new OutcomeUnknown({ reason })))
+    }
+    this.unwritten = [...this.pending.values()]
+    this.write()
+  }
+
+  detached(): void {
+    this.live = undefined
+  }
+
+  /** Writes what the connection and the server's limits take now. */
+  write(): void {
+    const { live } = this
+    let next = this.unwritten[0]
+    while (live !== undefined && next !== undefined && !live.isCongested) {
+      if (this.pending.has(next.id)) {
+        if (!this.fits(next.size)) return
+        next.writtenAt ??= this.now()
+        this.inFlight.set(next.id, next.size)
+        this.bytesInFlight += next.size
+        live.write(next.frame)
+      }
+      this.unwritten.shift()
+      next = this.unwritten[0]
+    }
+  }
+
+  private fits(size: number): boolean {
+    const { bytes, messages } = this.limits()
+    return this.inFlight.size === 0 || (this.inFlight.size < messages && this.bytesInFlight + size <= bytes)
+  }
+
+  published({ id, position }: Protocol.Published): void {
+    this.answered(id, () => Effect.succeed(position))
+  }
+
+  refused(id: number, code: string, reason: string): void {
+    this.answered(id, (topic) => Effect.fail(new TopicRefused({ topic, code, reason })))
+  }
+
+  private answered(id: number, answer: (topic: string) => Effect.Effect<Protocol.Position, TopicRefused>): void {
+    const size = this.inFlight.get(id)
+    if (size === undefined) return
+    this.inFlight.delete(id)
+    this.bytesInFlight -= size
+    const found = this.pending.get(id)
+    this.pending.delete(id)
+    found?.resume(answer(found.topic))
+    this.write()
+  }
+
+  end(reason: string): void {
+    this.ended = reason
+    const pending = [...this.pending.values()]
+    this.pending.clear()
+    this.unwritten = []
+    for (const { resume, writtenAt } of pending) {
+      resume(Effect.fail(writtenAt === undefined ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))
+    }
+  }
+}

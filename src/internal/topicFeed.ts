@@ -1,0 +1,176 @@
+/**
+ * What a gateway hears of a topic: one subscription to the broker for all the
+ * sessions that follow it here, each publication framed once for all of them.
+ */
+import type * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
+import * as Scope from "effect/Scope"
+import type { Broker, Listener, Publication } from "../Broker.js"
+import type { Codec, Frame } from "../Codec.js"
+import type { BrokerUnavailable } from "../ConnectionError.js"
+import type { Position, RecoveryReason, Subprotocol } from "../Protocol.js"
+
+/** A publication on its way to many: framed at its first use. */
+export class Shared {
+  private readonly frames: { [P in Subprotocol]?: Frame } = {}
+
+  constructor(
+    readonly topic: string,
+    readonly publication: Publication,
+    /** Sizes of all that the feed has had, up to and with this one. */
+    readonly total: number
+  ) {}
+
+  get offset(): number {
+    return this.publication.position.offset
+  }
+
+  get size(): number {
+    return this.publication.payload.length
+  }
+
+  frame(codec: Codec): Frame {
+    const known = this.frames[codec.subprotocol]
+    if (known !== undefined) return known
+    const frame = codec.publication(this.topic, this.publication.position, this.publication.payload)
+    this.frames[codec.subprotocol] = frame
+    return frame
+  }
+}
+
+/** Follows a topic. Called synchronously; must not throw. */
+export interface Follower {
+  readonly published: (shared: Shared) => void
+  readonly reset: (position: Position, reason: RecoveryReason) => void
+}
+
+export interface Bounds {
+  readonly messages: number
+  readonly bytes: number
+}
+
+export class TopicFeed implements Listener {
+  readonly followers = new Set<Follower>()
+  /** The end of the log, as far as this gateway has heard. */
+  head: Position = { epoch: "", offset: 0 }
+  /** Followers that have not been sent all of it. */
+  lagging = 0
+  /** Who has asked for this feed and not released it. */
+  users = 0
+  /** What the lagging ones still need; empty while there are none. */
+  private recent: Array<Shared> = []
+  private recentBytes = 0
+  private total = 0
+  private isOpen = false
+  private readonly lock = Effect.unsafeMakeSemaphore(1)
+
+  constructor(
+    readonly topic: string,
+    private readonly bounds: Bounds,
+    private readonly scope: Scope.CloseableScope
+  ) {}
+
+  /** Follows the broker, from when this has succeeded. */
+  open(broker: Context.Tag.Service<Broker>): Effect.Effect<void, BrokerUnavailable> {
+    const subscribe = Effect.suspend(() => {
+      if (this.isOpen) return Effect.void
+      return Effect.map(Scope.extend(broker.subscribe(this.topic, this), this.scope), (position) => {
+        this.isOpen = true
+        // What was published meanwhile has been heard already.
+        if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
+      })
+    })
+    return this.isOpen ? Effect.void : this.lock.withPermits(1)(Effect.uninterruptible(subscribe))
+  }
+
+  get close(): Effect.Effect<void> {
+    return Scope.close(this.scope, Exit.void)
+  }
+
+  published(publication: Publication): void {
+    this.total += publication.payload.length
+    const shared = new Shared(this.topic, publication, this.total)
+    this.head = publication.position
+    this.recent.push(shared)
+    this.recentBytes += shared.size
+    for (const follower of this.followers) follower.published(shared)
+    if (this.lagging === 0) this.forget()
+    else this.trim()
+  }
+
+  reset(position: Position, reason: RecoveryReason): void {
+    for (const follower of this.followers) follower.reset(position, reason)
+    this.head = position
+    this.forget()
+  }
+
+  /** No follower lags by more than the bounds, or by more than one message: nobody needs what is before that. */
+  private trim(): void {
+    const { bytes, messages } = this.bounds
+    for (;;) {
+      const oldest = this.recent[0]
+      if (oldest === undefined || this.recent.length === 1) return
+      if (this.recent.length <= messages && this.recentBytes - oldest.size <= bytes) return
+      this.recentBytes -= oldest.size
+      this.recent.shift()
+    }
+  }
+
+  private forget(): void {
+    this.recent.length = 0
+    this.recentBytes = 0
+  }
+
+  /** A publication that a lagging follower still needs. */
+  get(offset: number): Shared | undefined {
+    const first = this.recent[0]
+    return first === undefined ? undefined : this.recent[offset - first.offset]
+  }
+}
+
+/** The feeds of a gateway. */
+export class TopicFeeds {
+  private readonly feeds = new Map<string, TopicFeed>()
+
+  constructor(
+    readonly broker: Context.Tag.Service<Broker>,
+    private readonly bounds: Bounds,
+    private readonly scope: Scope.Scope
+  ) {}
+
+  /** The open feed of a topic, to be released when it is followed no more. */
+  acquire(topic: string): Effect.Effect<TopicFeed, BrokerUnavailable> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(this.find(topic), (feed) => {
+        feed.users++
+        return restore(feed.open(this.broker)).pipe(
+          Effect.onError(() => this.release(feed)),
+          Effect.as(feed)
+        )
+      })
+    )
+  }
+
+  private find(topic: string): Effect.Effect<TopicFeed> {
+    return Effect.suspend(() => {
+      const known = this.feeds.get(topic)
+      if (known !== undefined) return Effect.succeed(known)
+      return Effect.map(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) => {
+        const feed = this.feeds.get(topic) ?? new TopicFeed(topic, this.bounds, scope)
+        this.feeds.set(topic, feed)
+        return feed
+      })
+    })
+  }
+
+  release(feed: TopicFeed): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      feed.users--
+      if (feed.users > 0) return Effect.void
+      if (this.feeds.get(feed.topic) === feed) this.feeds.delete(feed.topic)
+      return feed.close
+    })
+  }
+}
