@@ -1,21 +1,18 @@
-/** The messages of the example chat, shared by its gateway and its client. */
+/** The messages and topics of the example chat, shared by its gateway and its client. */
 import { Schema } from "effect"
-import { Messages } from "holdfast"
+import { Messages, Topic } from "holdfast"
 
-export const ClientMessage = Schema.Union(
-  /** Asks for the same text back. */
-  Schema.TaggedStruct("Echo", { text: Schema.String }),
-  /** Says something to everybody. */
-  Schema.TaggedStruct("Say", { text: Schema.NonEmptyString.pipe(Schema.maxLength(1000)) })
+/** Asks for the same text back. */
+export const Echo = Schema.TaggedStruct("Echo", { text: Schema.String })
+export type Echo = typeof Echo.Type
+
+export const Echoed = Schema.TaggedStruct("Echoed", { text: Schema.String })
+export type Echoed = typeof Echoed.Type
+
+export const messages = Messages.make({ client: Echo, server: Echoed })
+
+/** What is said in a room. */
+export const Room = Topic.make(
+  "rooms/:room",
+  Schema.Struct({ from: Schema.String, text: Schema.NonEmptyString.pipe(Schema.maxLength(1000)) })
 )
-export type ClientMessage = typeof ClientMessage.Type
-
-export const ServerMessage = Schema.Union(
-  Schema.TaggedStruct("Echoed", { text: Schema.String }),
-  Schema.TaggedStruct("Said", { from: Schema.String, text: Schema.String }),
-  Schema.TaggedStruct("Joined", { who: Schema.String }),
-  Schema.TaggedStruct("Left", { who: Schema.String, why: Schema.String })
-)
-export type ServerMessage = typeof ServerMessage.Type
-
-export const messages = Messages.make({ client: ClientMessage, server: ServerMessage })

@@ -1,22 +1,22 @@
 /**
- * A chat client: prints each status change and message, sends what is typed.
+ * A chat client: prints each status change and what is said in its room, says what is typed.
  *
- *     npm run client -- [name] [url]
+ *     npm run client -- [name] [room] [url]
  *
- * A line is said to everybody; `/echo text` asks for the text back, `/quit` ends.
+ * A line is said in the room; `/echo text` asks for the text back, `/quit` ends.
  */
 import * as readline from "node:readline"
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Effect, Either, Stream } from "effect"
-import { Client, ClientStatus, Options } from "holdfast"
+import { Console, Effect, Stream } from "effect"
+import { Client, ClientStatus, type ConnectionError, Options, type Protocol } from "holdfast"
 import { NodeDialer } from "holdfast/node"
-import { type ClientMessage, messages, type ServerMessage } from "./chat.js"
+import { type Echo, type Echoed, messages, Room } from "./chat.js"
 
-const [name = "somebody", url = `ws://127.0.0.1:${process.env.PORT ?? 8080}/`] = process.argv.slice(2)
+const [name = "somebody", place = "lobby", url = `ws://127.0.0.1:${process.env.PORT ?? 8080}/`] = process.argv.slice(2)
 
 if (name === "--help" || name === "-h") {
   console.log(
-    "usage: npm run client -- [name] [url]\n\nlines are said to everybody; /echo text asks for it back; /quit ends"
+    "usage: npm run client -- [name] [room] [url]\n\nlines are said in the room; /echo text asks for it back; /quit ends"
   )
   process.exit(0)
 }
@@ -55,16 +55,14 @@ const showStatus = (status: ClientStatus.Status): string => {
   }
 }
 
-const showMessage = (message: ServerMessage): string => {
-  switch (message._tag) {
-    case "Echoed":
-      return `echo: ${message.text}`
-    case "Said":
-      return `${message.from}: ${message.text}`
+const showPresence = (event: Client.PresenceEvent): string => {
+  switch (event._tag) {
+    case "Members":
+      return `* here: ${event.members.map(({ principal }) => principal).join(", ") || "nobody"}`
     case "Joined":
-      return `* ${message.who} joined`
+      return `* ${event.member.principal} joined`
     case "Left":
-      return `* ${message.who} left (${message.why})`
+      return `* ${event.member.principal} left`
   }
 }
 
@@ -87,24 +85,43 @@ const lines = Stream.suspend(() =>
   Stream.fromAsyncIterable(readline.createInterface({ input: process.stdin }), (cause) => cause)
 ).pipe(Stream.orDie)
 
+const room = Room.at({ room: place })
+
+type ChatClient = Client.Client<Echo, Echoed>
+
+/** What is said, from the oldest that is kept; and on from there if ever something of it is lost. */
+const said = (
+  client: ChatClient,
+  since: Protocol.Position | "oldest"
+): Stream.Stream<string, ConnectionError.TopicRefused> =>
+  client.subscribe(room, { since }).pipe(
+    Stream.map(({ value }) => `${value.from}: ${value.text}`),
+    Stream.catchTag("PositionLost", (lost) =>
+      Stream.concat(Stream.make(`[${lost.message}]`), said(client, lost.position))
+    )
+  )
+
 const program = Effect.gen(function* () {
   const options = yield* Options.config
-  const client = yield* Client.make<ClientMessage, ServerMessage>({ ...options, url, messages, token: name })
-  const show = <A>(stream: Stream.Stream<A>, render: (a: A) => string) =>
-    Effect.fork(Stream.runForEach(stream, (a) => Console.log(render(a))))
+  const client = yield* Client.make<Echo, Echoed>({ ...options, url, messages, token: name })
+  const show = <A, E extends Error>(stream: Stream.Stream<A, E>, render: (a: A) => string) =>
+    Effect.fork(
+      Stream.runForEach(stream, (a) => Console.log(render(a))).pipe(
+        Effect.catchAll(({ message }) => Console.log(`[${message}]`))
+      )
+    )
 
   yield* show(client.changes, (status) => `[${showStatus(status)}]`)
   yield* show(client.events, (event) => `[${showEvent(event)}]`)
-  yield* show(client.messages, showMessage)
+  yield* show(client.messages, ({ text }) => `echo: ${text}`)
+  yield* show(said(client, "oldest"), (line) => line)
+  yield* show(client.presence(room), showPresence)
 
   const say = (line: string) => {
-    const message: ClientMessage = line.startsWith("/echo ")
-      ? { _tag: "Echo", text: line.slice("/echo ".length) }
-      : { _tag: "Say", text: line }
-    return client.send(message).pipe(
-      Effect.either,
-      Effect.flatMap((sent) => (Either.isLeft(sent) ? Console.log(`[not sent: ${sent.left.message}]`) : Effect.void))
-    )
+    const said: Effect.Effect<unknown, Error> = line.startsWith("/echo ")
+      ? client.send({ _tag: "Echo", text: line.slice("/echo ".length) })
+      : client.publish(room, { from: name, text: line })
+    return Effect.catchAll(said, ({ message }) => Console.log(`[not sent: ${message}]`))
   }
   const typed = lines.pipe(
     Stream.takeWhile((line) => line !== "/quit"),

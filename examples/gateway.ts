@@ -1,5 +1,5 @@
 /**
- * An echo-and-chat gateway with `GET /healthz` on the same port.
+ * A chat gateway, with rooms as topics and an echo, with `GET /healthz` on the same port.
  *
  *     PORT=8080 HOST=127.0.0.1 npm start
  *
@@ -8,19 +8,11 @@
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer } from "effect"
-import { ConnectionError, Gateway, Options, SessionStore } from "holdfast"
+import { Broker, ConnectionError, Gateway, Options, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
-import { type ClientMessage, messages, type ServerMessage } from "./chat.js"
+import { type Echoed, messages, Room } from "./chat.js"
 
-class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<ServerMessage>>() {}
-
-type ChatSession = Gateway.Session<ServerMessage>
-
-/** Says it to every session, without waiting for those that are away. */
-const broadcast = (session: ChatSession, message: ServerMessage) =>
-  Effect.flatMap(session.gateway.sessions, (all) =>
-    Effect.forEach(all, (other) => Effect.ignore(other.offer(message)), { discard: true })
-  )
+class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
 
 const nameOf = (token: string | undefined) => (token === undefined || token === "" ? "somebody" : token)
 
@@ -33,12 +25,16 @@ const ChatLive = Layer.unwrapEffect(
         nameOf(token).length > 40
           ? new ConnectionError.NotAllowed({ reason: "a name has at most 40 characters" })
           : Effect.succeed({ id: nameOf(token) }),
-      onOpen: (session) => broadcast(session, { _tag: "Joined", who: session.principal.id }),
-      onMessage: (message: ClientMessage, session) =>
-        message._tag === "Echo"
-          ? session.send({ _tag: "Echoed", text: message.text })
-          : broadcast(session, { _tag: "Said", from: session.principal.id, text: message.text }),
-      onClose: (session, end) => broadcast(session, { _tag: "Left", who: session.principal.id, why: end._tag })
+      onMessage: ({ text }, session) => session.send({ _tag: "Echoed", text }),
+      topics: [
+        Gateway.topic(Room, {
+          subscribe: Gateway.allow,
+          // Nobody speaks for somebody else.
+          publish: (_, { from }, { principal }) =>
+            from === principal.id ? Effect.void : new ConnectionError.NotAllowed({ reason: `you are ${principal.id}` }),
+          presence: true
+        })
+      ]
     })
   )
 )
@@ -75,7 +71,7 @@ const ListenerLive = Layer.unwrapEffect(
 const Main = Layer.mergeAll(Routes, Listening).pipe(
   Layer.provide(ChatLive),
   Layer.provide(ListenerLive),
-  Layer.provide(SessionStore.layerMemory())
+  Layer.provide(Layer.merge(SessionStore.layerMemory(), Broker.layerMemory()))
 )
 
 Layer.launch(Main).pipe(

@@ -137,7 +137,7 @@ export interface Client<ClientMessage, ServerMessage> {
     options?: { readonly key?: string | undefined }
   ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
   /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
-  readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused | PositionLost>
+  readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused>
   /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
   readonly reconnect: Effect.Effect<void>
   /**

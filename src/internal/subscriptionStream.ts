@@ -58,11 +58,13 @@ const Change = Schema.Union(
 )
 const decodePresence = Schema.decodeUnknownOption(Change)
 
-export const presence = (topics: ClientTopics, topic: string): Stream.Stream<PresenceEvent, Failure> =>
+export const presence = (topics: ClientTopics, topic: string): Stream.Stream<PresenceEvent, TopicRefused> =>
   items(topics, topic, undefined).pipe(
     Stream.filterMap((item): Option.Option<PresenceEvent> => {
       if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members })
       // What a later version may tell besides is not for this one.
       return decodePresence(item.body)
-    })
+    }),
+    // A presence topic is asked for anew instead.
+    Stream.catchAll((failure) => (failure._tag === "PositionLost" ? Stream.die(failure) : Stream.fail(failure)))
   )

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { PositionLost, type TopicRefused } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
+import * as Topic from "../Topic.js"
 import type { Bounds } from "./topicFeed.js"
 
 /** What a subscription's consumer gets, in order. */
@@ -57,6 +58,10 @@ export class TopicSubscription {
     private readonly flow: { readonly pause: () => void; readonly ask: () => void }
   ) {}
 
+  private get followsPresence(): boolean {
+    return Topic.presenceBase(this.topic) !== undefined
+  }
+
   get since(): Protocol.Position | "oldest" | undefined {
     return this.position
   }
@@ -69,6 +74,14 @@ export class TopicSubscription {
     // Without an id the server starts it over; of a request that is not waited for any more it is stale.
     if (!isAnswer && (id !== undefined || this.state._tag !== "Active")) return undefined
     this.policy = policy
+    if (!recovered && members === undefined && this.followsPresence) {
+      // Who is there is asked for anew.
+      this.flow.pause()
+      this.position = undefined
+      this.state = { _tag: "Idle" }
+      this.flow.ask()
+      return undefined
+    }
     if (!recovered && members === undefined && policy === "disconnect") {
       const since = typeof this.position === "object" ? this.position : undefined
       this.end(new PositionLost({ topic: this.topic, reason: reason ?? "expired", since, position }))

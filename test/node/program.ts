@@ -94,4 +94,4 @@ export const gateway = (env?: Readonly<Record<string, string>>) =>
   })
 
 export const client = (url: string, env?: Readonly<Record<string, string>>) =>
-  start("client", { args: ["tester", url], ...(env === undefined ? {} : { env }) })
+  start("client", { args: ["tester", "lobby", url], ...(env === undefined ? {} : { env }) })
