@@ -10,6 +10,7 @@ import type { Duplex } from "node:stream"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -18,6 +19,7 @@ import { ConnectionLost, type InvalidOption, ListenFailed } from "../ConnectionE
 import { type Incoming, Listener } from "../Listener.js"
 import type { Transport } from "../Transport.js"
 import { type Trusted, trust } from "./internal/clientAddress.js"
+import * as httpLimits from "./internal/httpLimits.js"
 import { type Route, SharedServer } from "./internal/sharedServer.js"
 import { flaw, requestOf } from "./internal/upgradeRequest.js"
 import { ReasonedWebSocket, WsTransport } from "./internal/wsTransport.js"
@@ -40,6 +42,18 @@ export interface ListenOptions {
    * anyone can write the header, so by default nobody is believed.
    */
   readonly trustedProxies?: ReadonlyArray<string> | undefined
+  /**
+   * Bytes of a request's target, header names and header values together: one
+   * that reaches it is answered 431 as soon as it does. Default 16 KiB.
+   */
+  readonly maxHeaderSize?: number | undefined
+  /**
+   * Time for a request's headers, counted from its first byte, and time for the
+   * first byte that a new connection sends. Who takes longer is answered 408 and
+   * dropped: at most a tenth of the time later, and never more than a second.
+   * Default 10 seconds.
+   */
+  readonly headersTimeout?: Duration.DurationInput | undefined
 }
 
 const answer = (
@@ -175,9 +189,10 @@ class NodeListener {
 
 const makeServer = (
   path: string,
-  trusted: Trusted
+  trusted: Trusted,
+  limits: Http.ServerOptions
 ): { readonly server: SharedServer; readonly listener: NodeListener } => {
-  const server = new SharedServer()
+  const server = new SharedServer(limits)
   const listener = new NodeListener(path, trusted)
   server.route = listener.route
   server.fallback = {
@@ -220,7 +235,7 @@ export const layerHttp = (
         return yield* new ListenFailed({ address: path, cause })
       }
       const trusted = yield* trust(options.trustedProxies ?? [])
-      const { listener, server } = makeServer(path, trusted)
+      const { listener, server } = makeServer(path, trusted, yield* httpLimits.resolve(options))
       const refused = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
       const { port: asked } = options
       if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
