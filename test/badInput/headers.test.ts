@@ -5,6 +5,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { ConnectionError, Gateway, type Listener, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
+import * as httpLimits from "../../src/node/internal/httpLimits.js"
 import { connect, echo, makeBystander, soon, unharmed } from "./support.js"
 
 type ListenOptions = Omit<NodeListener.ListenOptions, "port">
@@ -177,6 +178,17 @@ describe("headersTimeout", () => {
     })
   )
 })
+
+it.effect("by default 16 KiB and 10 seconds, looked at every second, with Node's own time for a whole request", () =>
+  Effect.gen(function* () {
+    assert.deepStrictEqual(yield* httpLimits.resolve({}), {
+      maxHeaderSize: 16_384,
+      headersTimeout: 10_000,
+      connectionsCheckingInterval: 1_000,
+      requestTimeout: 300_000
+    })
+  })
+)
 
 describe("x-forwarded-for", () => {
   interface Case {
