@@ -18,6 +18,12 @@ import type { Transport } from "./Transport.js"
 export interface UpgradeRequest {
   readonly url: string
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
+  /**
+   * The client's IP address alone, in canonical form (an IPv4-mapped one as the
+   * IPv4 address): what limits for each address count by.
+   */
+  readonly address: string
+  /** For people: the address with the client's port, where that is known. */
   readonly remoteAddress: string
   /** The subprotocols offered, in the client's order. */
   readonly protocols: ReadonlyArray<string>

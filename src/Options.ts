@@ -4,10 +4,11 @@
  * @since 0.1.0
  */
 import * as Config from "effect/Config"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { InvalidOption } from "./ConnectionError.js"
+import { countOf, millisOf } from "./internal/optionRules.js"
 
 /**
  * Timings and limits. Durations are Effect's `DurationInput`, sizes are bytes.
@@ -102,35 +103,6 @@ export const defaults: Resolved = { ...durations, ...counts, stableAfter: durati
 /** May be zero: "at once", "not at all". */
 const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "drainSpread", "stableAfter"])
 
-/** A Node timer's longest delay: a longer one fires at once. */
-const longest = 2 ** 31 - 1
-
-/** 1 GiB, or as many messages: `ws` counts in 32 bits. */
-const largest = 2 ** 30
-
-const millisOf = (option: string, value: Duration.DurationInput): Effect.Effect<number, InvalidOption> => {
-  const refuse = (shown: string, rule: string) => Effect.fail(new InvalidOption({ option, value: shown, rule }))
-  // Decoding would turn NaN and negatives into zero.
-  if (typeof value === "string" && value.trim().startsWith("-")) return refuse(value, "a duration of zero or more")
-  const given =
-    typeof value === "number" ? Option.some(value) : Option.map(Duration.decodeUnknown(value), Duration.toMillis)
-  if (Option.isNone(given)) {
-    return refuse(JSON.stringify(value) ?? String(value), 'a duration, such as "30 seconds" or milliseconds')
-  }
-  const millis = given.value
-  if (Number.isNaN(millis) || millis < 0) return refuse(`${millis} ms`, "a duration of zero or more")
-  if (millis > longest) return refuse(`${millis} ms`, `at most ${longest} ms (24.8 days), the longest timer there is`)
-  if (millis < 1 && !mayBeZero.has(option)) return refuse(`${millis} ms`, "at least 1 ms")
-  return Effect.succeed(Math.round(millis))
-}
-
-const countOf = (option: string, value: number): Effect.Effect<number, InvalidOption> =>
-  Number.isSafeInteger(value) && value >= 1 && value <= largest
-    ? Effect.succeed(value)
-    : Effect.fail(
-        new InvalidOption({ option, value: String(value), rule: `a whole number of at least 1 and at most ${largest}` })
-      )
-
 /**
  * Decodes and checks options once, naming the first that breaks its rule.
  *
@@ -142,14 +114,16 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
     const out: { -readonly [K in keyof Options]-?: number } = { ...defaults }
     for (const option of Object.keys(durations) as Array<keyof typeof durations>) {
       const value = options[option]
-      if (value !== undefined) out[option] = yield* millisOf(option, value)
+      if (value !== undefined) out[option] = yield* millisOf(option, value, mayBeZero.has(option))
     }
     for (const option of Object.keys(counts) as Array<keyof typeof counts>) {
       const value = options[option]
       if (value !== undefined) out[option] = yield* countOf(option, value)
     }
     out.stableAfter =
-      options.stableAfter === undefined ? out.heartbeatInterval : yield* millisOf("stableAfter", options.stableAfter)
+      options.stableAfter === undefined
+        ? out.heartbeatInterval
+        : yield* millisOf("stableAfter", options.stableAfter, mayBeZero.has("stableAfter"))
     if (out.readDeadline <= out.heartbeatInterval) {
       return yield* new InvalidOption({
         option: "readDeadline",

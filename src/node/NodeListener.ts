@@ -10,14 +10,18 @@ import type { Duplex } from "node:stream"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { WebSocketServer } from "ws"
-import { ConnectionLost, ListenFailed } from "../ConnectionError.js"
-import { type Incoming, Listener, type UpgradeRequest } from "../Listener.js"
+import { ConnectionLost, type InvalidOption, ListenFailed } from "../ConnectionError.js"
+import { type Incoming, Listener } from "../Listener.js"
 import type { Transport } from "../Transport.js"
+import { type Trusted, trust } from "./internal/clientAddress.js"
+import * as httpLimits from "./internal/httpLimits.js"
 import { type Route, SharedServer } from "./internal/sharedServer.js"
+import { flaw, requestOf } from "./internal/upgradeRequest.js"
 import { ReasonedWebSocket, WsTransport } from "./internal/wsTransport.js"
 
 /**
@@ -31,6 +35,25 @@ export interface ListenOptions {
   readonly host?: string | undefined
   /** The gateway's path. Default `/`. */
   readonly path?: string | undefined
+  /**
+   * Proxies whose `x-forwarded-for` is believed: IP addresses, ranges such as
+   * `10.0.0.0/8`, or `loopback`. The header is read from right to left, and the
+   * first address that is none of these is the client's. Without such a proxy
+   * anyone can write the header, so by default nobody is believed.
+   */
+  readonly trustedProxies?: ReadonlyArray<string> | undefined
+  /**
+   * Bytes of a request's target, header names and header values together: one
+   * that reaches it is answered 431 as soon as it does. Default 16 KiB.
+   */
+  readonly maxHeaderSize?: number | undefined
+  /**
+   * Time for a request's headers, counted from its first byte, and time for the
+   * first byte that a new connection sends. Who takes longer is answered 408 and
+   * dropped: at most a tenth of the time later, and never more than a second.
+   * Default 10 seconds.
+   */
+  readonly headersTimeout?: Duration.DurationInput | undefined
 }
 
 const answer = (
@@ -63,34 +86,6 @@ const statusText: Readonly<Record<number, string>> = {
 const refuse = (socket: Duplex, status: number, body: string, headers: Readonly<Record<string, string>> = {}): void =>
   answer(socket, status, statusText[status] ?? "Refused", `${body}\n`, headers)
 
-const protocolsOf = (request: Http.IncomingMessage): ReadonlyArray<string> =>
-  (request.headers["sec-websocket-protocol"] ?? "")
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "")
-
-const requestOf = (request: Http.IncomingMessage): UpgradeRequest => ({
-  url: request.url ?? "/",
-  headers: request.headers,
-  remoteAddress: `${request.socket.remoteAddress ?? ""}:${request.socket.remotePort ?? ""}`,
-  protocols: protocolsOf(request)
-})
-
-/** Why an upgrade request is none, in words, or undefined (RFC 6455 §4.2.1). */
-const flaw = (request: Http.IncomingMessage): readonly [number, string, Record<string, string>?] | undefined => {
-  if (request.method !== "GET") return [405, `a WebSocket opens with GET, not ${request.method}`, { Allow: "GET" }]
-  if (request.headers.upgrade?.toLowerCase() !== "websocket") {
-    return [426, "this is a WebSocket endpoint: send Upgrade: websocket", { Upgrade: "websocket" }]
-  }
-  if (!/^[+/0-9A-Za-z]{22}==$/.test(request.headers["sec-websocket-key"] ?? "")) {
-    return [400, "Sec-WebSocket-Key must be 16 bytes in base64"]
-  }
-  if (request.headers["sec-websocket-version"] !== "13") {
-    return [426, "this server speaks WebSocket version 13", { "Sec-WebSocket-Version": "13" }]
-  }
-  return undefined
-}
-
 /** Apart from the request, which a connection need not hold on to. */
 const release = (transport: Transport): Effect.Effect<void> => Effect.sync(() => transport.destroy())
 
@@ -117,7 +112,10 @@ class NodeListener {
   private readonly servers = new Map<string, WebSocketServer>()
   readonly route: Route
 
-  constructor(path: string) {
+  constructor(
+    path: string,
+    private readonly trusted: Trusted
+  ) {
     this.route = { path, request: this.onRequest, upgrade: this.onUpgrade }
   }
 
@@ -140,9 +138,11 @@ class NodeListener {
   }
 
   private incoming(request: Http.IncomingMessage, socket: Duplex, head: Buffer): Incoming {
+    const said = requestOf(request, this.trusted)
+    const accept = (options: AcceptOptions) => this.accept(request, socket, head, options, said.remoteAddress)
     return {
-      request: requestOf(request),
-      accept: (options) => Effect.acquireRelease(this.accept(request, socket, head, options), release),
+      request: said,
+      accept: (options) => Effect.acquireRelease(accept(options), release),
       refuse: (status, body, headers) => Effect.sync(() => refuse(socket, status, body, headers))
     }
   }
@@ -151,7 +151,8 @@ class NodeListener {
     request: Http.IncomingMessage,
     socket: Duplex,
     head: Buffer,
-    options: AcceptOptions
+    options: AcceptOptions,
+    remoteAddress: string
   ): Effect.Effect<Transport, ConnectionLost> {
     return Effect.async((resume) => {
       const lost = () =>
@@ -163,7 +164,6 @@ class NodeListener {
       socket.once("close", lost)
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off("close", lost)
-        const { remoteAddress } = requestOf(request)
         // The socket of an HTTP server is a net.Socket.
         resume(Effect.succeed(new WsTransport(ws, socket as Net.Socket, remoteAddress)))
       })
@@ -187,9 +187,13 @@ class NodeListener {
     })
 }
 
-const makeServer = (path: string): { readonly server: SharedServer; readonly listener: NodeListener } => {
-  const server = new SharedServer()
-  const listener = new NodeListener(path)
+const makeServer = (
+  path: string,
+  trusted: Trusted,
+  limits: Http.ServerOptions
+): { readonly server: SharedServer; readonly listener: NodeListener } => {
+  const server = new SharedServer(limits)
+  const listener = new NodeListener(path, trusted)
   server.route = listener.route
   server.fallback = {
     request: (_request, response) => {
@@ -213,12 +217,15 @@ const dialable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : h
 /**
  * The Listener and the platform's HttpServer on one port: the gateway has its
  * `path`, every other request goes to what `HttpServer.serve` serves. Fails
- * with `ListenFailed` when the port cannot be had.
+ * with `ListenFailed` when the port cannot be had, with `InvalidOption` when
+ * another option breaks its rule.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layerHttp = (options: ListenOptions): Layer.Layer<Listener | HttpServer.HttpServer, ListenFailed> =>
+export const layerHttp = (
+  options: ListenOptions
+): Layer.Layer<Listener | HttpServer.HttpServer, ListenFailed | InvalidOption> =>
   Layer.scopedContext(
     Effect.gen(function* () {
       const host = options.host ?? "127.0.0.1"
@@ -227,7 +234,8 @@ export const layerHttp = (options: ListenOptions): Layer.Layer<Listener | HttpSe
         const cause = new Error('a path starts with "/" and has neither "?" nor "#"')
         return yield* new ListenFailed({ address: path, cause })
       }
-      const { listener, server } = makeServer(path)
+      const trusted = yield* trust(options.trustedProxies ?? [])
+      const { listener, server } = makeServer(path, trusted, yield* httpLimits.resolve(options))
       const refused = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
       const { port: asked } = options
       if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
@@ -248,10 +256,10 @@ export const layerHttp = (options: ListenOptions): Layer.Layer<Listener | HttpSe
 
 /**
  * The Listener alone on a port: every request but the gateway's is answered
- * 404. Fails with `ListenFailed` when the port cannot be had.
+ * 404. Fails as `layerHttp` does.
  *
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options: ListenOptions): Layer.Layer<Listener, ListenFailed> =>
+export const layer = (options: ListenOptions): Layer.Layer<Listener, ListenFailed | InvalidOption> =>
   Layer.project(layerHttp(options), Listener, Listener, (listener) => listener)

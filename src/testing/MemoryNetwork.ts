@@ -51,6 +51,8 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly reach: (reach: Reach) => Effect.Effect<void>
     /** Does this to each link made from now on, before anything passes. */
     readonly onLink: (change: (link: Link) => void) => Effect.Effect<void>
+    /** Dials come from this address from now on, in place of `memory`. */
+    readonly address: (address: string) => Effect.Effect<void>
     /** How often was dialled. */
     readonly dials: Effect.Effect<number>
   }
@@ -76,6 +78,7 @@ const make = (clientPings: boolean) => {
   let open: Array<Link> = []
   let dials = 0
   let reach: Reach = { _tag: "Open" }
+  let address = "memory"
   let onLink: (link: Link) => void = () => {}
   let handler: ((incoming: Incoming) => void) | undefined
 
@@ -90,17 +93,20 @@ const make = (clientPings: boolean) => {
         resume(Effect.fail(new DialRefused({ url: request.url, status, body, retryAfter })))
       if (handler === undefined) return refuse(503, "nobody listens", 1000)
       let abandoned = false
+      const remoteAddress = `${address}:client`
       handler({
         request: {
           url: request.url,
           headers: Object.fromEntries(Object.entries(request.headers ?? {}).map(([k, v]) => [k.toLowerCase(), v])),
-          remoteAddress: "memory:client",
+          address,
+          remoteAddress,
           protocols: request.protocols
         },
         accept: ({ maxFrame, protocol }) =>
           Effect.suspend(() => {
             if (abandoned) return Effect.fail(new ConnectionLost({}))
-            const made = link({ protocol, maxFrame: { server: maxFrame, client: request.maxFrame }, clientPings })
+            const limits = { server: maxFrame, client: request.maxFrame }
+            const made = link({ protocol, maxFrame: limits, clientPings, remoteAddress })
             links().push(made)
             onLink(made)
             resume(Effect.succeed(made.client))
@@ -159,6 +165,10 @@ const make = (clientPings: boolean) => {
     onLink: (change) =>
       Effect.sync(() => {
         onLink = change
+      }),
+    address: (next) =>
+      Effect.sync(() => {
+        address = next
       }),
     dials: Effect.sync(() => dials)
   }

@@ -28,6 +28,8 @@ export interface LinkOptions {
   readonly maxFrame?: Partial<Record<Side, number>> | undefined
   /** Whether the client can ping; a browser cannot. Default true. */
   readonly clientPings?: boolean | undefined
+  /** The client, as the server sees it. Default `memory:client`. */
+  readonly remoteAddress?: string | undefined
 }
 
 /**
@@ -61,7 +63,6 @@ class End implements Transport {
   peer: End | undefined
   pingCount = 0
   silent = false
-  readonly remoteAddress: string
 
   private receiver: Receiver | undefined
   /** What has arrived and was not handed over. */
@@ -82,13 +83,12 @@ class End implements Transport {
   readonly ping: Transport["ping"]
 
   constructor(
-    side: Side,
+    readonly remoteAddress: string,
     readonly protocol: string,
     private readonly capacity: number,
     private readonly maxFrame: number,
     canPing: boolean
   ) {
-    this.remoteAddress = side === "client" ? "memory:server" : "memory:client"
     this.ping = canPing ? (payload) => this.beat(payload) : undefined
   }
 
@@ -271,8 +271,8 @@ export const link = (options?: LinkOptions): Link => {
   const protocol = options?.protocol ?? ""
   const capacity = options?.capacity ?? 64 * 1024
   const limit = (side: Side) => options?.maxFrame?.[side] ?? Number.POSITIVE_INFINITY
-  const client = new End("client", protocol, capacity, limit("client"), options?.clientPings ?? true)
-  const server = new End("server", protocol, capacity, limit("server"), true)
+  const client = new End("memory:server", protocol, capacity, limit("client"), options?.clientPings ?? true)
+  const server = new End(options?.remoteAddress ?? "memory:client", protocol, capacity, limit("server"), true)
   client.peer = server
   server.peer = client
   const ends = { client, server }

@@ -26,8 +26,11 @@ export class SharedServer extends Http.Server {
   /** Answers what nobody else listens for. */
   fallback: Answers | undefined
 
-  constructor() {
-    super()
+  constructor(options: Http.ServerOptions) {
+    super(options)
+    // `maxHeaderSize` bounds them. Node drops headers above a count without a word, and
+    // with filler enough the one that a trusted proxy has put last would be dropped.
+    this.maxHeadersCount = 0
     // Node takes upgrades for plain requests unless somebody listens.
     this.on("upgrade", () => {})
   }
