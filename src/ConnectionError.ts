@@ -428,7 +428,7 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: s
 
 /**
  * The server refused a request about a topic, or this end did before it was
- * sent. `code` is one of `PROTOCOL.md` §6.
+ * sent. `code` is one of `PROTOCOL.md` §9.
  *
  * @since 0.1.0
  * @category topics
