@@ -178,7 +178,7 @@ export class SessionTopics<P extends Principal, R> {
         case "subscribe":
           return this.subscribe(request, known, outflow)
         case "unsubscribe":
-          return this.unsubscribe(request, outflow)
+          return this.unsubscribe(request, known, outflow)
         case "publish":
           return this.publish(request, known, outflow)
       }
@@ -295,11 +295,17 @@ export class SessionTopics<P extends Principal, R> {
     active.recovering = this.session.fork(Effect.ignore(patiently(following.recover(broker))))
   }
 
-  private unsubscribe(request: Protocol.Unsubscribe, outflow: Outflow): Effect.Effect<void, TopicRefused> {
+  private unsubscribe(
+    request: Protocol.Unsubscribe,
+    known: Known<P, R>,
+    outflow: Outflow
+  ): Effect.Effect<void, TopicRefused> {
     const { id, pause, topic } = request
     const membership = this.memberships.get(topic)
     if (membership === undefined) {
-      return Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
+      const refused = Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
+      // On another gateway it may have been a member.
+      return known.hasMembers ? Effect.zipRight(this.leave(topic), refused) : refused
     }
     const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.forget(topic)
     return Effect.map(left, () => outflow.say({ type: "unsubscribed", id, topic }))
