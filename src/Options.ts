@@ -48,6 +48,13 @@ export interface Options {
   readonly highWaterMark?: number | undefined
   /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
   readonly maxSessions?: number | undefined
+  /**
+   * Messages per second that a gateway takes from a client, beside those in flight when the network stalls; more are
+   * answered 4429. Heartbeats count too: at least 40 for each. Default 10,000.
+   */
+  readonly messageRate?: number | undefined
+  /** Bytes of them per second. Default 16 MiB. */
+  readonly byteRate?: number | undefined
 }
 
 /**
@@ -76,7 +83,9 @@ const counts = {
   replayMessages: 1024,
   replayBytes: 1024 * 1024,
   highWaterMark: 1024 * 1024,
-  maxSessions: 100_000
+  maxSessions: 100_000,
+  messageRate: 10_000,
+  byteRate: 16 * 1024 * 1024
 } as const
 
 /**
@@ -145,6 +154,14 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
         rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
       })
     }
+    const leastRate = Math.ceil(40_000 / out.heartbeatInterval)
+    if (out.messageRate < leastRate) {
+      return yield* new InvalidOption({
+        option: "messageRate",
+        value: String(out.messageRate),
+        rule: `at least ${leastRate}, which is 40 for each heartbeatInterval (${out.heartbeatInterval} ms), or a client that may send so much is closed for its heartbeats`
+      })
+    }
     return out
   })
 
@@ -189,7 +206,9 @@ export const config: Config.Config<Options> = Config.nested(
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),
     highWaterMark: integer("HIGH_WATER_MARK"),
-    maxSessions: integer("MAX_SESSIONS")
+    maxSessions: integer("MAX_SESSIONS"),
+    messageRate: integer("MESSAGE_RATE"),
+    byteRate: integer("BYTE_RATE")
   }),
   "HOLDFAST"
 ).pipe(

@@ -24,6 +24,8 @@ import * as ackTimer from "./ackTimer.js"
 import { bounded } from "./bounded.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
+import type { Pacer } from "./pacer.js"
+import * as pacer from "./pacer.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import * as watched from "./watched.js"
 
@@ -71,6 +73,7 @@ export class ClientLoop<R> {
   private constructor(
     private readonly config: LoopOptions<R>,
     timer: ackTimer.AckTimer,
+    pacing: Pacer,
     readonly status: watched.Watched<Status>,
     readonly events: watched.Events<ClientEvent>,
     readonly whenEnded: Deferred.Deferred<EndReason>
@@ -91,6 +94,7 @@ export class ClientLoop<R> {
       state: Session.initial(replayMessages),
       ackTimer: timer,
       hooks,
+      pacing,
       marksReplay: false
     })
   }
@@ -100,6 +104,7 @@ export class ClientLoop<R> {
       const loop = new ClientLoop(
         config,
         yield* ackTimer.make(config.options.ackDelay),
+        yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
         yield* watched.events<ClientEvent>(),
         yield* Deferred.make<EndReason>()

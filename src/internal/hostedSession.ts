@@ -22,6 +22,7 @@ import type { Inbound } from "./inbox.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
 import { Ownership, storeRetry } from "./ownership.js"
+import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing, tombstone } from "./sessionEnd.js"
 
@@ -29,6 +30,7 @@ import { closing, tombstone } from "./sessionEnd.js"
 export interface Host<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
+  readonly guard: GuardTerms
   readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
@@ -100,6 +102,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       state: origin.state,
       ackTimer: host.ackTimer,
       hooks,
+      guard: new RateGuard(host.guard, origin.codec),
       marksReplay: true
     })
     this.driver.outbox.restore(origin.outbound)
