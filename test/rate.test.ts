@@ -456,6 +456,23 @@ describe("A client", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("that has ended waits for nothing more", () =>
+    Effect.gen(function* () {
+      const { gateway } = yield* listener({ messageRate: 20 })
+      yield* settle
+      const supervisor = yield* Supervisor.track
+      yield* Effect.gen(function* () {
+        const client = yield* makeClient()
+        yield* settle
+        for (const number of upTo(200)) yield* client.send(number)
+        for (const session of yield* gateway.sessions) yield* session.end("enough")
+        yield* settle
+        assert.strictEqual((yield* client.status)._tag, "Ended")
+        assert.lengthOf(yield* supervisor.value, 0)
+      }).pipe(Effect.supervised(supervisor))
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("that a server floods is not closed for its acknowledgements", () =>
     Effect.gen(function* () {
       const network = yield* Network
@@ -498,7 +515,7 @@ describe("A client", () => {
         }
         return self
       }
-      pacer.obey({ messageRate: 20 })
+      pacer.obey({ byteRate: 20 })
       const [one, two, three] = [queue("1"), queue("2"), queue("3")] as const
       one.paced()
       assert.lengthOf(sent, 19)
@@ -508,10 +525,16 @@ describe("A client", () => {
       sent.length = 0
       yield* TestClock.adjust("1 second")
       assert.strictEqual(sent.join(""), "1231231231231231231")
-      // Many fit at once: still one each, and then the next.
       pacer.end()
       yield* TestClock.adjust("1 second")
       assert.lengthOf(sent, 19)
+      // Many fit at once: still one each while another waits.
+      assert.isTrue(pacer.take(19, one))
+      assert.isFalse(pacer.take(19, one))
+      two.paced()
+      sent.length = 0
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(sent.join("").slice(0, 4), "1212")
     })
   )
 })
