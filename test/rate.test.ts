@@ -531,8 +531,11 @@ describe("A client", () => {
       // Many fit at once: still one each while another waits.
       assert.isTrue(pacer.take(19, one))
       assert.isFalse(pacer.take(19, one))
-      two.paced()
       sent.length = 0
+      yield* TestClock.adjust("500 millis")
+      // It would fit, but not before the one that waits.
+      two.paced()
+      assert.lengthOf(sent, 0)
       yield* TestClock.adjust("1 second")
       assert.strictEqual(sent.join("").slice(0, 4), "1212")
     })
