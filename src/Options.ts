@@ -58,6 +58,13 @@ export interface Options {
   readonly maxSubscriptions?: number | undefined
   /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
   readonly maxSessions?: number | undefined
+  /**
+   * Messages per second that a gateway takes from a client, beside those in flight when the network stalls; more are
+   * answered 4429. Heartbeats count too: at least 40 for each. Default 10,000.
+   */
+  readonly messageRate?: number | undefined
+  /** Bytes of them per second. Default 16 MiB. */
+  readonly byteRate?: number | undefined
 }
 
 /**
@@ -89,7 +96,9 @@ const counts = {
   queueMessages: 1024,
   queueBytes: 1024 * 1024,
   maxSubscriptions: 100,
-  maxSessions: 100_000
+  maxSessions: 100_000,
+  messageRate: 10_000,
+  byteRate: 16 * 1024 * 1024
 } as const
 
 /**
@@ -129,6 +138,14 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
         option: "readDeadline",
         value: `${out.readDeadline} ms`,
         rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
+      })
+    }
+    const leastRate = Math.ceil(40_000 / out.heartbeatInterval)
+    if (out.messageRate < leastRate) {
+      return yield* new InvalidOption({
+        option: "messageRate",
+        value: String(out.messageRate),
+        rule: `at least ${leastRate}, which is 40 for each heartbeatInterval (${out.heartbeatInterval} ms), or a client that may send so much is closed for its heartbeats`
       })
     }
     return out
@@ -178,7 +195,9 @@ export const config: Config.Config<Options> = Config.nested(
     queueMessages: integer("QUEUE_MESSAGES"),
     queueBytes: integer("QUEUE_BYTES"),
     maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
-    maxSessions: integer("MAX_SESSIONS")
+    maxSessions: integer("MAX_SESSIONS"),
+    messageRate: integer("MESSAGE_RATE"),
+    byteRate: integer("BYTE_RATE")
   }),
   "HOLDFAST"
 ).pipe(

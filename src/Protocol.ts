@@ -97,7 +97,11 @@ export const Limits = Schema.Struct({
   /** Messages that either end may have sent and not seen acknowledged. */
   messages: Limit,
   /** Bytes of them. */
-  bytes: Limit
+  bytes: Limit,
+  /** Messages that the client may send in a second; none is said by a server that does not count. */
+  messageRate: Schema.optionalWith(Limit, { exact: true }),
+  /** Bytes of them. */
+  byteRate: Schema.optionalWith(Limit, { exact: true })
 })
 
 /**

@@ -25,6 +25,8 @@ import { bounded } from "./bounded.js"
 import { ClientTopics } from "./clientTopics.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
+import type { Pacer } from "./pacer.js"
+import * as pacer from "./pacer.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import * as watched from "./watched.js"
 
@@ -74,6 +76,7 @@ export class ClientLoop<R> {
   private constructor(
     private readonly config: LoopOptions<R>,
     timer: ackTimer.AckTimer,
+    pacing: Pacer,
     readonly status: watched.Watched<Status>,
     readonly events: watched.Events<ClientEvent>,
     readonly whenEnded: Deferred.Deferred<EndReason>
@@ -95,6 +98,7 @@ export class ClientLoop<R> {
       state: Session.initial(replayMessages),
       ackTimer: timer,
       hooks,
+      pacing,
       marksReplay: false
     })
     const { maxSubscriptions, queueBytes, queueMessages } = config.options
@@ -103,6 +107,7 @@ export class ClientLoop<R> {
       bounds: { messages: queueMessages, bytes: queueBytes },
       maxInvitations: maxSubscriptions,
       limits: () => this.driver.allowed,
+      pacing,
       now: config.now,
       invited: (topic) => this.events.publish({ _tag: "Invited", topic }),
       refused: ({ code, reason, topic }) =>
@@ -115,6 +120,7 @@ export class ClientLoop<R> {
       const loop = new ClientLoop(
         config,
         yield* ackTimer.make(config.options.ackDelay),
+        yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
         yield* watched.events<ClientEvent>(),
         yield* Deferred.make<EndReason>()

@@ -29,6 +29,7 @@ import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
+import { guardTerms } from "./rateGuard.js"
 
 /** The options, all of whose effects may need the same services. */
 type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
@@ -71,7 +72,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
     const shared: Host<C, S, P, R> = {
       ...host,
       options,
-      limits: { maxMessage: options.maxMessage, messages: options.replayMessages, bytes: options.replayBytes },
+      limits: {
+        maxMessage: options.maxMessage,
+        messages: options.replayMessages,
+        bytes: options.replayBytes,
+        messageRate: options.messageRate,
+        byteRate: options.byteRate
+      },
       handlers: config,
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
@@ -95,7 +102,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
-        ackTimer: yield* ackTimer.make(options.ackDelay)
+        ackTimer: yield* ackTimer.make(options.ackDelay),
+        guard: guardTerms(options)
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
       yield* Effect.addFinalizer(() => core.drain)

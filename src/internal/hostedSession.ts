@@ -24,6 +24,7 @@ import type { Inbound } from "./inbox.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
 import { Ownership, storeRetry } from "./ownership.js"
+import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing, tombstone } from "./sessionEnd.js"
 import { type Request, SessionTopics } from "./sessionTopics.js"
@@ -32,6 +33,7 @@ import { type Request, SessionTopics } from "./sessionTopics.js"
 export interface Host<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
+  readonly guard: GuardTerms
   readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
@@ -111,6 +113,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       state: origin.state,
       ackTimer: host.ackTimer,
       hooks,
+      guard: new RateGuard(host.guard, origin.codec),
       marksReplay: true
     })
     this.driver.outbox.restore(origin.outbound)

@@ -19,7 +19,15 @@ const durations = [
   "drainSpread"
 ] as const
 const mayBeZero: ReadonlyArray<string> = ["stableAfter", "ackDelay", "drainTimeout", "drainSpread"]
-const counts = ["maxMessage", "replayMessages", "replayBytes", "highWaterMark", "maxSessions"] as const
+const counts = [
+  "maxMessage",
+  "replayMessages",
+  "replayBytes",
+  "highWaterMark",
+  "maxSessions",
+  "messageRate",
+  "byteRate"
+] as const
 
 interface Case {
   readonly option: keyof Options.Options
@@ -136,6 +144,16 @@ describe("Options.resolve refuses", () => {
       })
     )
   }
+
+  it.effect("a message rate that leaves no room for the heartbeats", () =>
+    Effect.gen(function* () {
+      const few = { heartbeatInterval: "1 second", readDeadline: "3 seconds" } as const
+      const error = yield* Effect.flip(Options.resolve({ ...few, messageRate: 39 }))
+      assert.deepInclude(error, { option: "messageRate", value: "39" })
+      assert.match(error.rule, /^at least 40, .*heartbeatInterval \(1000 ms\)/)
+      assert.strictEqual((yield* Options.resolve({ ...few, messageRate: 40 })).messageRate, 40)
+    })
+  )
 })
 
 describe("Options.resolve takes", () => {
@@ -160,7 +178,9 @@ describe("Options.resolve takes", () => {
         queueMessages: 1024,
         queueBytes: 1024 * 1024,
         maxSubscriptions: 100,
-        maxSessions: 100_000
+        maxSessions: 100_000,
+        messageRate: 10_000,
+        byteRate: 16_777_216
       })
       // What is given as undefined is not given.
       assert.strictEqual((yield* Options.resolve({ heartbeatInterval: undefined })).heartbeatInterval, 30_000)
