@@ -78,6 +78,8 @@ const showEvent = (event: ClientStatus.ClientEvent): string => {
       return `refused (${event.code}): ${event.reason}`
     case "GoingAway":
       return `the server goes away (${event.reason}), back in ${seconds(event.retryAfter)}`
+    case "TokenUnavailable":
+      return event.error.message
   }
 }
 

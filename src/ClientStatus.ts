@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Verdict } from "./CloseCode.js"
-import type { AttemptError, MessageInvalid } from "./ConnectionError.js"
+import type { AttemptError, MessageInvalid, TokenUnavailable } from "./ConnectionError.js"
 import type { ResetReason } from "./Protocol.js"
 
 /**
@@ -79,6 +79,8 @@ export type Status =
  * - `MessageInvalid`: a message of the server did not decode.
  * - `Refused`: the server refused message `seq` of this client.
  * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
+ * - `TokenUnavailable`: the server asked for a fresh token, and the token effect failed; it is tried again for as long as
+ *   the connection lives.
  *
  * @since 0.1.0
  * @category models
@@ -88,6 +90,7 @@ export type ClientEvent =
   | { readonly _tag: "MessageInvalid"; readonly error: MessageInvalid }
   | { readonly _tag: "Refused"; readonly code: string; readonly reason: string; readonly seq: number | undefined }
   | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
+  | { readonly _tag: "TokenUnavailable"; readonly error: TokenUnavailable }
 
 /**
  * A reason in words.

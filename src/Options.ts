@@ -38,6 +38,11 @@ export interface Options {
   readonly drainTimeout?: Duration.DurationInput | undefined
   /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
   readonly drainSpread?: Duration.DurationInput | undefined
+  /**
+   * Time before a principal's `expiresAt` at which the client is asked for a fresh token. A principal that has less left is
+   * renewed at once; one that was just renewed and has less left, at half of it, and never within a second. Default 30 seconds.
+   */
+  readonly refreshBefore?: Duration.DurationInput | undefined
   /** Largest application message. Default 1 MiB. */
   readonly maxMessage?: number | undefined
   /** Messages kept for retransmission in each direction. Default 1024. */
@@ -48,6 +53,15 @@ export interface Options {
   readonly highWaterMark?: number | undefined
   /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
   readonly maxSessions?: number | undefined
+  /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
+  readonly maxSessionsPerPrincipal?: number | undefined
+  /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections a gateway holds from one IP address; one more is answered HTTP 429. Everybody behind one proxy has the
+   * proxy's address. Default 10,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
 }
 
 /**
@@ -68,7 +82,8 @@ const durations = {
   resumeWindow: 120_000,
   ackDelay: 50,
   drainTimeout: 5_000,
-  drainSpread: 5_000
+  drainSpread: 5_000,
+  refreshBefore: 30_000
 } as const
 
 const counts = {
@@ -76,7 +91,10 @@ const counts = {
   replayMessages: 1024,
   replayBytes: 1024 * 1024,
   highWaterMark: 1024 * 1024,
-  maxSessions: 100_000
+  maxSessions: 100_000,
+  maxSessionsPerPrincipal: 10_000,
+  maxConnections: 100_000,
+  maxConnectionsPerAddress: 10_000
 } as const
 
 /**
@@ -185,11 +203,15 @@ export const config: Config.Config<Options> = Config.nested(
     ackDelay: duration("ACK_DELAY"),
     drainTimeout: duration("DRAIN_TIMEOUT"),
     drainSpread: duration("DRAIN_SPREAD"),
+    refreshBefore: duration("REFRESH_BEFORE"),
     maxMessage: integer("MAX_MESSAGE"),
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),
     highWaterMark: integer("HIGH_WATER_MARK"),
-    maxSessions: integer("MAX_SESSIONS")
+    maxSessions: integer("MAX_SESSIONS"),
+    maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
+    maxConnections: integer("MAX_CONNECTIONS"),
+    maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS")
   }),
   "HOLDFAST"
 ).pipe(

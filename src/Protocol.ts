@@ -221,10 +221,26 @@ export const Goaway = Schema.Struct({
 export type Goaway = typeof Goaway.Type
 
 /**
+ * The session ends `expires` milliseconds from now unless the client answers with a fresh `token`.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Authenticate = Schema.Struct({ type: Schema.Literal("authenticate"), expires: Millis })
+
+/**
+ * The fresh token that `authenticate` asked for.
+ *
+ * @since 0.1.0
+ * @category client to server
+ */
+export const Token = Schema.Struct({ type: Schema.Literal("token"), token: Schema.String })
+
+/**
  * @since 0.1.0
  * @category messages
  */
-export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye)
+export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye, Token)
 
 /**
  * @since 0.1.0
@@ -236,7 +252,7 @@ export type ClientMessage = typeof ClientMessage.Type
  * @since 0.1.0
  * @category messages
  */
-export const ServerMessage = Schema.Union(Welcome, Replayed, Data, Ack, Goaway, Refusal, Ping, Pong)
+export const ServerMessage = Schema.Union(Welcome, Replayed, Data, Ack, Goaway, Refusal, Ping, Pong, Authenticate)
 
 /**
  * @since 0.1.0

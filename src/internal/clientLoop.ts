@@ -25,6 +25,7 @@ import { bounded } from "./bounded.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
+import { TokenRefresh } from "./tokenRefresh.js"
 import * as watched from "./watched.js"
 
 export interface LoopOptions<R> {
@@ -67,6 +68,7 @@ export class ClientLoop<R> {
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** Why this end stops, once it does. */
   private stopping: EndReason | undefined
+  private readonly refresh: TokenRefresh | undefined
 
   private constructor(
     private readonly config: LoopOptions<R>,
@@ -93,6 +95,9 @@ export class ClientLoop<R> {
       hooks,
       marksReplay: false
     })
+    const failed = (error: TokenUnavailable) => this.events.publish({ _tag: "TokenUnavailable", error })
+    const { codec, token } = config
+    this.refresh = token === undefined ? undefined : new TokenRefresh(codec, this.asked(token), failed)
   }
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
@@ -231,6 +236,8 @@ export class ClientLoop<R> {
         return
       case "error":
         return this.refused(message)
+      case "authenticate":
+        return this.refresh?.asked(live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not for a client`)
     }

@@ -11,7 +11,7 @@ import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { type InvalidOption, type ListenFailed, SessionNotFound, UpgradeRefused } from "../ConnectionError.js"
 import { Credentials } from "../Credentials.js"
-import type { Gateway, GatewayOptions, Principal, Session } from "../GatewaySession.js"
+import type { Gateway, GatewayOptions, Hello, Principal, Session } from "../GatewaySession.js"
 import { type Incoming, Listener } from "../Listener.js"
 import * as Options from "../Options.js"
 import { SessionStore } from "../SessionStore.js"
@@ -19,9 +19,13 @@ import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission, type Caller } from "./admission.js"
 import { bounded, made } from "./bounded.js"
+import { addressOf, ConnectionLimits } from "./connectionLimits.js"
+import { disconnect } from "./disconnect.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
+import * as reauthentication from "./reauthentication.js"
+import { Revocations } from "./revocations.js"
 
 /** The options, all of whose effects may need the same services. */
 type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R>
@@ -30,6 +34,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
   private readonly connections = new Set<LiveConnection>()
+  private readonly limits: ConnectionLimits
+  private readonly revocations = new Revocations()
   private readonly admission: Admission<C, S, P, R>
   private draining = false
 
@@ -38,7 +44,10 @@ export class GatewayCore<C, S, P extends Principal, R> {
     private readonly options: Options.Resolved,
     address: string,
     credentials: Credentials["Type"],
-    host: Omit<Host<C, S, P, R>, "gateway" | "removed" | "limits" | "options" | "handlers" | "encode" | "decode">
+    private readonly host: Omit<
+      Host<C, S, P, R>,
+      "gateway" | "removed" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
+    >
   ) {
     const since = host.now()
     this.gateway = {
@@ -46,18 +55,22 @@ export class GatewayCore<C, S, P extends Principal, R> {
       stats: Effect.sync(() => ({ connections: this.connections.size, sessions: this.sessions.size, since })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
-      send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message))
+      send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message)),
+      disconnect: (target, reason = "disconnected") =>
+        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason)
     }
     const shared: Host<C, S, P, R> = {
       ...host,
       options,
       limits: { maxMessage: options.maxMessage, messages: options.replayMessages, bytes: options.replayBytes },
       handlers: config,
+      authenticate: (hello) => config.authenticate(hello),
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
-      removed: (id) => void this.sessions.delete(id)
+      removed: (id) => this.admission.removed(id)
     }
+    this.limits = new ConnectionLimits(options)
     this.admission = new Admission(shared, credentials, this.sessions)
   }
 
@@ -78,7 +91,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
       yield* Effect.addFinalizer(() => core.drain)
-      yield* listener.listen((incoming) => void fork(core.accept(incoming)))
+      yield* listener.listen((incoming) => core.arrived(incoming))
       return core
     })
   }
@@ -91,6 +104,14 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   // ---- a connection, from its upgrade to its end
+
+  /** Counts a connection for as long as its fiber lives, whatever becomes of either. */
+  private arrived(incoming: Incoming): void {
+    const address = addressOf(incoming.request)
+    const refusal = this.limits.enter(address)
+    if (refusal === undefined) this.host.fork(this.accept(incoming)).addObserver(this.limits.leave(address))
+    else this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
+  }
 
   private accept(incoming: Incoming): Effect.Effect<void, never, R> {
     const examined = Effect.catchAllDefect(
@@ -128,15 +149,29 @@ export class GatewayCore<C, S, P extends Principal, R> {
       yield* Effect.addFinalizer(() => Effect.sync(() => this.connections.delete(live)))
       const hello = yield* accept.hello(live, codec, this.options.helloTimeout)
       if (Option.isNone(hello)) return
-      const { token } = hello.value
-      const principal = yield* accept.authenticate(
-        live,
-        made(() => this.config.authenticate({ token, request: incoming.request })),
-        this.options.helloTimeout
+      const admitted = yield* this.revocations.during((watch) =>
+        this.greeted({ live, codec, hello: hello.value, watch }, incoming.request)
       )
-      if (Option.isNone(principal)) return
-      yield* this.admit({ live, codec, hello: hello.value, principal: principal.value })
-      return live
+      return admitted ? live : undefined
+    })
+  }
+
+  /** The client has said hello: whether it was authenticated, and so told what becomes of it. */
+  private greeted(
+    caller: Omit<Caller<P>, "principal" | "request">,
+    request: Hello["request"]
+  ): Effect.Effect<boolean, never, R> {
+    return Effect.gen(this, function* () {
+      const { hello, live } = caller
+      const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
+      const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)
+      if (Option.isNone(found)) return false
+      const principal = found.value
+      const expires = reauthentication.expiryOf(principal) !== undefined
+      if (reauthentication.hasExpired(principal, this.host.now())) {
+        live.close(CloseCode.NotAuthenticated, reauthentication.expired)
+      } else yield* this.admit({ ...caller, principal, request: expires ? request : undefined })
+      return true
     })
   }
 

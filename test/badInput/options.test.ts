@@ -16,10 +16,20 @@ const durations = [
   "stableAfter",
   "ackDelay",
   "drainTimeout",
-  "drainSpread"
+  "drainSpread",
+  "refreshBefore"
 ] as const
 const mayBeZero: ReadonlyArray<string> = ["stableAfter", "ackDelay", "drainTimeout", "drainSpread"]
-const counts = ["maxMessage", "replayMessages", "replayBytes", "highWaterMark", "maxSessions"] as const
+const counts = [
+  "maxMessage",
+  "replayMessages",
+  "replayBytes",
+  "highWaterMark",
+  "maxSessions",
+  "maxSessionsPerPrincipal",
+  "maxConnections",
+  "maxConnectionsPerAddress"
+] as const
 
 interface Case {
   readonly option: keyof Options.Options
@@ -153,11 +163,15 @@ describe("Options.resolve takes", () => {
         ackDelay: 50,
         drainTimeout: 5_000,
         drainSpread: 5_000,
+        refreshBefore: 30_000,
         maxMessage: 1_048_576,
         replayMessages: 1024,
         replayBytes: 1_048_576,
         highWaterMark: 1_048_576,
-        maxSessions: 100_000
+        maxSessions: 100_000,
+        maxSessionsPerPrincipal: 10_000,
+        maxConnections: 100_000,
+        maxConnectionsPerAddress: 10_000
       })
       // What is given as undefined is not given.
       assert.strictEqual((yield* Options.resolve({ heartbeatInterval: undefined })).heartbeatInterval, 30_000)
