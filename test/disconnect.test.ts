@@ -269,9 +269,19 @@ describe("gateway.disconnect while a hello is looked at", () => {
   it.scoped("a hello that is being authenticated gets no session, whatever the application finds", () =>
     Effect.gen(function* () {
       const gate = yield* Deferred.make<void>()
+      const memory = yield* SessionStore.makeMemory()
+      const created: Array<string> = []
+      const store: Store = {
+        ...memory,
+        create: (session) =>
+          Effect.zipRight(
+            Effect.sync(() => void created.push(session.principal)),
+            memory.create(session)
+          )
+      }
       const { gateway } = yield* makeGateway({
         authenticate: ({ token = "ann" }) => Effect.as(Deferred.await(gate), { id: token })
-      })
+      }).pipe(Effect.provideService(SessionStore.SessionStore, store))
       const peer = yield* greet()
       const bob = yield* greet({ token: "bob" })
       assert.strictEqual(yield* gateway.disconnect(ann, "banned"), 0)
@@ -279,6 +289,7 @@ describe("gateway.disconnect while a hello is looked at", () => {
       yield* settle
       assert.deepStrictEqual(peer.closed(), ended)
       assert.lengthOf(bob.said("welcome"), 1)
+      assert.deepStrictEqual(created, ["bob"])
       // It holds for the hellos of that time alone.
       yield* join()
     }).pipe(Effect.provide(World))

@@ -18,6 +18,7 @@ import { SessionStore } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission, type Caller } from "./admission.js"
+import { Arrival } from "./arrival.js"
 import { bounded, made } from "./bounded.js"
 import { addressOf, ConnectionLimits } from "./connectionLimits.js"
 import { disconnect } from "./disconnect.js"
@@ -109,13 +110,14 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private arrived(incoming: Incoming): void {
     const address = addressOf(incoming.request)
     const refusal = this.limits.enter(address)
-    if (refusal === undefined) this.host.fork(this.accept(incoming)).addObserver(this.limits.leave(address))
+    if (refusal === undefined)
+      this.host.fork(this.accept(new Arrival(incoming))).addObserver(this.limits.leave(address))
     else this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
   }
 
-  private accept(incoming: Incoming): Effect.Effect<void, never, R> {
+  private accept(arrival: Arrival): Effect.Effect<void, never, R> {
     const examined = Effect.catchAllDefect(
-      accept.examine(incoming.request, this.config, this.options.helloTimeout),
+      accept.examine(arrival.incoming.request, this.config, this.options.helloTimeout),
       (defect) =>
         Effect.zipRight(
           Effect.logError("holdfast: authorizeUpgrade died", defect),
@@ -123,26 +125,26 @@ export class GatewayCore<C, S, P extends Principal, R> {
         )
     )
     // An upgrade that is never answered would hold up the server's close.
-    const answered = Effect.onInterrupt(examined, () => incoming.refuse(503, "the gateway is shutting down"))
+    const answered = Effect.onInterrupt(examined, () => arrival.incoming.refuse(503, "the gateway is shutting down"))
     return Effect.matchEffect(answered, {
-      onFailure: ({ body, status }) => incoming.refuse(status, body),
+      onFailure: ({ body, status }) => arrival.incoming.refuse(status, body),
       onSuccess: (codec) =>
-        Effect.catchAllDefect(Effect.scoped(this.serve(incoming, codec)), (defect) =>
+        Effect.catchAllDefect(Effect.scoped(this.serve(arrival, codec)), (defect) =>
           Effect.logError("holdfast: a connection died", defect)
         )
     })
   }
 
-  private serve(incoming: Incoming, codec: Codec): Effect.Effect<void, never, R | Scope.Scope> {
-    // In two steps, so that a connection does not hold on to its upgrade request for its whole life.
-    return Effect.flatMap(this.welcome(incoming, codec), (live) =>
-      live === undefined ? Effect.void : Effect.asVoid(live.ended)
-    )
+  private serve(arrival: Arrival, codec: Codec): Effect.Effect<void, never, R | Scope.Scope> {
+    return Effect.flatMap(this.welcome(arrival, codec), (live) => {
+      arrival.forget()
+      return live === undefined ? Effect.void : Effect.asVoid(live.ended)
+    })
   }
 
-  private welcome(incoming: Incoming, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
+  private welcome(arrival: Arrival, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
     return Effect.gen(this, function* () {
-      const opened = yield* accept.open(incoming, codec, this.options)
+      const opened = yield* accept.open(arrival.incoming, codec, this.options)
       if (Option.isNone(opened)) return
       const live = opened.value
       this.connections.add(live)
@@ -150,7 +152,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const hello = yield* accept.hello(live, codec, this.options.helloTimeout)
       if (Option.isNone(hello)) return
       const admitted = yield* this.revocations.during((watch) =>
-        this.greeted({ live, codec, hello: hello.value, watch }, incoming.request)
+        this.greeted({ live, codec, hello: hello.value, watch }, arrival.incoming.request)
       )
       return admitted ? live : undefined
     })

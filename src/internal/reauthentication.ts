@@ -159,12 +159,9 @@ export class Reauthentication<P extends Principal, R> {
     if (principal.id !== this.session.principal.id) {
       return this.session.finish({ _tag: "NotAllowed", reason: "the token is another principal's" })
     }
-    if (hasExpired(principal, this.host.now())) {
-      return this.session.finish({ _tag: "NotAuthenticated", reason: expired })
-    }
     this.session.principal = principal
     const { refreshBefore } = this.host.options
-    // A client that has nothing better to bring must not be asked in a loop.
+    // One that has expired already ends the session at once. A client that has nothing better to bring must not be asked in a loop.
     this.watch((left) => (left > refreshBefore ? left - refreshBefore : Math.max(leastPause, Math.ceil(left / 2))))
   }
 }
