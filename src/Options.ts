@@ -39,6 +39,11 @@ export interface Options {
   readonly drainTimeout?: Duration.DurationInput | undefined
   /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
   readonly drainSpread?: Duration.DurationInput | undefined
+  /**
+   * Time before a principal's `expiresAt` at which the client is asked for a fresh token. A principal that has less left is
+   * renewed at once; one that was just renewed and has less left, at half of it, and never within a second. Default 30 seconds.
+   */
+  readonly refreshBefore?: Duration.DurationInput | undefined
   /** Largest application message. Default 1 MiB. */
   readonly maxMessage?: number | undefined
   /** Messages kept for retransmission in each direction. Default 1024. */
@@ -65,6 +70,15 @@ export interface Options {
   readonly messageRate?: number | undefined
   /** Bytes of them per second. Default 16 MiB. */
   readonly byteRate?: number | undefined
+  /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
+  readonly maxSessionsPerPrincipal?: number | undefined
+  /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections a gateway holds from one IP address (of IPv6: one /64); one more is answered HTTP 429. Everybody behind one proxy has the
+   * proxy's address. Default 10,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
 }
 
 /**
@@ -85,7 +99,8 @@ const durations = {
   resumeWindow: 120_000,
   ackDelay: 50,
   drainTimeout: 5_000,
-  drainSpread: 5_000
+  drainSpread: 5_000,
+  refreshBefore: 30_000
 } as const
 
 const counts = {
@@ -96,9 +111,12 @@ const counts = {
   queueMessages: 1024,
   queueBytes: 1024 * 1024,
   maxSubscriptions: 100,
-  maxSessions: 100_000,
   messageRate: 10_000,
-  byteRate: 16 * 1024 * 1024
+  byteRate: 16 * 1024 * 1024,
+  maxSessions: 100_000,
+  maxSessionsPerPrincipal: 10_000,
+  maxConnections: 100_000,
+  maxConnectionsPerAddress: 10_000
 } as const
 
 /**
@@ -188,6 +206,7 @@ export const config: Config.Config<Options> = Config.nested(
     ackDelay: duration("ACK_DELAY"),
     drainTimeout: duration("DRAIN_TIMEOUT"),
     drainSpread: duration("DRAIN_SPREAD"),
+    refreshBefore: duration("REFRESH_BEFORE"),
     maxMessage: integer("MAX_MESSAGE"),
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),
@@ -195,9 +214,12 @@ export const config: Config.Config<Options> = Config.nested(
     queueMessages: integer("QUEUE_MESSAGES"),
     queueBytes: integer("QUEUE_BYTES"),
     maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
-    maxSessions: integer("MAX_SESSIONS"),
     messageRate: integer("MESSAGE_RATE"),
-    byteRate: integer("BYTE_RATE")
+    byteRate: integer("BYTE_RATE"),
+    maxSessions: integer("MAX_SESSIONS"),
+    maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
+    maxConnections: integer("MAX_CONNECTIONS"),
+    maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS")
   }),
   "HOLDFAST"
 ).pipe(

@@ -28,6 +28,7 @@ import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
 import * as pacer from "./pacer.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
+import { TokenRefresh } from "./tokenRefresh.js"
 import * as watched from "./watched.js"
 
 export interface LoopOptions<R> {
@@ -72,6 +73,7 @@ export class ClientLoop<R> {
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** Why this end stops, once it does. */
   private stopping: EndReason | undefined
+  private readonly refresh: TokenRefresh | undefined
 
   private constructor(
     private readonly config: LoopOptions<R>,
@@ -113,6 +115,9 @@ export class ClientLoop<R> {
       refused: ({ code, reason, topic }) =>
         this.events.publish({ _tag: "Refused", code, reason: `${topic}: ${reason}`, seq: undefined })
     })
+    const failed = (error: TokenUnavailable) => this.events.publish({ _tag: "TokenUnavailable", error })
+    const { codec, token } = config
+    this.refresh = token === undefined ? undefined : new TokenRefresh(codec, this.asked(token), failed)
   }
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
@@ -260,6 +265,8 @@ export class ClientLoop<R> {
       case "published":
       case "invite":
         return this.topics.receive(message, size, live)
+      case "authenticate":
+        return this.refresh?.asked(live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not for a client`)
     }

@@ -10,8 +10,16 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import { type BrokerUnavailable, type MessageInvalid, SessionClosed, TopicRefused } from "../ConnectionError.js"
-import type { Gateway, Handlers, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
+import {
+  type BrokerUnavailable,
+  type MessageInvalid,
+  type NotAllowed,
+  type NotAuthenticated,
+  SessionClosed,
+  TopicRefused
+} from "../ConnectionError.js"
+import type { Gateway, Handlers, Hello, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
+import type { UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
@@ -25,6 +33,7 @@ import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
 import { Ownership, storeRetry } from "./ownership.js"
 import { type GuardTerms, RateGuard } from "./rateGuard.js"
+import { Reauthentication, unasked } from "./reauthentication.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing, tombstone } from "./sessionEnd.js"
 import { type Request, SessionTopics } from "./sessionTopics.js"
@@ -35,6 +44,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly limits: Protocol.Limits
   readonly guard: GuardTerms
   readonly handlers: Handlers<C, S, P, R, R, R, R>
+  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
@@ -76,7 +86,15 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
+  /** Whether it was this gateway that removed it from the store. */
+  private removed = false
+  /** While a connection acts for a principal that expires. */
+  private reauthentication: Reauthentication<P, R> | undefined
+  /** A connection is gone on which the client was asked for a token: the answer may come on the next one. */
+  private owesToken = false
   private draining = false
+  /** Its farewell has begun. */
+  private leaving = false
   private batch: ReadonlyArray<Inbound> = []
   /** What the store was told of the client's acknowledgements. */
   private storedAcked = 0
@@ -134,8 +152,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   start(): void {
     this.main = this.host.fork(this.run)
-    // Its first handlers have run by now, and may have ended it.
-    if (this.ended) this.main.unsafeInterruptAsFork(FiberId.none)
+    // Its first handlers have run by now, and may have ended it; a farewell that has begun would be cut off.
+    if (this.ended && !this.leaving) this.main.unsafeInterruptAsFork(FiberId.none)
   }
 
   // ---- for the application
@@ -326,6 +344,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** The last thing of a session: the application hears of it. */
   private readonly farewell: Effect.Effect<void, never, R> = Effect.suspend(() => {
+    this.leaving = true
     // Interrupted from outside: the gateway's scope closes, and forks nothing any more.
     const forgotten =
       this.forgetting === undefined ? this.forget(this.conclude({ _tag: "Shutdown" })) : Fiber.await(this.forgetting)
@@ -371,7 +390,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       const { generation } = this.ownership
       return over._tag === "Shutdown"
         ? store.detach(this.id, generation, options.resumeWindow)
-        : store.remove(this.id, generation, tombstone(over))
+        : Effect.map(store.remove(this.id, generation, tombstone(over)), () => {
+            this.removed = true
+          })
     })
     // A takeover that the store is answering comes first: what it attaches is removed with it.
     return this.ownership.exclusively(done).pipe(
@@ -432,6 +453,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return refused
   }
 
+  /** Watches over the principal's expiry for this connection; `request` is there if it has one. */
+  watchExpiry(live: LiveConnection, request: UpgradeRequest | undefined): void {
+    this.stopReauthentication()
+    if (request === undefined || this.driver.live !== live) return
+    this.reauthentication = new Reauthentication(this.host, this, live, request)
+    this.reauthentication.start()
+  }
+
   /** The connection that the store's newest generation was for is gone already. */
   abandoned(): void {
     if (this.driver.live === undefined && !this.ended) this.detached()
@@ -440,6 +469,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private detached(): void {
     if (this.ended) return
     this.topics?.detached()
+    this.stopReauthentication()
     this.stopExpiry()
     const { resumeWindow } = this.host.options
     const window = this.ownership.run((generation) => this.host.store.detach(this.id, generation, resumeWindow))
@@ -461,6 +491,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       case "unsubscribe":
       case "publish":
         return this.request(message, live, size)
+      case "token":
+        return this.answered(message.token, live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
     }
@@ -471,6 +503,18 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (topics !== undefined) return this.topicsOf(topics).receive(request, live, size)
     const { code, reason } = noTopics(request.topic)
     if (!live.isCongested) live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
+  }
+
+  private answered(token: string, live: LiveConnection): void {
+    const flaw = this.reauthentication === undefined ? unasked : this.reauthentication.answered(token)
+    if (flaw === undefined) return
+    if (this.owesToken) this.owesToken = false
+    else live.violate(CloseCode.ProtocolViolation, flaw)
+  }
+
+  private stopReauthentication(): void {
+    if (this.reauthentication?.stop() === true) this.owesToken = true
+    this.reauthentication = undefined
   }
 
   // ---- ends
@@ -484,9 +528,18 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.main?.unsafeInterruptAsFork(FiberId.none)
   }
 
+  /** Once it has ended: 1 when this gateway has removed it from the store, 0 when it was gone or cannot be. */
+  get removal(): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      const forgotten = this.forgetting === undefined ? Effect.void : Fiber.await(this.forgetting)
+      return Effect.map(forgotten, () => (this.removed ? 1 : 0))
+    })
+  }
+
   private conclude(end: SessionEnd): SessionEnd {
     this.over = end
     this.stopExpiry()
+    this.stopReauthentication()
     this.host.removed(this.id)
     const [code, reason] = closing(end)
     const live = this.driver.live

@@ -253,7 +253,7 @@ export class LiveConnection implements Receiver {
   }
 
   /** Runs a fiber whose failure is the reason of the connection's end. */
-  private supervise(effect: Supervised): void {
+  supervise(effect: Supervised): void {
     if (this.end !== undefined) return
     const watched = Effect.catchAll(effect, (end) => Effect.sync(() => this.finish(end)))
     const fiber = Runtime.runFork(this.runtime)(watched, { scope: this.scope })

@@ -16,7 +16,8 @@ const durations = [
   "stableAfter",
   "ackDelay",
   "drainTimeout",
-  "drainSpread"
+  "drainSpread",
+  "refreshBefore"
 ] as const
 const mayBeZero: ReadonlyArray<string> = ["stableAfter", "ackDelay", "drainTimeout", "drainSpread"]
 const counts = [
@@ -26,7 +27,13 @@ const counts = [
   "highWaterMark",
   "maxSessions",
   "messageRate",
-  "byteRate"
+  "byteRate",
+  "queueMessages",
+  "queueBytes",
+  "maxSubscriptions",
+  "maxSessionsPerPrincipal",
+  "maxConnections",
+  "maxConnectionsPerAddress"
 ] as const
 
 interface Case {
@@ -171,6 +178,7 @@ describe("Options.resolve takes", () => {
         ackDelay: 50,
         drainTimeout: 5_000,
         drainSpread: 5_000,
+        refreshBefore: 30_000,
         maxMessage: 1_048_576,
         replayMessages: 1024,
         replayBytes: 1_048_576,
@@ -178,9 +186,12 @@ describe("Options.resolve takes", () => {
         queueMessages: 1024,
         queueBytes: 1024 * 1024,
         maxSubscriptions: 100,
-        maxSessions: 100_000,
         messageRate: 10_000,
-        byteRate: 16_777_216
+        byteRate: 16_777_216,
+        maxSessions: 100_000,
+        maxSessionsPerPrincipal: 10_000,
+        maxConnections: 100_000,
+        maxConnectionsPerAddress: 10_000
       })
       // What is given as undefined is not given.
       assert.strictEqual((yield* Options.resolve({ heartbeatInterval: undefined })).heartbeatInterval, 30_000)
