@@ -27,8 +27,8 @@ const from = (...addresses: ReadonlyArray<string>) =>
       ...listener,
       listen: (handler) =>
         listener.listen((incoming) => {
-          const remoteAddress = addresses[Math.min(at++, addresses.length - 1)] ?? ""
-          handler({ ...incoming, request: { ...incoming.request, remoteAddress } })
+          const address = addresses[Math.min(at++, addresses.length - 1)] ?? ""
+          handler({ ...incoming, request: { ...incoming.request, address } })
         })
     }
   })
@@ -190,11 +190,11 @@ describe("maxConnectionsPerAddress", () => {
     }).pipe(Effect.provide(World))
   )
 
-  it.scoped("looks at the IP alone: IPv4 and IPv6, whatever the port", () =>
+  it.scoped("counts an IPv4 address, and the /64 of an IPv6 address, as one", () =>
     Effect.gen(function* () {
-      const addresses = ["10.0.0.1:1", "10.0.0.1:2", "10.0.0.2:1", "::1:5000", "::1:5001", "::2:5000"]
+      const addresses = ["10.0.0.1", "10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8:0:0:1:2:3:4", "2001:db8:0:1::1"]
       yield* makeGateway({ maxConnectionsPerAddress: 2 }).pipe(
-        from(...addresses, "10.0.0.1:3", "::1:5002", "10.0.0.2:2", "10.0.0.2:3")
+        from(...addresses, "10.0.0.1", "2001:db8::", "10.0.0.2", "10.0.0.2")
       )
       for (const _ of addresses) yield* dial
       assert.deepInclude(yield* Effect.flip(dial), crowded)
