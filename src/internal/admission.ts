@@ -247,7 +247,7 @@ export class Admission<C, S, P extends Principal, R> {
   ): Protocol.ResetReason | undefined {
     if (live.end !== undefined) return undefined // `abandoned` sees to it
     const { heartbeatInterval, readDeadline, resumeWindow } = this.host.options
-    const missed = session.refusalsFrom(peer.oldest)
+    const missed = session.loop.refusalsFrom(peer.oldest)
     const refused = session.attach(live, generation, peer, (processed) =>
       live.write(
         codec.encode({

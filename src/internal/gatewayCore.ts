@@ -3,6 +3,7 @@
  * and the drain.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -117,6 +118,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
+        farewells: new Set(),
         guard: guardTerms(options)
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
@@ -218,9 +220,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   // ---- the drain
 
+  private readonly farewells: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach([...this.host.farewells], Fiber.await, { concurrency: "unbounded", discard: true })
+  )
+
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     this.draining = true
-    const { drainSpread, drainTimeout } = this.options
+    const { closeTimeout, drainSpread, drainTimeout } = this.options
     const sessions = [...this.sessions.values()]
     const drained = Effect.forEach(
       sessions,
@@ -237,7 +243,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
           for (const session of this.sessions.values()) session.finish({ _tag: "Shutdown" })
           for (const live of this.connections) live.abandon(CloseCode.ServiceRestart, "the server restarts")
         })
-      )
+      ),
+      // What sessions that are over still have to do would be cut off by what follows.
+      Effect.zipRight(bounded(this.farewells, closeTimeout))
     )
   })
 }

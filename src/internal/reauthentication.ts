@@ -41,14 +41,14 @@ const sleepUntil = (at: number, now: () => number): Effect.Effect<void> =>
     return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.min(left, longest)), sleepUntil(at, now))
   })
 
-interface Host<P extends Principal, R> {
+export interface Host<P extends Principal, R> {
   readonly options: Resolved
   readonly now: () => number
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
 }
 
-interface Session<P extends Principal> {
+export interface Session<P extends Principal> {
   principal: P
   readonly codec: Codec
   readonly finish: (end: SessionEnd) => void

@@ -95,6 +95,11 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     this.options.pacing?.obey(limits)
   }
 
+  /** Says something besides, if there is a connection that takes it now. */
+  say(message: Protocol.Refusal): void {
+    if (this.live !== undefined && !this.live.isCongested) this.live.write(this.options.codec.encode(message))
+  }
+
   /** What the server allows. */
   get allowed(): Protocol.Limits {
     return this.limits
