@@ -28,7 +28,8 @@ class MemoryBroker {
   private readonly topics = new Map<string, Map<string, Membership>>()
   /** The topics of each member. */
   private readonly sessions = new Map<string, Set<string>>()
-  private keys = 0
+  /** All keys, the oldest first. */
+  private readonly keys = new Set<{ readonly log: TopicLog; readonly key: string; readonly at: number }>()
   private made = 0
 
   constructor(
@@ -49,8 +50,8 @@ class MemoryBroker {
 
   private makeRoom(): void {
     if (this.logs.size < this.bounds.maxTopics) return
+    this.forgetKeys()
     for (const [topic, log] of [...this.logs.entries()].slice(0, 100)) {
-      this.forgetKeys(log)
       this.logs.delete(topic)
       if (log.isIdle) return
       // In use: it goes to the end of the row.
@@ -58,8 +59,14 @@ class MemoryBroker {
     }
   }
 
-  private forgetKeys(log: TopicLog): void {
-    this.keys -= log.forgetKeys(this.now() - this.bounds.keyWindow)
+  /** Forgets the keys that are too old. */
+  private forgetKeys(): void {
+    const before = this.now() - this.bounds.keyWindow
+    for (const remembered of this.keys) {
+      if (remembered.at > before) return
+      this.keys.delete(remembered)
+      remembered.log.forget(remembered.key)
+    }
   }
 
   publish(
@@ -71,19 +78,19 @@ class MemoryBroker {
     const log = this.log(topic)
     const at = this.now()
     if (key === undefined) return Effect.succeed(log.append(payload, at, retention))
-    this.forgetKeys(log)
+    this.forgetKeys()
     const before = log.recall(key)
     const print = fingerprint(payload)
     if (before !== undefined) {
       return before.print === print ? Effect.succeed(before.position) : Effect.fail(new KeyReused({ topic, key }))
     }
-    if (this.keys >= this.bounds.maxKeys) {
-      const cause = new Error(`${this.keys} keys are remembered already: raise maxKeys, or publish without keys`)
+    if (this.keys.size >= this.bounds.maxKeys) {
+      const cause = new Error(`${this.keys.size} keys are remembered already: raise maxKeys, or publish without keys`)
       return Effect.fail(new BrokerUnavailable({ cause }))
     }
-    this.keys++
+    this.keys.add({ log, key, at })
     const position = log.append(payload, at, retention)
-    log.remember(key, { position, print, at })
+    log.remember(key, { position, print })
     return Effect.succeed(position)
   }
 
@@ -133,8 +140,8 @@ class MemoryBroker {
 
   expire(): void {
     const now = this.now()
+    this.forgetKeys()
     for (const log of this.logs.values()) {
-      this.forgetKeys(log)
       log.trim(now)
       log.compact()
     }

@@ -6,7 +6,6 @@ interface Remembered {
   readonly position: Position
   /** Of the payload. */
   readonly print: string
-  readonly at: number
 }
 
 export const defaultRetention: Retention = { messages: 1000, bytes: 16 * 1024 * 1024, age: 300_000 }
@@ -54,15 +53,8 @@ export class TopicLog {
     this.keys.set(key, remembered)
   }
 
-  /** Forgets the keys of before; how many. */
-  forgetKeys(before: number): number {
-    let forgotten = 0
-    for (const [key, { at }] of this.keys) {
-      if (at > before) break
-      this.keys.delete(key)
-      forgotten++
-    }
-    return forgotten
+  forget(key: string): void {
+    this.keys.delete(key)
   }
 
   after(since: Position | undefined, limit: number, now: number): History {
