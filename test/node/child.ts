@@ -57,7 +57,7 @@ export const start = (
   })
 
 /** In the child: what it can be asked, for as long as the parent lives. */
-export const answer = (answers: Readonly<Record<string, (about: never) => Effect.Effect<unknown>>>): void => {
+export const answer = (answers: Readonly<Record<string, (about: never) => Effect.Effect<unknown, unknown>>>): void => {
   process.on("message", ({ about, id, question }: Question) => {
     const found = answers[question] ?? (() => Effect.dieMessage("no such question"))
     Effect.runCallback(
