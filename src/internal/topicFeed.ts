@@ -84,14 +84,16 @@ export class TopicFeed implements Listener {
       Effect.flatMap(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) =>
         restore(Scope.extend(broker.subscribe(this.topic, this), scope)).pipe(
           Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
-          Effect.map((position) => {
-            this.isOpen = true
-            // What was published meanwhile has been heard already.
-            if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
-          })
+          Effect.map((position) => this.opened(position))
         )
       )
     )
+  }
+
+  private opened(position: Position): void {
+    this.isOpen = true
+    // What was published meanwhile has been heard already.
+    if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
   }
 
   get close(): Effect.Effect<void> {
