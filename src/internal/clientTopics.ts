@@ -60,7 +60,7 @@ export class ClientTopics {
       known.isClaimed = true
       return known
     }
-    if (known !== undefined) this.release(known)
+    if (known !== undefined) this.supersede(known)
     const subscription = this.add(topic, since)
     subscription.isClaimed = true
     return subscription
@@ -74,7 +74,19 @@ export class ClientTopics {
     subscription.end(undefined)
     // Where the server has refused it there is nothing to unsubscribe from.
     if (state._tag !== "Over") this.unsubscribe(topic)
-    else if (state.failure?._tag === "PositionLost") this.unsubscribe(topic)
+    else if (state.failure?._tag === "PositionLost") {
+      // Whoever was told goes on from another position: the session is a member all the while.
+      if (subscription.isFailureTaken) this.pause(topic)
+      else this.unsubscribe(topic)
+    }
+  }
+
+  /** Another one goes on in its place, from elsewhere. */
+  private supersede(subscription: TopicSubscription): void {
+    const { state, topic } = subscription
+    this.subscriptions.delete(topic)
+    subscription.end(undefined)
+    if (state._tag === "Active" || state._tag === "Asked") this.pause(topic)
   }
 
   publish(topic: string, key: string, body: unknown): Effect.Effect<Protocol.Position, Fate> {
@@ -87,7 +99,7 @@ export class ClientTopics {
 
   private add(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription {
     const subscription: TopicSubscription = new TopicSubscription(topic, since, this.options.bounds, {
-      pause: () => this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true }),
+      pause: () => this.pause(topic),
       ask: () => this.ask(subscription)
     })
     if (this.isOver) {
@@ -105,6 +117,16 @@ export class ClientTopics {
     const id = this.nextId++
     subscription.state = { _tag: "Asked", id }
     this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) })
+  }
+
+  private pause(topic: string): void {
+    this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true })
+  }
+
+  /** Has a paused one be a member where the session is now, and bring nothing. */
+  private remain(topic: string): void {
+    this.say({ type: "subscribe", id: this.nextId++, topic })
+    this.pause(topic)
   }
 
   private unsubscribe(topic: string): void {
@@ -127,9 +149,14 @@ export class ClientTopics {
     this.live = live
     // A new session is subscribed to nothing.
     if (!resumed) this.leaving.clear()
-    for (const topic of [...this.leaving.keys()]) this.unsubscribe(topic)
+    for (const topic of [...this.leaving.keys()]) {
+      // What was taken up again meanwhile goes on.
+      if (this.subscriptions.has(topic)) this.leaving.delete(topic)
+      else this.unsubscribe(topic)
+    }
     for (const subscription of this.subscriptions.values()) {
-      if (subscription.state._tag !== "Paused") this.ask(subscription)
+      if (subscription.state._tag === "Paused") this.remain(subscription.topic)
+      else this.ask(subscription)
     }
     this.publisher.attached(live, keyWindow)
   }

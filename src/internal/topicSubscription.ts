@@ -43,6 +43,8 @@ export class TopicSubscription {
   state: State = { _tag: "Idle" }
   /** Whether a consumer has it; the server may have wished it before one did. */
   isClaimed = false
+  /** Whether the consumer was told why it has failed. */
+  isFailureTaken = false
   readonly counts = { received: 0, suppressed: 0, skipped: 0 }
   private policy: Protocol.Policy = "disconnect"
   private items: Array<Item> = []
@@ -172,7 +174,10 @@ export class TopicSubscription {
       }
       return Effect.succeed(items)
     }
-    if (this.state._tag === "Over") return Effect.fail(Option.fromNullable(this.state.failure))
+    if (this.state._tag === "Over") {
+      this.isFailureTaken = true
+      return Effect.fail(Option.fromNullable(this.state.failure))
+    }
     return Effect.zipRight(this.arrival, this.take)
   })
 
