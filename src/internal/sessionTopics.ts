@@ -10,8 +10,8 @@ import { byteLength, type Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type * as Protocol from "../Protocol.js"
-import * as Topic from "../Topic.js"
 import type { Caller } from "../TopicRule.js"
+import { Attendance } from "./attendance.js"
 import { made } from "./bounded.js"
 import { type GatewayTopics, type Known, patiently } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -37,6 +37,12 @@ interface Membership<P extends Principal, R> {
   active: Active | undefined
 }
 
+/** A `subscribe` that is being answered, and why it must not be granted, once the server has said so. */
+interface Subscribing<P extends Principal, R> {
+  readonly known: Known<P, R>
+  expelled: string | undefined
+}
+
 interface Active {
   readonly feed: TopicFeed
   readonly subscriber: subscriber.Subscriber
@@ -44,7 +50,9 @@ interface Active {
 }
 
 export class SessionTopics<P extends Principal, R> {
+  readonly attendance: Attendance
   private readonly memberships = new Map<string, Membership<P, R>>()
+  private subscribing: Subscribing<P, R> | undefined
   private outflow: Outflow | undefined
   private requests: Array<{ readonly request: Request; readonly size: number }> = []
   private requestBytes = 0
@@ -55,7 +63,10 @@ export class SessionTopics<P extends Principal, R> {
   constructor(
     private readonly topics: GatewayTopics<P, R>,
     private readonly session: Subscribed<P, R>
-  ) {}
+  ) {
+    const member = () => ({ session: session.id, principal: session.principal.id })
+    this.attendance = new Attendance(topics.broker, member, (effect) => session.fork(effect))
+  }
 
   get names(): ReadonlyArray<string> {
     return [...this.memberships.keys()]
@@ -206,12 +217,31 @@ export class SessionTopics<P extends Principal, R> {
     known: Known<P, R>,
     outflow: Outflow
   ): Effect.Effect<void, TopicRefused, R> {
+    return Effect.suspend(() => {
+      if (this.memberships.get(known.name)?.active !== undefined) {
+        return Effect.fail(refusal(request, "already-subscribed", "this connection is subscribed to it"))
+      }
+      this.subscribing = { known, expelled: undefined }
+      return this.grant(request, known, outflow).pipe(
+        // Whoever is refused is no member, wherever it has become one.
+        Effect.tapErrorCause(() => this.drop(known)),
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.subscribing = undefined
+          })
+        )
+      )
+    })
+  }
+
+  private grant(
+    request: Protocol.Subscribe,
+    known: Known<P, R>,
+    outflow: Outflow
+  ): Effect.Effect<void, TopicRefused, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
       const before = this.memberships.get(topic)
-      if (before?.active !== undefined) {
-        return yield* refusal(request, "already-subscribed", "this connection is subscribed to it")
-      }
       const { maxSubscriptions } = this.topics.options
       if (before === undefined && this.memberships.size >= maxSubscriptions) {
         const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
@@ -219,9 +249,7 @@ export class SessionTopics<P extends Principal, R> {
       }
       if (before?.invited === undefined) {
         yield* made(() => known.matched.maySubscribe(this.caller)).pipe(
-          Effect.catchTag("NotAllowed", ({ reason }) =>
-            Effect.zipRight(this.forget(topic), Effect.fail(refusal(request, "not-allowed", reason)))
-          )
+          Effect.catchTag("NotAllowed", ({ reason }) => Effect.fail(refusal(request, "not-allowed", reason)))
         )
       }
       const { feeds } = this.topics
@@ -237,23 +265,21 @@ export class SessionTopics<P extends Principal, R> {
 
   /** Whether the connection is still there to be subscribed. */
   private begin(
-    { id, since, topic }: Protocol.Subscribe,
+    request: Protocol.Subscribe,
     known: Known<P, R>,
     feed: TopicFeed,
     outflow: Outflow
-  ): Effect.Effect<boolean> {
+  ): Effect.Effect<boolean, TopicRefused> {
     return Effect.gen(this, function* () {
-      if (known.hasMembers) {
-        const member = { session: this.session.id, principal: this.session.principal.id }
-        yield* patiently(this.topics.broker.join(topic, Topic.presenceOf(topic), member))
-      }
+      const { id, since, topic } = request
+      if (known.hasMembers) yield* this.attendance.join(topic)
       const { members, ...start } = yield* patiently(this.start(known, since))
-      if (outflow !== this.outflow) {
-        if (known.hasMembers && !this.memberships.has(topic)) yield* this.leave(topic)
-        return false
-      }
+      const expelled = this.subscribing?.expelled
+      if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
+      // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
+      if (outflow !== this.outflow) return false
       outflow.say({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
       this.activate(membership, feed, outflow, start)
       return true
@@ -304,11 +330,13 @@ export class SessionTopics<P extends Principal, R> {
     const { id, pause, topic } = request
     const membership = this.memberships.get(topic)
     if (membership === undefined) {
-      const refused = Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
       // On another gateway it may have been a member.
-      return known.hasMembers ? Effect.zipRight(this.leave(topic), refused) : refused
+      return Effect.zipRight(
+        this.drop(known),
+        Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
+      )
     }
-    const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.forget(topic)
+    const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.drop(known)
     return Effect.map(left, () => outflow.say({ type: "unsubscribed", id, topic }))
   }
 
@@ -352,27 +380,26 @@ export class SessionTopics<P extends Principal, R> {
     if (membership.active === undefined) this.outflow?.say({ type: "invite", topic, since })
   }
 
-  /** Ends a subscription, and tells the client why. */
+  /** Ends a subscription, or one that is being made, and tells the client why. */
   expel(topic: string, reason: string): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.memberships.has(topic)) return Effect.void
-      this.outflow?.say({ type: "unsubscribed", topic, reason })
-      return this.forget(topic)
-    })
-  }
-
-  private forget(topic: string): Effect.Effect<void> {
-    return Effect.suspend(() => {
       const membership = this.memberships.get(topic)
-      if (membership === undefined) return Effect.void
-      this.memberships.delete(topic)
-      this.deactivate(membership)
-      return membership.known.hasMembers ? this.leave(topic) : Effect.void
+      const subscribing = this.subscribing?.known.name === topic ? this.subscribing : undefined
+      if (subscribing !== undefined) subscribing.expelled ??= reason
+      if (membership !== undefined) this.outflow?.say({ type: "unsubscribed", topic, reason })
+      const known = membership?.known ?? subscribing?.known
+      return known === undefined ? Effect.void : this.drop(known)
     })
   }
 
-  private leave(topic: string): Effect.Effect<void> {
-    return patiently(this.topics.broker.leave(this.session.id, { topic, after: 0 }))
+  private drop(known: Known<P, R>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { name, hasMembers } = known
+      const membership = this.memberships.get(name)
+      if (membership !== undefined) this.deactivate(membership)
+      this.memberships.delete(name)
+      return hasMembers ? this.attendance.leave(name) : Effect.void
+    })
   }
 }
 
