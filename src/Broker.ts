@@ -121,7 +121,8 @@ export class Broker extends Context.Tag("holdfast/Broker")<
     readonly join: (topic: string, presence: string, member: Member) => Effect.Effect<void, BrokerUnavailable>
     /**
      * Ends a session's membership of a topic, or of all; `after` so many
-     * milliseconds, if it has not joined again by then.
+     * milliseconds, if it has not joined again by then. A gateway asks for the
+     * joins and leaves of a session one after the other.
      */
     readonly leave: (
       session: string,

@@ -122,9 +122,10 @@ export interface Client<ClientMessage, ServerMessage> {
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
   /**
    * The publications of a topic, through all reconnects, each once and in order: from `since` on, or from now. The position of
-   * each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`; where the
-   * topic's policy lets publications be skipped, `skipped` says how many were before this one. It is
-   * subscribed to while the stream runs, by one stream of this client at a time, and completes when the client has ended.
+   * each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`, and the session
+   * stays a member of the topic, for the stream that goes on from another position; where the topic's policy lets publications
+   * be skipped, `skipped` says how many were before this one. It is subscribed to while the stream runs, by one stream of this
+   * client at a time, and completes when the client has ended.
    */
   readonly subscribe: <A>(
     topic: Ref<A>,

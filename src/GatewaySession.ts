@@ -70,7 +70,7 @@ export interface Hello {
  * - `HandlerFailed`: a handler failed or died; the client is told 4410.
  * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.
  * - `Incomplete`: its client came back without what was needed to go on.
- * - `MovedAway`: another gateway has resumed it.
+ * - `MovedAway`: another gateway has resumed it, or ended it.
  * - `Shutdown`: this gateway shuts down; another one on the same store may resume it.
  *
  * @since 0.1.0
