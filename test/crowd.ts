@@ -160,16 +160,23 @@ export interface CrowdOptions extends Options.Options {
   readonly broker?: Broker.MemoryOptions | undefined
   readonly history?: Parameters<typeof Gateway.topic>[1]["history"]
   readonly policy?: Parameters<typeof Gateway.topic>[1]["policy"]
+  /** Milliseconds that the store takes to note that a connection is gone. Default 0. */
+  readonly storeDelay?: number | undefined
   /** Default 1. */
   readonly gateways?: number | undefined
 }
 
 export const crowd = (options: CrowdOptions = {}) =>
   Effect.gen(function* () {
-    const { broker, codec, gateways = 1, history, policy, ...common } = options
+    const { broker, codec, gateways = 1, history, policy, storeDelay = 0, ...common } = options
     const memory = yield* Broker.makeMemory(broker)
     const wire = behindWire(memory)
-    const store = yield* SessionStore.makeMemory()
+    const inMemory = yield* SessionStore.makeMemory()
+    const store: typeof inMemory = {
+      ...inMemory,
+      detach: (...args) =>
+        storeDelay === 0 ? inMemory.detach(...args) : Effect.delay(inMemory.detach(...args), storeDelay)
+    }
     const credentials = MemoryNetwork.credentials()
     /** Who may not subscribe any more. */
     const banned = new Set<string>()
@@ -190,7 +197,8 @@ export const crowd = (options: CrowdOptions = {}) =>
         ...common,
         messages: Messages.json,
         authenticate: ({ token }) => Effect.succeed({ id: token ?? "nobody" }),
-        onMessage: (message) => (message === "fail" ? Effect.fail("told to") : Effect.void),
+        onMessage: (message) =>
+          message === "fail" ? Effect.fail("told to") : message === "hang" ? Effect.never : Effect.void,
         onClose: (session, { _tag }) => Effect.sync(() => void closed.push(`${session.principal.id} ${_tag}`)),
         topics: [
           Gateway.topic(Topic.make("rooms/:room", Schema.Unknown), {

@@ -377,6 +377,18 @@ describe("A watcher", () => {
     )
   }
 
+  it.scoped("whose position is not kept is answered with who is there, at once", () =>
+    Effect.gen(function* () {
+      const { dialer, gateway } = yield* annAndWatcher()
+      const { peer } = yield* Effect.provideService(join({ token: "bob" }), Dialer.Dialer, dialer)
+      const since = { epoch: "another", offset: 1 }
+      yield* peer.say({ type: "subscribe", id: 1, topic: `${lobby.name}#presence`, since })
+      const members = yield* gateway.members(lobby)
+      assert.lengthOf(members, 1)
+      assert.deepInclude(peer.said("subscribed")[0], { id: 1, recovered: false, reason: "epoch", members })
+    })
+  )
+
   it.scoped("of a log that was given up for others is told who is there", () =>
     Effect.gen(function* () {
       const { memory, seen, watcher, person } = yield* annAndWatcher({ broker: { maxTopics: 4 } })

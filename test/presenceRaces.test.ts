@@ -360,4 +360,27 @@ describe("While the broker is unavailable", () => {
       assert.isFalse(yield* isRunning(closing))
     })
   )
+
+  it.scoped(
+    "and the store slow, a gateway that shuts down has its sessions leave within closeTimeout, handlers that hang or not",
+    () =>
+      Effect.gen(function* () {
+        const { close, expire, members, memory, person, wire } = yield* crowd({ drainTimeout: 1000, storeDelay: 100 })
+        const ann = yield* person("ann")
+        yield* ann.read()
+        assert.deepStrictEqual(yield* members(), ["ann"])
+        yield* ann.client.send("hang")
+        yield* settle
+        const closing = yield* Effect.fork(close)
+        yield* wire.down(true)
+        yield* TestClock.adjust(2000)
+        assert.isTrue(yield* isRunning(closing))
+        yield* wire.down(false)
+        yield* TestClock.adjust(2000)
+        assert.isFalse(yield* isRunning(closing))
+        yield* TestClock.adjust(window)
+        yield* expire
+        assert.deepStrictEqual((yield* memory.members(lobby.name, `${lobby.name}#presence`)).members, [])
+      })
+  )
 })
