@@ -78,6 +78,8 @@ const showEvent = (event: ClientStatus.ClientEvent): string => {
       return `the server has subscribed this client to ${event.topic}`
     case "GoingAway":
       return `the server goes away (${event.reason}), back in ${seconds(event.retryAfter)}`
+    case "TokenUnavailable":
+      return event.error.message
   }
 }
 

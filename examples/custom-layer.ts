@@ -32,6 +32,7 @@ const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof
     acknowledge: (id, generation, progress) => watch("acknowledge", store.acknowledge(id, generation, progress)),
     detach: (id, generation, window) => watch("detach", store.detach(id, generation, window)),
     remove: (id, generation, tombstone) => watch("remove", store.remove(id, generation, tombstone)),
+    revoke: (target, tombstone) => watch("revoke", store.revoke(target, tombstone)),
     expire: watch("expire", store.expire),
     size: watch("size", store.size)
   }

@@ -51,7 +51,10 @@ export interface ClientOptions<
   /** `ws:` or `wss:`; an effect is run for each attempt. */
   readonly url: string | Effect.Effect<string, unknown, RUrl>
   readonly messages: Messages<ClientMessage, ServerMessage>
-  /** The hello's token, asked for at each attempt; when it fails, the attempt has failed. */
+  /**
+   * The hello's token, asked for at each attempt; when it fails, the attempt has failed. Asked for again whenever the server
+   * wants a fresh one; when it fails then, it is tried again after 1 s, doubling, at most 30 s.
+   */
   readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
   /** Extra headers of the upgrade request; not possible in a browser. */
   readonly headers?: Readonly<Record<string, string>> | undefined

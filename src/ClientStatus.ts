@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import type { Verdict } from "./CloseCode.js"
-import type { AttemptError, MessageInvalid } from "./ConnectionError.js"
+import type { AttemptError, MessageInvalid, TokenUnavailable } from "./ConnectionError.js"
 import type { ResetReason } from "./Protocol.js"
 
 /**
@@ -80,6 +80,8 @@ export type Status =
  * - `Refused`: the server refused message `seq` of this client.
  * - `Invited`: the server has subscribed this client to a topic; `client.subscribe` reads it.
  * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
+ * - `TokenUnavailable`: the server asked for a fresh token, and the token effect failed; it is tried again for as long as
+ *   the connection lives.
  *
  * @since 0.1.0
  * @category models
@@ -90,6 +92,7 @@ export type ClientEvent =
   | { readonly _tag: "Refused"; readonly code: string; readonly reason: string; readonly seq: number | undefined }
   | { readonly _tag: "Invited"; readonly topic: string }
   | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
+  | { readonly _tag: "TokenUnavailable"; readonly error: TokenUnavailable }
 
 /**
  * A reason in words.

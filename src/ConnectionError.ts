@@ -182,14 +182,14 @@ export class WelcomeTimeout extends Data.TaggedError("WelcomeTimeout")<{ readonl
 }
 
 /**
- * The application's token effect failed; the client tries again later.
+ * The application's token effect, or that of the URL, failed; the client tries again later.
  *
  * @since 0.1.0
  * @category dial
  */
 export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{ readonly cause: unknown }> {
   override get message(): string {
-    return `no token for the hello: ${describe(this.cause)}`
+    return `no token for the server: ${describe(this.cause)}`
   }
 }
 

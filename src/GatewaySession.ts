@@ -18,6 +18,7 @@ import type {
   PositionLost,
   SessionClosed,
   SessionNotFound,
+  StoreUnavailable,
   TopicRefused,
   UpgradeRefused
 } from "./ConnectionError.js"
@@ -25,6 +26,7 @@ import type { UpgradeRequest } from "./Listener.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import type * as Options from "./Options.js"
 import type { Member, Position } from "./Protocol.js"
+import type { Target } from "./SessionStore.js"
 import type { Ref } from "./Topic.js"
 import type { TopicRule } from "./TopicRule.js"
 
@@ -37,6 +39,13 @@ import type { TopicRule } from "./TopicRule.js"
  */
 export interface Principal {
   readonly id: string
+  /**
+   * Until when this holds, in milliseconds since the epoch; without it, as long as the session does. A connected client
+   * is asked for a fresh token `refreshBefore` then, which `authenticate` looks at again; a session whose client is
+   * connected then and has brought none ends with `NotAuthenticated`. One whose client is away does not: coming back, the
+   * client is authenticated anyway.
+   */
+  readonly expiresAt?: number | undefined
 }
 
 /**
@@ -55,7 +64,9 @@ export interface Hello {
  *
  * - `Bye`: the client ended it.
  * - `Expired`: it was not resumed within its window.
- * - `Ended`: this server ended it, by `session.end`.
+ * - `Ended`: this server ended it, by `session.end` or `gateway.disconnect`.
+ * - `NotAuthenticated`: its authentication expired, or was not renewed; the client is told 4401.
+ * - `NotAllowed`: its authentication was renewed to a refusal, or to another principal; the client is told 4403.
  * - `HandlerFailed`: a handler failed or died; the client is told 4410.
  * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.
  * - `Incomplete`: its client came back without what was needed to go on.
@@ -69,6 +80,8 @@ export type SessionEnd =
   | { readonly _tag: "Bye" }
   | { readonly _tag: "Expired" }
   | { readonly _tag: "Ended"; readonly reason: string }
+  | { readonly _tag: "NotAuthenticated"; readonly reason: string }
+  | { readonly _tag: "NotAllowed"; readonly reason: string }
   | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
   | { readonly _tag: "Overflow" }
   | { readonly _tag: "Incomplete" }
@@ -201,6 +214,15 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
     id: string,
     message: ServerMessage
   ) => Effect.Effect<void, SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge>
+  /**
+   * Ends a session, or all of a principal: those that live here at once, those that only the store knows, and those
+   * whose hello is being looked at. Clients are told 4410 with this reason, now or when they come back. Tells how many
+   * sessions were ended.
+   *
+   * A session that lives on another gateway ends when that gateway next has the store note something of it. When the
+   * store fails, those that live here have ended all the same, and the rest has not: call again.
+   */
+  readonly disconnect: (target: Target, reason?: string) => Effect.Effect<number, StoreUnavailable>
 }
 
 /**
@@ -265,6 +287,9 @@ export interface GatewayOptions<
   readonly origins?: ReadonlyArray<string> | undefined
   /** Looks at the upgrade request before it is accepted: its headers, cookies, address; bounded by `helloTimeout`. Default: accept. */
   readonly authorizeUpgrade?: ((request: UpgradeRequest) => Effect.Effect<void, UpgradeRefused, RUpgrade>) | undefined
-  /** Tells who asks, at each hello, those that resume included; bounded by `helloTimeout`. */
+  /**
+   * Tells who asks, at each hello, those that resume included, and with each fresh token of a principal that expires;
+   * bounded by `helloTimeout`. A refusal of a fresh token ends the session.
+   */
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, RAuthenticate>
 }

@@ -39,6 +39,11 @@ export interface Options {
   readonly drainTimeout?: Duration.DurationInput | undefined
   /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
   readonly drainSpread?: Duration.DurationInput | undefined
+  /**
+   * Time before a principal's `expiresAt` at which the client is asked for a fresh token. A principal that has less left is
+   * renewed at once; one that was just renewed and has less left, at half of it, and never within a second. Default 30 seconds.
+   */
+  readonly refreshBefore?: Duration.DurationInput | undefined
   /** Largest application message. Default 1 MiB. */
   readonly maxMessage?: number | undefined
   /** Messages kept for retransmission in each direction. Default 1024. */
@@ -58,6 +63,22 @@ export interface Options {
   readonly maxSubscriptions?: number | undefined
   /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
   readonly maxSessions?: number | undefined
+  /**
+   * Messages per second that a gateway takes from a client, beside those in flight when the network stalls; more are
+   * answered 4429. Heartbeats count too: at least 40 for each. Default 10,000.
+   */
+  readonly messageRate?: number | undefined
+  /** Bytes of them per second. Default 16 MiB. */
+  readonly byteRate?: number | undefined
+  /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
+  readonly maxSessionsPerPrincipal?: number | undefined
+  /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections a gateway holds from one IP address (of IPv6: one /64); one more is answered HTTP 429. Everybody behind one proxy has the
+   * proxy's address. Default 10,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
 }
 
 /**
@@ -78,7 +99,8 @@ const durations = {
   resumeWindow: 120_000,
   ackDelay: 50,
   drainTimeout: 5_000,
-  drainSpread: 5_000
+  drainSpread: 5_000,
+  refreshBefore: 30_000
 } as const
 
 const counts = {
@@ -89,7 +111,12 @@ const counts = {
   queueMessages: 1024,
   queueBytes: 1024 * 1024,
   maxSubscriptions: 100,
-  maxSessions: 100_000
+  messageRate: 10_000,
+  byteRate: 16 * 1024 * 1024,
+  maxSessions: 100_000,
+  maxSessionsPerPrincipal: 10_000,
+  maxConnections: 100_000,
+  maxConnectionsPerAddress: 10_000
 } as const
 
 /**
@@ -129,6 +156,14 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
         option: "readDeadline",
         value: `${out.readDeadline} ms`,
         rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
+      })
+    }
+    const leastRate = Math.ceil(40_000 / out.heartbeatInterval)
+    if (out.messageRate < leastRate) {
+      return yield* new InvalidOption({
+        option: "messageRate",
+        value: String(out.messageRate),
+        rule: `at least ${leastRate}, which is 40 for each heartbeatInterval (${out.heartbeatInterval} ms), or a client that may send so much is closed for its heartbeats`
       })
     }
     return out
@@ -171,6 +206,7 @@ export const config: Config.Config<Options> = Config.nested(
     ackDelay: duration("ACK_DELAY"),
     drainTimeout: duration("DRAIN_TIMEOUT"),
     drainSpread: duration("DRAIN_SPREAD"),
+    refreshBefore: duration("REFRESH_BEFORE"),
     maxMessage: integer("MAX_MESSAGE"),
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),
@@ -178,7 +214,12 @@ export const config: Config.Config<Options> = Config.nested(
     queueMessages: integer("QUEUE_MESSAGES"),
     queueBytes: integer("QUEUE_BYTES"),
     maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
-    maxSessions: integer("MAX_SESSIONS")
+    messageRate: integer("MESSAGE_RATE"),
+    byteRate: integer("BYTE_RATE"),
+    maxSessions: integer("MAX_SESSIONS"),
+    maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
+    maxConnections: integer("MAX_CONNECTIONS"),
+    maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS")
   }),
   "HOLDFAST"
 ).pipe(

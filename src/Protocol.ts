@@ -97,7 +97,11 @@ export const Limits = Schema.Struct({
   /** Messages that either end may have sent and not seen acknowledged. */
   messages: Limit,
   /** Bytes of them. */
-  bytes: Limit
+  bytes: Limit,
+  /** Messages that the client may send in a second; none is said by a server that does not count. */
+  messageRate: Schema.optionalWith(Limit, { exact: true }),
+  /** Bytes of them. */
+  byteRate: Schema.optionalWith(Limit, { exact: true })
 })
 
 /**
@@ -442,10 +446,26 @@ export const Invite = Schema.Struct({
 export type Invite = typeof Invite.Type
 
 /**
+ * The session ends `expires` milliseconds from now unless the client answers with a fresh `token`.
+ *
+ * @since 0.1.0
+ * @category server to client
+ */
+export const Authenticate = Schema.Struct({ type: Schema.Literal("authenticate"), expires: Millis })
+
+/**
+ * The fresh token that `authenticate` asked for.
+ *
+ * @since 0.1.0
+ * @category client to server
+ */
+export const Token = Schema.Struct({ type: Schema.Literal("token"), token: Schema.String })
+
+/**
  * @since 0.1.0
  * @category messages
  */
-export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye, Subscribe, Unsubscribe, Publish)
+export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye, Token, Subscribe, Unsubscribe, Publish)
 
 /**
  * @since 0.1.0
@@ -470,7 +490,8 @@ export const ServerMessage = Schema.Union(
   Unsubscribed,
   Publication,
   Published,
-  Invite
+  Invite,
+  Authenticate
 )
 
 /**

@@ -72,7 +72,16 @@ export type Tombstone =
   | { readonly _tag: "Ended"; readonly reason: string }
 
 /**
- * The answer to `attach`.
+ * Which sessions `revoke` removes: all of a principal, or one by its id.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Target = { readonly principal: string } | { readonly session: string }
+
+/**
+ * The answer to `attach`. What is gone tells why only to whom it belonged: to others it is a `Mismatch`, as it was while it lived.
+ *
  *
  * @since 0.1.0
  * @category models
@@ -87,7 +96,7 @@ export type Attached =
   | { readonly _tag: "Gone"; readonly tombstone: Tombstone }
 
 /**
- * The store's operations. All but `create` and `attach` name the generation of
+ * The store's operations. All but `create`, `attach` and `revoke` name the generation of
  * their caller and fail with `Fenced` when the session has a newer one: an
  * owner that was taken over can change nothing any more. Operations on a
  * session that is gone are `Fenced` too. Each operation is atomic, and answers
@@ -142,6 +151,11 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
       generation: number,
       tombstone?: Tombstone
     ) => Effect.Effect<void, Fenced | StoreUnavailable>
+    /**
+     * Removes the sessions of a target, whatever generation owns them, and leaves this tombstone of each. Tells how many
+     * there were; one whose time was over already is not counted, and keeps that as its reason.
+     */
+    readonly revoke: (target: Target, tombstone: Tombstone) => Effect.Effect<number, StoreUnavailable>
     /** Turns the sessions whose time is over into tombstones, and tells how many. A store whose keys expire by themselves answers 0. */
     readonly expire: Effect.Effect<number, StoreUnavailable>
     /** How many sessions are kept, tombstones not counted. */
@@ -149,9 +163,19 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
   }
 >() {}
 
-interface Record {
-  readonly id: string
+/** What proves that a session is the caller's. */
+interface Owner {
   readonly principal: string
+  readonly secretHash: string
+  readonly previousSecretHash: string | undefined
+}
+
+interface Grave extends Owner {
+  readonly tombstone: Tombstone
+}
+
+interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
+  readonly id: string
   readonly subprotocol: Subprotocol
   generation: number
   secretHash: string
@@ -184,11 +208,11 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
   Effect.map(Effect.clock, (clock) => {
     const maxTombstones = options?.maxTombstones ?? 10_000
     const records = new Map<string, Record>()
-    const tombstones = new Map<string, Tombstone>()
+    const tombstones = new Map<string, Grave>()
 
-    const bury = (id: string, tombstone: Tombstone): void => {
+    const bury = ({ id, previousSecretHash, principal, secretHash }: Record, tombstone: Tombstone): void => {
       records.delete(id)
-      tombstones.set(id, tombstone)
+      tombstones.set(id, { principal, secretHash, previousSecretHash, tombstone })
       if (tombstones.size > maxTombstones) {
         for (const oldest of tombstones.keys()) {
           tombstones.delete(oldest)
@@ -199,6 +223,11 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
 
     const isExpired = (record: Record): boolean =>
       record.expiresAt !== undefined && clock.unsafeCurrentTimeMillis() > record.expiresAt
+
+    const owns = (
+      owner: Owner,
+      { principal, secretHash }: { readonly principal: string; readonly secretHash: string }
+    ) => principal === owner.principal && (secretHash === owner.secretHash || secretHash === owner.previousSecretHash)
 
     const owned = (id: string, generation: number, change: (record: Record) => void) =>
       Effect.suspend(() => {
@@ -225,17 +254,15 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
         }),
       attach: ({ attempt, id, nextSecretHash, principal, secretHash }) =>
         Effect.sync((): Attached => {
+          const found = records.get(id)
+          if (found !== undefined && isExpired(found)) bury(found, { _tag: "Expired" })
           const record = records.get(id)
+          const grave = tombstones.get(id)
+          const owner = record ?? grave
+          if (owner !== undefined && !owns(owner, { principal, secretHash })) return { _tag: "Mismatch" }
           if (record === undefined) {
-            const tombstone = tombstones.get(id)
-            return tombstone === undefined ? { _tag: "Unknown" } : { _tag: "Gone", tombstone }
+            return grave === undefined ? { _tag: "Unknown" } : { _tag: "Gone", tombstone: grave.tombstone }
           }
-          if (isExpired(record)) {
-            bury(id, { _tag: "Expired" })
-            return { _tag: "Gone", tombstone: { _tag: "Expired" } }
-          }
-          const known = secretHash === record.secretHash || secretHash === record.previousSecretHash
-          if (!known || principal !== record.principal) return { _tag: "Mismatch" }
           if (attempt !== undefined && attempt <= record.attempt) return { _tag: "Superseded" }
           record.attempt = attempt ?? record.attempt
           record.generation++
@@ -273,13 +300,22 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
           record.expiresAt = clock.unsafeCurrentTimeMillis() + window
         }),
       remove: (id, generation, tombstone) =>
-        owned(id, generation, () => {
+        owned(id, generation, (record) => {
           if (tombstone === undefined) records.delete(id)
-          else bury(id, tombstone)
+          else bury(record, tombstone)
+        }),
+      revoke: (target, tombstone) =>
+        Effect.sync(() => {
+          const found = [...records.values()].filter((record) =>
+            "session" in target ? record.id === target.session : record.principal === target.principal
+          )
+          const living = found.filter((record) => !isExpired(record))
+          for (const record of living) bury(record, tombstone)
+          return living.length
         }),
       expire: Effect.sync(() => {
         const expired = [...records.values()].filter(isExpired)
-        for (const record of expired) bury(record.id, { _tag: "Expired" })
+        for (const record of expired) bury(record, { _tag: "Expired" })
         return expired.length
       }),
       size: Effect.sync(() => records.size)

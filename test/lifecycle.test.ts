@@ -494,3 +494,35 @@ describe("A store that fails", () => {
     }).pipe(Effect.provide(World))
   )
 })
+
+describe("onClose", () => {
+  it.scoped("of a session that is over already is not cut off by the end of its gateway", () =>
+    Effect.gen(function* () {
+      const heard: Array<string> = []
+      const scope = yield* Scope.make()
+      const onClose = (_: unknown, end: Gateway.SessionEnd) =>
+        Effect.zipRight(
+          Effect.sleep("1 second"),
+          Effect.sync(() => void heard.push(end._tag))
+        )
+      const options = {
+        messages: Messages.json,
+        authenticate: Gateway.anonymous,
+        onMessage: () => Effect.void,
+        onClose
+      }
+      yield* Scope.extend(Gateway.make(options), scope)
+      const client = yield* makeClient()
+      yield* settle
+      const closing = yield* Effect.fork(client.close)
+      yield* settle
+      assert.isFalse(yield* isRunning(closing))
+      const ending = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("999 millis")
+      assert.isTrue(yield* isRunning(ending))
+      yield* TestClock.adjust("1 millis")
+      assert.deepStrictEqual(heard, ["Bye"])
+      assert.isFalse(yield* isRunning(ending))
+    }).pipe(Effect.provide(World))
+  )
+})

@@ -293,6 +293,21 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("ended by an onOpen that is done hears onClose", () =>
+    Effect.gen(function* () {
+      const closed: Array<string> = []
+      yield* Gateway.make({
+        ...options,
+        onOpen: (session) => session.end("not today"),
+        onClose: (_, end) => Effect.sync(() => void closed.push(end._tag))
+      })
+      const client = yield* makeClient()
+      yield* client.ended
+      yield* settle
+      assert.deepStrictEqual(closed, ["Ended"])
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("with a sender that gave up lets those behind it in", () =>
     Effect.gen(function* () {
       const network = yield* Network

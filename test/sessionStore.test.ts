@@ -154,6 +154,88 @@ const laws = (name: string, layer: Layer.Layer<SessionStore.SessionStore>) =>
       })
     )
 
+    law(
+      "what is gone tells why to nobody but its owner: to others it is a Mismatch, as it was while it lived",
+      (store) =>
+        Effect.gen(function* () {
+          yield* store.create(session)
+          yield* store.attach(attaching())
+          yield* store.create({ ...session, id: "expired" })
+          yield* store.detach("expired", 1, 1000)
+          yield* store.create({ ...session, id: "revoked" })
+          yield* store.remove("s", 2, { _tag: "Ended", reason: "banned" })
+          yield* store.revoke({ session: "revoked" }, { _tag: "Ended", reason: "banned" })
+          yield* TestClock.adjust(1001)
+          for (const id of ["s", "expired", "revoked"]) {
+            assert.deepStrictEqual(yield* store.attach(attaching({ id, secretHash: "guess" })), { _tag: "Mismatch" })
+            assert.deepStrictEqual(yield* store.attach(attaching({ id, principal: "bob" })), { _tag: "Mismatch" })
+            assert.strictEqual((yield* store.attach(attaching({ id })))._tag, "Gone")
+          }
+          // Both secrets are the owner's, as long as the older one was not confirmed away.
+          assert.strictEqual((yield* store.attach(attaching({ secretHash: "h2" })))._tag, "Gone")
+        })
+    )
+
+    law("revoke removes a session whatever generation owns it, and its owner can change nothing any more", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.attach(attaching())
+        yield* store.create({ ...session, id: "other" })
+        assert.strictEqual(yield* store.revoke({ session: "s" }, { _tag: "Ended", reason: "banned" }), 1)
+        assert.strictEqual(yield* store.size, 1)
+        for (const operation of [
+          store.append("s", 2, [message(1)]),
+          store.acknowledge("s", 2, { acked: 0, processed: 1 }),
+          store.confirm("s", 2),
+          store.detach("s", 2, 1000),
+          store.remove("s", 2)
+        ]) {
+          assert.deepInclude(yield* Effect.flip(operation), { _tag: "Fenced", id: "s", generation: 2 })
+        }
+        assert.deepStrictEqual(yield* store.attach(attaching()), {
+          _tag: "Gone",
+          tombstone: { _tag: "Ended", reason: "banned" }
+        })
+        assert.strictEqual((yield* store.attach(attaching({ id: "other" })))._tag, "Attached")
+        assert.strictEqual(yield* store.revoke({ session: "s" }, { _tag: "Expired" }), 0)
+        assert.strictEqual(yield* store.revoke({ session: "unknown" }, { _tag: "Expired" }), 0)
+      })
+    )
+
+    law("revoke removes all of a principal, attached or detached, and nobody else's", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.create({ ...session, id: "away" })
+        yield* store.detach("away", 1, 1000)
+        yield* store.create({ ...session, id: "bobs", principal: "bob" })
+        assert.strictEqual(yield* store.revoke({ principal: "ann" }, { _tag: "Ended", reason: "banned" }), 2)
+        assert.strictEqual(yield* store.size, 1)
+        for (const id of ["s", "away"]) {
+          assert.deepStrictEqual(yield* store.attach(attaching({ id })), {
+            _tag: "Gone",
+            tombstone: { _tag: "Ended", reason: "banned" }
+          })
+        }
+        assert.strictEqual((yield* store.attach(attaching({ id: "bobs", principal: "bob" })))._tag, "Attached")
+        assert.strictEqual(yield* store.revoke({ principal: "ann" }, { _tag: "Expired" }), 0)
+        yield* store.create({ ...session, id: "later" })
+        assert.strictEqual((yield* store.attach(attaching({ id: "later" })))._tag, "Attached")
+      })
+    )
+
+    law("revoke does not count what had expired, which stays expired", (store) =>
+      Effect.gen(function* () {
+        yield* store.create(session)
+        yield* store.detach("s", 1, 1000)
+        yield* store.create({ ...session, id: "last" })
+        yield* store.detach("last", 1, 1001)
+        yield* TestClock.adjust(1001)
+        assert.strictEqual(yield* store.revoke({ principal: "ann" }, { _tag: "Ended", reason: "banned" }), 1)
+        assert.deepStrictEqual(yield* store.attach(attaching()), { _tag: "Gone", tombstone: { _tag: "Expired" } })
+        assert.strictEqual((yield* store.attach(attaching({ id: "last" })))._tag, "Gone")
+      })
+    )
+
     law("a removed session is unknown, or tells why it is gone", (store) =>
       Effect.gen(function* () {
         assert.strictEqual((yield* store.attach(attaching()))._tag, "Unknown")

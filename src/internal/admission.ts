@@ -3,35 +3,48 @@
  * a new one, one that lives here, or one that the store remembers.
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import type { StoreUnavailable } from "../ConnectionError.js"
 import type { Credentials } from "../Credentials.js"
 import type { Principal, SessionEnd } from "../GatewaySession.js"
+import type { UpgradeRequest } from "../Listener.js"
 import type * as Protocol from "../Protocol.js"
 import * as SessionState from "../Session.js"
 import type { Attached, StoredSession } from "../SessionStore.js"
+import { type Beginning, Beginnings } from "./beginnings.js"
+import { bounded } from "./bounded.js"
 import { type Host, HostedSession, type Origin } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
+import { storeRetry } from "./ownership.js"
+import type { Watch } from "./revocations.js"
 import { closing } from "./sessionEnd.js"
+import { refuse, SessionLimits } from "./sessionLimits.js"
 
 export interface Caller<P> {
   readonly live: LiveConnection
   readonly codec: Codec
   readonly hello: Protocol.Hello
   readonly principal: P
+  /** Of a principal that expires: it is authenticated again. */
+  readonly request: UpgradeRequest | undefined
+  readonly watch: Watch
 }
 
 export class Admission<C, S, P extends Principal, R> {
-  /** Sessions that are being created. */
-  private beginning = 0
+  readonly beginnings: Beginnings
+  private readonly limits: SessionLimits
 
   constructor(
     private readonly host: Host<C, S, P, R>,
     private readonly credentials: Credentials["Type"],
     /** Those that live here, by id. */
     private readonly sessions: Map<string, HostedSession<C, S, P, R>>
-  ) {}
+  ) {
+    this.limits = new SessionLimits(host.options)
+    this.beginnings = new Beginnings(this.limits, host.options.closeTimeout)
+  }
 
   /** Gives a caller its session, resumed or new, or closes the connection with the reason. */
   admit(caller: Caller<P>): Effect.Effect<void, StoreUnavailable> {
@@ -40,30 +53,64 @@ export class Admission<C, S, P extends Principal, R> {
   }
 
   private begin(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
-    return Effect.suspend(() => {
-      if (this.isFull) return this.refuseFull(caller)
-      this.beginning++
-      return Effect.ensuring(
-        this.create(caller, reason),
-        Effect.sync(() => this.beginning--)
-      )
-    })
+    return Effect.acquireUseRelease(
+      Effect.sync(() => this.enter(caller)),
+      (beginning) => (beginning === undefined ? Effect.void : this.create(caller, reason, beginning)),
+      (beginning) => Effect.sync(() => beginning !== undefined && this.beginnings.leave(beginning))
+    )
   }
 
-  private create(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
+  /** Counts a session that is to be created, unless there may be none, which the client is told. */
+  private enter({ codec, live, principal, watch }: Caller<P>): Beginning | undefined {
+    const revoked = watch.reason(principal.id)
+    const full = this.limits.fullFor(principal.id)
+    if (revoked !== undefined) live.close(CloseCode.SessionEnded, revoked)
+    else if (full !== undefined) refuse(live, codec, full)
+    else return this.beginnings.enter(principal.id)
+    return undefined
+  }
+
+  private create(
+    caller: Caller<P>,
+    reason: Protocol.ResetReason | undefined,
+    beginning: Beginning
+  ): Effect.Effect<void, StoreUnavailable> {
     return Effect.gen(this, function* () {
       const { codec, live, principal } = caller
       const id = yield* this.credentials.id
+      beginning.id = id
       const secret = yield* this.credentials.secret
       const secretHash = yield* this.credentials.hash(secret)
       yield* this.host.store.create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash })
+      const revoked = caller.watch.reason(principal.id, id)
+      if (revoked !== undefined) {
+        beginning.removed = yield* this.revoke(caller, id, 1, revoked)
+        return
+      }
       // A client that has gone before its welcome knows of no session.
       if (live.end !== undefined) return yield* Effect.ignore(this.host.store.remove(id, 1))
       const state = SessionState.initial(this.host.options.replayMessages)
+      beginning.registered = true
       const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
       this.connect(session, caller, 1, secret, { resumed: false, reason })
       session.start()
     })
+  }
+
+  /** It was disconnected while the store answered. Tells whether the store still had it: 0 or 1. */
+  private revoke({ live }: Caller<P>, id: string, generation: number, reason: string): Effect.Effect<number> {
+    live.close(CloseCode.SessionEnded, reason)
+    const removed = this.host.store.remove(id, generation, { _tag: "Ended", reason }).pipe(
+      Effect.as(1),
+      Effect.catchTag("Fenced", () => Effect.succeed(0)),
+      Effect.retry({ schedule: storeRetry, times: 5 })
+    )
+    const left = (why: string) =>
+      Effect.as(Effect.logWarning(`holdfast: session ${id} was disconnected and is left in the store: ${why}`), 0)
+    return bounded(removed, this.host.options.closeTimeout).pipe(
+      Effect.flatMap(Option.match({ onSome: Effect.succeed, onNone: () => left("it does not answer") })),
+      Effect.catchAll((error) => left(error.message))
+    )
   }
 
   private resume(caller: Caller<P>, resume: Protocol.Resume): Effect.Effect<void, StoreUnavailable> {
@@ -108,6 +155,8 @@ export class Admission<C, S, P extends Principal, R> {
         began.ownership.generation = stored.generation
         return this.turnAway(caller, reason)
       }
+      const revoked = caller.watch.reason(principal.id, stored.id)
+      if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))
       const known = this.sessions.get(stored.id)
       if (known !== undefined && known.ownership.generation >= stored.generation) {
         return Effect.sync(() => live.close(CloseCode.TakenOver, "a newer connection of this session took over"))
@@ -115,12 +164,14 @@ export class Admission<C, S, P extends Principal, R> {
       // What lives here is the session as it stands only if nobody else has had it since.
       const here = known?.ownership.generation === stored.generation - 1 ? known : undefined
       if (here === undefined) known?.finish({ _tag: "MovedAway" })
-      if (here === undefined && this.isFull) {
+      const { full } = this.limits
+      if (here === undefined && full !== undefined) {
         const { id, generation } = stored
-        return Effect.ignore(this.host.store.detach(id, generation, this.host.options.resumeWindow)).pipe(
-          Effect.zipRight(this.refuseFull(caller))
+        return Effect.map(Effect.ignore(this.host.store.detach(id, generation, this.host.options.resumeWindow)), () =>
+          refuse(live, codec, full)
         )
       }
+      if (here === undefined) this.limits.enter(principal.id)
       const session = here ?? this.register(this.asStored(caller, stored))
       session.ownership.generation = stored.generation
       session.principal = principal
@@ -149,21 +200,14 @@ export class Admission<C, S, P extends Principal, R> {
       case "Overflow":
         return this.begin(caller, "overflow")
       case "Expired":
+      case "NotAuthenticated":
+      case "NotAllowed":
         return this.begin(caller, "expired")
       case "Incomplete":
         return this.begin(caller, "incomplete")
       case "Bye":
         return this.begin(caller, "unknown")
     }
-  }
-
-  private get isFull(): boolean {
-    return this.sessions.size + this.beginning >= this.host.options.maxSessions
-  }
-
-  private refuseFull({ live }: Caller<P>): Effect.Effect<void> {
-    const reason = `this gateway holds ${this.host.options.maxSessions} sessions already`
-    return Effect.sync(() => live.close(CloseCode.TryAgainLater, reason))
   }
 
   private asStored({ codec, principal }: Caller<P>, stored: StoredSession): Origin<P> {
@@ -178,6 +222,14 @@ export class Admission<C, S, P extends Principal, R> {
     }
   }
 
+  /** A session lives here no more. */
+  removed(id: string): void {
+    const session = this.sessions.get(id)
+    if (session === undefined) return
+    this.sessions.delete(id)
+    this.limits.leave(session.principal.id)
+  }
+
   private register(origin: Origin<P>): HostedSession<C, S, P, R> {
     const session = new HostedSession(this.host, origin)
     this.sessions.set(origin.id, session)
@@ -187,7 +239,7 @@ export class Admission<C, S, P extends Principal, R> {
   /** Has the connection act for the session, after the welcome. */
   private connect(
     session: HostedSession<C, S, P, R>,
-    { codec, hello, live }: Caller<P>,
+    { codec, hello, live, request }: Caller<P>,
     generation: number,
     secret: string,
     outcome: { readonly resumed: boolean; readonly reason?: Protocol.ResetReason | undefined },
@@ -195,7 +247,7 @@ export class Admission<C, S, P extends Principal, R> {
   ): Protocol.ResetReason | undefined {
     if (live.end !== undefined) return undefined // `abandoned` sees to it
     const { heartbeatInterval, readDeadline, resumeWindow } = this.host.options
-    const missed = session.refusalsFrom(peer.oldest)
+    const missed = session.loop.refusalsFrom(peer.oldest)
     const refused = session.attach(live, generation, peer, (processed) =>
       live.write(
         codec.encode({
@@ -216,6 +268,7 @@ export class Admission<C, S, P extends Principal, R> {
       )
     )
     if (refused !== undefined) return refused
+    session.watchExpiry(live, request)
     if (hello.heartbeat === "message") live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
     live.keepAlive({ heartbeatInterval, readDeadline })
     return undefined

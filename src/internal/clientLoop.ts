@@ -25,7 +25,10 @@ import { bounded } from "./bounded.js"
 import { ClientTopics } from "./clientTopics.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
+import type { Pacer } from "./pacer.js"
+import * as pacer from "./pacer.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
+import { TokenRefresh } from "./tokenRefresh.js"
 import * as watched from "./watched.js"
 
 export interface LoopOptions<R> {
@@ -70,10 +73,12 @@ export class ClientLoop<R> {
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** Why this end stops, once it does. */
   private stopping: EndReason | undefined
+  private readonly refresh: TokenRefresh | undefined
 
   private constructor(
     private readonly config: LoopOptions<R>,
     timer: ackTimer.AckTimer,
+    pacing: Pacer,
     readonly status: watched.Watched<Status>,
     readonly events: watched.Events<ClientEvent>,
     readonly whenEnded: Deferred.Deferred<EndReason>
@@ -95,6 +100,7 @@ export class ClientLoop<R> {
       state: Session.initial(replayMessages),
       ackTimer: timer,
       hooks,
+      pacing,
       marksReplay: false
     })
     const { maxSubscriptions, queueBytes, queueMessages } = config.options
@@ -103,11 +109,15 @@ export class ClientLoop<R> {
       bounds: { messages: queueMessages, bytes: queueBytes },
       maxInvitations: maxSubscriptions,
       limits: () => this.driver.allowed,
+      pacing,
       now: config.now,
       invited: (topic) => this.events.publish({ _tag: "Invited", topic }),
       refused: ({ code, reason, topic }) =>
         this.events.publish({ _tag: "Refused", code, reason: `${topic}: ${reason}`, seq: undefined })
     })
+    const failed = (error: TokenUnavailable) => this.events.publish({ _tag: "TokenUnavailable", error })
+    const { codec, token } = config
+    this.refresh = token === undefined ? undefined : new TokenRefresh(codec, this.asked(token), failed)
   }
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
@@ -115,6 +125,7 @@ export class ClientLoop<R> {
       const loop = new ClientLoop(
         config,
         yield* ackTimer.make(config.options.ackDelay),
+        yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
         yield* watched.events<ClientEvent>(),
         yield* Deferred.make<EndReason>()
@@ -254,6 +265,8 @@ export class ClientLoop<R> {
       case "published":
       case "invite":
         return this.topics.receive(message, size, live)
+      case "authenticate":
+        return this.refresh?.asked(live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not for a client`)
     }

@@ -6,6 +6,7 @@ import { TopicRefused } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
 import * as Topic from "../Topic.js"
 import type { LiveConnection } from "./liveConnection.js"
+import type { Pacer } from "./pacer.js"
 import { type Fate, Publisher } from "./publisher.js"
 import type { Bounds } from "./topicFeed.js"
 import { TopicSubscription } from "./topicSubscription.js"
@@ -22,6 +23,7 @@ export interface ClientTopicsOptions {
   /** Topics that a server may have this client subscribed to without anybody reading them. */
   readonly maxInvitations: number
   readonly limits: () => Protocol.Limits
+  readonly pacing: Pacer
   readonly now: () => number
   /** The server has subscribed this client to a topic. */
   readonly invited: (topic: string) => void
@@ -39,7 +41,7 @@ export class ClientTopics {
   private isOver = false
 
   constructor(private readonly options: ClientTopicsOptions) {
-    this.publisher = new Publisher(options.codec, options.limits, options.now)
+    this.publisher = new Publisher(options.codec, options.limits, options.pacing, options.now)
   }
 
   // ---- for the application
@@ -112,7 +114,10 @@ export class ClientTopics {
   }
 
   private say(message: Protocol.Subscribe | Protocol.Unsubscribe): void {
-    this.live?.write(this.options.codec.encode(message))
+    if (this.live === undefined) return
+    const frame = this.options.codec.encode(message)
+    this.options.pacing.charge(frame.length)
+    this.live.write(frame)
   }
 
   // ---- the connection

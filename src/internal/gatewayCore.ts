@@ -3,6 +3,7 @@
  * and the drain.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -17,18 +18,24 @@ import {
   UpgradeRefused
 } from "../ConnectionError.js"
 import { Credentials } from "../Credentials.js"
-import type { Gateway, GatewayOptions, Principal, Session } from "../GatewaySession.js"
+import type { Gateway, GatewayOptions, Hello, Principal, Session } from "../GatewaySession.js"
 import { type Incoming, Listener } from "../Listener.js"
 import * as Options from "../Options.js"
 import { SessionStore } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission, type Caller } from "./admission.js"
+import { Arrival } from "./arrival.js"
 import { bounded, made } from "./bounded.js"
+import { ConnectionLimits, networkOf } from "./connectionLimits.js"
+import { disconnect } from "./disconnect.js"
 import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
+import { guardTerms } from "./rateGuard.js"
+import * as reauthentication from "./reauthentication.js"
+import { Revocations } from "./revocations.js"
 
 /** The options, all of whose effects may need the same services. */
 type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
@@ -49,6 +56,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
   private readonly connections = new Set<LiveConnection>()
+  private readonly limits: ConnectionLimits
+  private readonly revocations = new Revocations()
   private readonly admission: Admission<C, S, P, R>
   private draining = false
 
@@ -57,7 +66,10 @@ export class GatewayCore<C, S, P extends Principal, R> {
     private readonly options: Options.Resolved,
     address: string,
     credentials: Credentials["Type"],
-    host: Omit<Host<C, S, P, R>, "gateway" | "removed" | "limits" | "options" | "handlers" | "encode" | "decode">
+    private readonly host: Omit<
+      Host<C, S, P, R>,
+      "gateway" | "removed" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
+    >
   ) {
     const since = host.now()
     this.gateway = {
@@ -66,18 +78,28 @@ export class GatewayCore<C, S, P extends Principal, R> {
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
       send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message)),
-      ...topicsOf(host.topics)
+      ...topicsOf(host.topics),
+      disconnect: (target, reason = "disconnected") =>
+        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason)
     }
     const shared: Host<C, S, P, R> = {
       ...host,
       options,
-      limits: { maxMessage: options.maxMessage, messages: options.replayMessages, bytes: options.replayBytes },
+      limits: {
+        maxMessage: options.maxMessage,
+        messages: options.replayMessages,
+        bytes: options.replayBytes,
+        messageRate: options.messageRate,
+        byteRate: options.byteRate
+      },
       handlers: config,
+      authenticate: (hello) => config.authenticate(hello),
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
-      removed: (id) => void this.sessions.delete(id)
+      removed: (id) => this.admission.removed(id)
     }
+    this.limits = new ConnectionLimits(options)
     this.admission = new Admission(shared, credentials, this.sessions)
   }
 
@@ -95,11 +117,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
-        ackTimer: yield* ackTimer.make(options.ackDelay)
+        ackTimer: yield* ackTimer.make(options.ackDelay),
+        farewells: new Set(),
+        guard: guardTerms(options)
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
       yield* Effect.addFinalizer(() => core.drain)
-      yield* listener.listen((incoming) => void fork(core.accept(incoming)))
+      yield* listener.listen((incoming) => core.arrived(incoming))
       return core
     })
   }
@@ -113,9 +137,18 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   // ---- a connection, from its upgrade to its end
 
-  private accept(incoming: Incoming): Effect.Effect<void, never, R> {
+  /** Counts a connection for as long as its fiber lives, whatever becomes of either. */
+  private arrived(incoming: Incoming): void {
+    const address = networkOf(incoming.request.address)
+    const refusal = this.limits.enter(address)
+    if (refusal === undefined)
+      this.host.fork(this.accept(new Arrival(incoming))).addObserver(this.limits.leave(address))
+    else this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
+  }
+
+  private accept(arrival: Arrival): Effect.Effect<void, never, R> {
     const examined = Effect.catchAllDefect(
-      accept.examine(incoming.request, this.config, this.options.helloTimeout),
+      accept.examine(arrival.incoming.request, this.config, this.options.helloTimeout),
       (defect) =>
         Effect.zipRight(
           Effect.logError("holdfast: authorizeUpgrade died", defect),
@@ -123,41 +156,55 @@ export class GatewayCore<C, S, P extends Principal, R> {
         )
     )
     // An upgrade that is never answered would hold up the server's close.
-    const answered = Effect.onInterrupt(examined, () => incoming.refuse(503, "the gateway is shutting down"))
+    const answered = Effect.onInterrupt(examined, () => arrival.incoming.refuse(503, "the gateway is shutting down"))
     return Effect.matchEffect(answered, {
-      onFailure: ({ body, status }) => incoming.refuse(status, body),
+      onFailure: ({ body, status }) => arrival.incoming.refuse(status, body),
       onSuccess: (codec) =>
-        Effect.catchAllDefect(Effect.scoped(this.serve(incoming, codec)), (defect) =>
+        Effect.catchAllDefect(Effect.scoped(this.serve(arrival, codec)), (defect) =>
           Effect.logError("holdfast: a connection died", defect)
         )
     })
   }
 
-  private serve(incoming: Incoming, codec: Codec): Effect.Effect<void, never, R | Scope.Scope> {
-    // In two steps, so that a connection does not hold on to its upgrade request for its whole life.
-    return Effect.flatMap(this.welcome(incoming, codec), (live) =>
-      live === undefined ? Effect.void : Effect.asVoid(live.ended)
-    )
+  private serve(arrival: Arrival, codec: Codec): Effect.Effect<void, never, R | Scope.Scope> {
+    return Effect.flatMap(this.welcome(arrival, codec), (live) => {
+      arrival.forget()
+      return live === undefined ? Effect.void : Effect.asVoid(live.ended)
+    })
   }
 
-  private welcome(incoming: Incoming, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
+  private welcome(arrival: Arrival, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
     return Effect.gen(this, function* () {
-      const opened = yield* accept.open(incoming, codec, this.options)
+      const opened = yield* accept.open(arrival.incoming, codec, this.options)
       if (Option.isNone(opened)) return
       const live = opened.value
       this.connections.add(live)
       yield* Effect.addFinalizer(() => Effect.sync(() => this.connections.delete(live)))
       const hello = yield* accept.hello(live, codec, this.options.helloTimeout)
       if (Option.isNone(hello)) return
-      const { token } = hello.value
-      const principal = yield* accept.authenticate(
-        live,
-        made(() => this.config.authenticate({ token, request: incoming.request })),
-        this.options.helloTimeout
+      const admitted = yield* this.revocations.during((watch) =>
+        this.greeted({ live, codec, hello: hello.value, watch }, arrival.incoming.request)
       )
-      if (Option.isNone(principal)) return
-      yield* this.admit({ live, codec, hello: hello.value, principal: principal.value })
-      return live
+      return admitted ? live : undefined
+    })
+  }
+
+  /** The client has said hello: whether it was authenticated, and so told what becomes of it. */
+  private greeted(
+    caller: Omit<Caller<P>, "principal" | "request">,
+    request: Hello["request"]
+  ): Effect.Effect<boolean, never, R> {
+    return Effect.gen(this, function* () {
+      const { hello, live } = caller
+      const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
+      const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)
+      if (Option.isNone(found)) return false
+      const principal = found.value
+      const expires = reauthentication.expiryOf(principal) !== undefined
+      if (reauthentication.hasExpired(principal, this.host.now())) {
+        live.close(CloseCode.NotAuthenticated, reauthentication.expired)
+      } else yield* this.admit({ ...caller, principal, request: expires ? request : undefined })
+      return true
     })
   }
 
@@ -173,9 +220,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   // ---- the drain
 
+  private readonly farewells: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.forEach([...this.host.farewells], Fiber.await, { concurrency: "unbounded", discard: true })
+  )
+
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     this.draining = true
-    const { drainSpread, drainTimeout } = this.options
+    const { closeTimeout, drainSpread, drainTimeout } = this.options
     const sessions = [...this.sessions.values()]
     const drained = Effect.forEach(
       sessions,
@@ -192,7 +243,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
           for (const session of this.sessions.values()) session.finish({ _tag: "Shutdown" })
           for (const live of this.connections) live.abandon(CloseCode.ServiceRestart, "the server restarts")
         })
-      )
+      ),
+      // What sessions that are over still have to do would be cut off by what follows.
+      Effect.zipRight(bounded(this.farewells, closeTimeout))
     )
   })
 }

@@ -10,8 +10,15 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import { type BrokerUnavailable, type MessageInvalid, SessionClosed, TopicRefused } from "../ConnectionError.js"
-import type { Gateway, Handlers, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
+import {
+  type BrokerUnavailable,
+  type NotAllowed,
+  type NotAuthenticated,
+  SessionClosed,
+  TopicRefused
+} from "../ConnectionError.js"
+import type { Gateway, Handlers, Hello, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
+import type { UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
@@ -19,20 +26,25 @@ import type { SessionStore, StoredMessage } from "../SessionStore.js"
 import type { Ref } from "../Topic.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import { bounded, made } from "./bounded.js"
-import { type GatewayTopics, patiently } from "./gatewayTopics.js"
-import type { Inbound } from "./inbox.js"
+import { forget } from "./forget.js"
+import type { GatewayTopics } from "./gatewayTopics.js"
+import { HandlerLoop } from "./handlerLoop.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
-import { Ownership, storeRetry } from "./ownership.js"
+import { Ownership } from "./ownership.js"
+import { type GuardTerms, RateGuard } from "./rateGuard.js"
+import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
-import { closing, tombstone } from "./sessionEnd.js"
+import { closing } from "./sessionEnd.js"
 import { type Request, SessionTopics } from "./sessionTopics.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
+  readonly guard: GuardTerms
   readonly handlers: Handlers<C, S, P, R, R, R, R>
+  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
@@ -44,6 +56,8 @@ export interface Host<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   /** The session lives no more; its connection may be accounted for. */
   readonly removed: (id: string) => void
+  /** What a session that is over still has to do, until the application has heard of it. */
+  readonly farewells: Set<Fiber.RuntimeFiber<void>>
 }
 
 /** What a session starts from: new, or as another gateway left it in the store. */
@@ -74,12 +88,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
+  /** Whether it was this gateway that removed it from the store. */
+  private removed = false
+  private readonly renewal: Renewal<P, R>
   private draining = false
-  private batch: ReadonlyArray<Inbound> = []
-  /** What the store was told of the client's acknowledgements. */
-  private storedAcked = 0
-  /** Of messages that the client may not know to be processed: those of the last window. */
-  private refusals: Array<Protocol.Refusal> = []
+  /** Its farewell has begun. */
+  private leaving = false
+  readonly loop: HandlerLoop<C, S, P, R>
 
   constructor(
     private readonly host: Host<C, S, P, R>,
@@ -111,9 +126,12 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       state: origin.state,
       ackTimer: host.ackTimer,
       hooks,
+      guard: new RateGuard(host.guard, origin.codec),
       marksReplay: true
     })
     this.driver.outbox.restore(origin.outbound)
+    this.loop = new HandlerLoop(host, this)
+    this.renewal = new Renewal(host, this)
   }
 
   get ended(): boolean {
@@ -131,8 +149,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   start(): void {
     this.main = this.host.fork(this.run)
-    // Its first handlers have run by now, and may have ended it.
-    if (this.ended) this.main.unsafeInterruptAsFork(FiberId.none)
+    if (this.ended) this.trackFarewell()
+    // Its first handlers have run by now, and may have ended it; a farewell that has begun would be cut off.
+    if (this.ended && !this.leaving) this.main.unsafeInterruptAsFork(FiberId.none)
   }
 
   // ---- for the application
@@ -230,7 +249,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const opened = onOpen === undefined ? Effect.void : onOpen(this)
     return opened.pipe(
       Effect.tap(() => this.opened()),
-      Effect.zipRight(this.receive),
+      Effect.zipRight(this.loop.run),
+      Effect.zipRight(this.nothingMore),
       Effect.catchAllCause((cause) => this.failed(cause)),
       Effect.ensuring(this.farewell)
     )
@@ -241,75 +261,18 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.topics?.opened()
   }
 
-  private readonly keep = (batch: ReadonlyArray<Inbound>): void => {
-    this.batch = batch
-  }
-
-  private readonly receive: Effect.Effect<void, unknown, R> = Effect.suspend(() =>
-    Effect.matchEffect(this.driver.inbox.take(this.keep), {
-      onFailure: () => this.nothingMore,
-      onSuccess: () => Effect.zipRight(this.handle(this.batch, 0), this.receive)
-    })
-  )
-
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
   private readonly nothingMore: Effect.Effect<void> = Effect.suspend(() => {
     if (this.ended) return Effect.void
-    const written = Effect.zipRight(this.driver.close, this.topics?.flushed ?? Effect.void)
-    return Effect.map(written, () => this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" }))
-  })
-
-  private handle(batch: ReadonlyArray<Inbound>, at: number): Effect.Effect<void, unknown, R> {
-    const message = batch[at]
-    if (message === undefined || this.draining) return this.record(false)
-    return Effect.flatMap(this.dispatch(message), () => {
-      this.driver.processed(message)
-      const rest = () => this.handle(batch, at + 1)
-      if (message.confirm) return Effect.flatMap(this.record(true), rest)
-      // The next handler may take its time, and wait for this very acknowledgement.
-      if (at + 1 < batch.length) this.host.ackTimer.add(this)
-      return rest()
-    })
-  }
-
-  private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
-    const decoded = this.host.decode(message.body, message.seq)
-    return decoded._tag === "Right"
-      ? this.host.handlers.onMessage(decoded.right, this, message.seq)
-      : this.invalid(decoded.left, message.seq)
-  }
-
-  private invalid(error: MessageInvalid, seq: number): Effect.Effect<void, never, R> {
-    const { onInvalid } = this.host.handlers
-    const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this)
-    return Effect.flatMap(decision, (decided) =>
-      Effect.sync(() => {
-        const refusal = { type: "error", code: "invalid-message", reason: error.issue.slice(0, 1000), seq } as const
-        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
-        this.refusals = [...this.refusals.filter(isRecent), refusal]
-        const live = this.driver.live
-        if (live !== undefined && !live.isCongested) live.write(this.codec.encode(refusal))
-        if (decided === "End") this.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
-      })
+    const answered = this.topics?.settled ?? Effect.void
+    return Effect.map(Effect.zipRight(answered, this.driver.close), () =>
+      this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" })
     )
-  }
-
-  /** Has the store note what was processed, so that it may be acknowledged. */
-  private record(now: boolean): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { acked, processed, recorded } = this.driver.state
-      if (processed === recorded && acked === this.storedAcked) return Effect.void
-      this.storedAcked = acked
-      return Effect.map(
-        this.ownership.run((generation) => this.host.store.acknowledge(this.id, generation, { acked, processed })),
-        () => this.driver.recorded(processed, now)
-      )
-    })
-  }
+  })
 
   /** Called by the timer of delayed acknowledgements. */
   sendAck(): void {
-    if (!this.ended) this.host.fork(this.record(true))
+    if (!this.ended) this.host.fork(this.loop.record(true))
   }
 
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -323,6 +286,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** The last thing of a session: the application hears of it. */
   private readonly farewell: Effect.Effect<void, never, R> = Effect.suspend(() => {
+    this.leaving = true
     // Interrupted from outside: the gateway's scope closes, and forks nothing any more.
     const forgotten =
       this.forgetting === undefined ? this.forget(this.conclude({ _tag: "Shutdown" })) : Fiber.await(this.forgetting)
@@ -344,38 +308,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   })
 
   private forget(over: SessionEnd): Effect.Effect<void> {
-    const { options } = this.host
-    if (over._tag === "MovedAway") return Effect.void
-    const forgotten = Effect.zipRight(this.leave(over), this.forgetStored(over))
-    const left = (why: string) => Effect.logWarning(`holdfast: session ${this.id} is left to expire: ${why}`)
-    return bounded(forgotten, options.closeTimeout).pipe(
-      Effect.flatMap((done) => (Option.isSome(done) ? Effect.void : left("the store or the broker does not answer"))),
-      Effect.catchAll((error) => left(error.message))
-    )
-  }
-
-  /** Nobody's member any more; after a shutdown only if no other gateway resumes it. */
-  private leave(over: SessionEnd): Effect.Effect<void> {
-    const { options, topics } = this.host
-    if (topics === undefined || !topics.hasMembers) return Effect.void
-    const after = over._tag === "Shutdown" ? options.resumeWindow : 0
-    return patiently(topics.broker.leave(this.id, { after }))
-  }
-
-  private forgetStored(over: SessionEnd) {
-    const { options, store } = this.host
-    const done = Effect.suspend(() => {
-      const { generation } = this.ownership
-      return over._tag === "Shutdown"
-        ? store.detach(this.id, generation, options.resumeWindow)
-        : store.remove(this.id, generation, tombstone(over))
+    return Effect.map(forget(this.host, this, over), (removed) => {
+      this.removed = removed
     })
-    // A takeover that the store is answering comes first: what it attaches is removed with it.
-    return this.ownership.exclusively(done).pipe(
-      // Another gateway has it: nothing of it is ours to remove.
-      Effect.catchTag("Fenced", () => Effect.void),
-      Effect.retry({ schedule: storeRetry, times: 5 })
-    )
   }
 
   // ---- the store
@@ -391,11 +326,6 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   // ---- connections
-
-  /** The refusals that a client which still holds messages from `oldest` on may have missed. */
-  refusalsFrom(oldest: number): ReadonlyArray<Protocol.Refusal> {
-    return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
-  }
 
   /** The client has the secret of this generation, and of no later one: the store may be told only that. */
   private proved(generation: number): void {
@@ -429,6 +359,12 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return refused
   }
 
+  /** Watches over the principal's expiry for this connection; `request` is there if it has one. */
+  watchExpiry(live: LiveConnection, request: UpgradeRequest | undefined): void {
+    this.renewal.stop()
+    if (this.driver.live === live) this.renewal.start(live, request)
+  }
+
   /** The connection that the store's newest generation was for is gone already. */
   abandoned(): void {
     if (this.driver.live === undefined && !this.ended) this.detached()
@@ -437,6 +373,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private detached(): void {
     if (this.ended) return
     this.topics?.detached()
+    this.renewal.stop()
     this.stopExpiry()
     const { resumeWindow } = this.host.options
     const window = this.ownership.run((generation) => this.host.store.detach(this.id, generation, resumeWindow))
@@ -458,6 +395,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       case "unsubscribe":
       case "publish":
         return this.request(message, live, size)
+      case "token":
+        return this.renewal.answered(message.token, live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
     }
@@ -481,9 +420,19 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.main?.unsafeInterruptAsFork(FiberId.none)
   }
 
+  /** Once it has ended: 1 when this gateway has removed it from the store, 0 when it was gone or cannot be. */
+  get removal(): Effect.Effect<number> {
+    return Effect.suspend(() => {
+      const forgotten = this.forgetting === undefined ? Effect.void : Fiber.await(this.forgetting)
+      return Effect.map(forgotten, () => (this.removed ? 1 : 0))
+    })
+  }
+
   private conclude(end: SessionEnd): SessionEnd {
     this.over = end
     this.stopExpiry()
+    this.renewal.stop()
+    this.trackFarewell()
     this.host.removed(this.id)
     const [code, reason] = closing(end)
     const live = this.driver.live
@@ -494,13 +443,21 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return end
   }
 
+  private trackFarewell(): void {
+    const { main } = this
+    if (main === undefined) return
+    const { farewells } = this.host
+    farewells.add(main)
+    main.addObserver(() => void farewells.delete(main))
+  }
+
   /** Finishes the message in hand and the writes, then ends with `Shutdown`. */
   drain(retryAfter: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.draining = true
       const goaway = { type: "goaway", retryAfter, reason: "the server restarts" } as const
       this.driver.live?.write(this.codec.encode(goaway))
-      this.driver.inbox.close("nothing more is handled")
+      this.loop.stop()
       return this.main === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.main))
     })
   }

@@ -32,6 +32,8 @@ import * as metrics from "./metrics.js"
 /** Who hears of a connection's frames. Called synchronously; must not throw. */
 export interface Sink {
   readonly message: (frame: Frame) => void
+  /** A ping or pong of the WebSocket came, with a payload of so many bytes. */
+  readonly pinged?: (size: number) => void
   /** The connection may be written to again. */
   readonly drained: () => void
   /** Once, as soon as the reason is known; the close handshake may still go on. */
@@ -106,6 +108,7 @@ export class LiveConnection implements Receiver {
   ping(payload: Uint8Array): void {
     if (this.end !== undefined) return
     this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.sink.pinged?.(payload.byteLength)
     // RFC 6455 §5.5.3: of several pings, only the most recent needs an answer.
     if (this.transport.buffered() > pongLimit) {
       this.pendingPong = payload
@@ -114,6 +117,7 @@ export class LiveConnection implements Receiver {
   }
 
   pong(payload: Uint8Array): void {
+    this.sink.pinged?.(payload.byteLength)
     this.ponged(payload.byteLength === 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0) : 0)
   }
 
@@ -249,7 +253,7 @@ export class LiveConnection implements Receiver {
   }
 
   /** Runs a fiber whose failure is the reason of the connection's end. */
-  private supervise(effect: Supervised): void {
+  supervise(effect: Supervised): void {
     if (this.end !== undefined) return
     const watched = Effect.catchAll(effect, (end) => Effect.sync(() => this.finish(end)))
     const fiber = Runtime.runFork(this.runtime)(watched, { scope: this.scope })

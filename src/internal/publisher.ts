@@ -8,6 +8,7 @@ import { byteLength } from "../Codec.js"
 import { NotSent, OutcomeUnknown, TopicRefused } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
 import type { LiveConnection } from "./liveConnection.js"
+import type { Paced, Pacer } from "./pacer.js"
 
 export type Fate = NotSent | OutcomeUnknown | TopicRefused
 
@@ -24,7 +25,7 @@ interface Pending {
 /** How much earlier than the server forgets a key it is not relied on any more, in milliseconds. */
 const margin = 10_000
 
-export class Publisher {
+export class Publisher implements Paced {
   /** Not answered, in their order. */
   private readonly pending = new Map<number, Pending>()
   /** Those of them that are to be written to this connection. */
@@ -38,6 +39,7 @@ export class Publisher {
   constructor(
     private readonly codec: Codec,
     private readonly limits: () => Protocol.Limits,
+    private readonly pacing: Pacer,
     private readonly now: () => number
   ) {}
 
@@ -81,9 +83,9 @@ export class Publisher {
   write(): void {
     const { live } = this
     let next = this.unwritten[0]
-    while (live !== undefined && next !== undefined && !live.isCongested) {
+    while (live !== undefined && next !== undefined && !live.isCongested && !this.pacing.holds(this)) {
       if (this.pending.has(next.id)) {
-        if (!this.fits(next.size)) return
+        if (!this.fits(next.size) || !this.pacing.take(next.frame.length, this)) return
         next.writtenAt ??= this.now()
         this.inFlight.set(next.id, next.size)
         this.bytesInFlight += next.size
@@ -92,6 +94,11 @@ export class Publisher {
       this.unwritten.shift()
       next = this.unwritten[0]
     }
+  }
+
+  /** The server's rates allow the next one. */
+  paced(): void {
+    this.write()
   }
 
   private fits(size: number): boolean {

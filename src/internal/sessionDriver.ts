@@ -15,6 +15,8 @@ import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import { type Inbound, Inbox } from "./inbox.js"
 import type { LiveConnection, Sink } from "./liveConnection.js"
 import { Outbox, type Sending } from "./outbox.js"
+import type { Paced, Pacer } from "./pacer.js"
+import type { RateGuard } from "./rateGuard.js"
 import type { Entry } from "./replayBuffer.js"
 
 /** What a client that starts afresh had to give up. */
@@ -52,6 +54,10 @@ export interface DriverOptions {
   readonly state: Session.State
   readonly ackTimer: AckTimer
   readonly hooks: Hooks
+  /** Counts what the peer sends. */
+  readonly guard?: RateGuard | undefined
+  /** Spreads what this end sends. */
+  readonly pacing?: Pacer | undefined
   /** Whether `replayed` is said after what was retransmitted. */
   readonly marksReplay: boolean
 }
@@ -59,7 +65,7 @@ export interface DriverOptions {
 /** Room for the envelopes of a full window, beside the bodies that count. */
 const envelopeAllowance = 128
 
-export class SessionDriver implements Acknowledging, Sending {
+export class SessionDriver implements Acknowledging, Paced, Sending {
   state: Session.State
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
@@ -86,6 +92,12 @@ export class SessionDriver implements Acknowledging, Sending {
   obey(limits: Protocol.Limits): void {
     this.limits = limits
     this.state = { ...this.state, window: limits.messages }
+    this.options.pacing?.obey(limits)
+  }
+
+  /** Says something besides, if there is a connection that takes it now. */
+  say(message: Protocol.Refusal): void {
+    if (this.live !== undefined && !this.live.isCongested) this.live.write(this.options.codec.encode(message))
   }
 
   /** What the server allows. */
@@ -128,6 +140,9 @@ export class SessionDriver implements Acknowledging, Sending {
   receive(live: LiveConnection, generation: number, frame: Frame): void {
     if (live !== this.live || this.endReason !== undefined) return
     const message = this.options.codec.decode(frame)
+    // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
+    const isAsked = message.type === "ack" && message.ack > this.state.acked
+    if (!isAsked && this.options.guard?.admits(live, frame.length) === false) return
     switch (message.type) {
       case "malformed":
         return live.violate(message.code, message.reason)
@@ -144,6 +159,11 @@ export class SessionDriver implements Acknowledging, Sending {
       default:
         this.options.hooks.control(message, live, frame.length)
     }
+  }
+
+  /** A ping or pong of the WebSocket. */
+  pinged(live: LiveConnection, size: number): void {
+    if (live === this.live && this.endReason === undefined) this.options.guard?.admits(live, size)
   }
 
   /** The peer has what it was introduced with. */
@@ -219,12 +239,15 @@ export class SessionDriver implements Acknowledging, Sending {
   transmit(): void {
     const live = this.live
     if (live === undefined) return
-    while (this.state.transmitted < this.state.appended && !live.isCongested) {
+    const { pacing } = this.options
+    while (this.state.transmitted < this.state.appended && !live.isCongested && !pacing?.holds(this)) {
       const entry = this.outbox.get(this.state.transmitted + 1)
       if (entry?.seq !== this.state.transmitted + 1 || !this.fitsPeer(entry)) break
-      if (entry.seq <= this.state.highest) this.counts.replayed++
       const ack = this.state.recorded
-      live.write(this.options.codec.data(entry.seq, ack, entry.confirm, entry.payload))
+      const frame = this.options.codec.data(entry.seq, ack, entry.confirm, entry.payload)
+      if (pacing?.take(frame.length, this) === false) break
+      if (entry.seq <= this.state.highest) this.counts.replayed++
+      live.write(frame)
       this.apply({ _tag: "Transmitted", seq: entry.seq, ack })
     }
     if (this.replayUntil !== undefined && this.state.transmitted >= this.replayUntil) {
@@ -232,6 +255,11 @@ export class SessionDriver implements Acknowledging, Sending {
       live.write(this.options.codec.encode({ type: "replayed" }))
     }
     if (this.state.transmitted === this.state.sent) this.wakeIdle()
+  }
+
+  /** The peer's rates allow the next message. */
+  paced(): void {
+    this.transmit()
   }
 
   /** Whether the peer's limits allow one more message in flight; the first always is. */
@@ -330,6 +358,7 @@ export class SessionDriver implements Acknowledging, Sending {
     this.outbox.end(reason)
     this.apply({ _tag: "End" })
     this.live = undefined
+    this.options.pacing?.end()
     this.inbox.close(reason)
     this.wakeIdle()
   }
@@ -364,6 +393,10 @@ class AttachedSink implements Sink {
     if (this.proven || this.live.end !== undefined) return
     this.proven = true
     this.driver.proved(this.live, this.generation)
+  }
+
+  pinged(size: number): void {
+    this.driver.pinged(this.live, size)
   }
 
   drained(): void {

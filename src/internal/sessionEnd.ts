@@ -12,6 +12,10 @@ export const closing = (end: SessionEnd): readonly [code: number, reason: string
       return [CloseCode.SessionEnded, "the session expired"]
     case "Ended":
       return [CloseCode.SessionEnded, end.reason]
+    case "NotAuthenticated":
+      return [CloseCode.NotAuthenticated, end.reason]
+    case "NotAllowed":
+      return [CloseCode.NotAllowed, end.reason]
     case "HandlerFailed":
       return [CloseCode.SessionEnded, "the server failed to handle a message"]
     case "Overflow":
@@ -29,6 +33,9 @@ export const closing = (end: SessionEnd): readonly [code: number, reason: string
 export const tombstone = (end: SessionEnd): Tombstone | undefined => {
   switch (end._tag) {
     case "Expired":
+    // Who resumes has been authenticated again, and is who the session belonged to: it may begin afresh.
+    case "NotAuthenticated":
+    case "NotAllowed":
       return { _tag: "Expired" }
     case "Overflow":
       return { _tag: "Overflow" }

@@ -3,7 +3,7 @@
  * the other, and holds what it is subscribed to, through its connections.
  */
 import * as Effect from "effect/Effect"
-import type * as Fiber from "effect/Fiber"
+import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
@@ -96,9 +96,10 @@ export class SessionTopics<P extends Principal, R> {
     this.outflow?.pump()
   }
 
-  /** Waits until no publication waits for the connection any more. */
-  readonly flushed: Effect.Effect<void> = Effect.suspend(() => {
-    const { outflow } = this
+  /** Waits until every request was answered, and no publication waits for the connection any more. */
+  readonly settled: Effect.Effect<void> = Effect.suspend(() => {
+    const { answering, outflow } = this
+    if (answering !== undefined) return Effect.zipRight(Fiber.await(answering), this.settled)
     return outflow === undefined
       ? Effect.void
       : Effect.async<void>((resume) => outflow.whenIdle(() => resume(Effect.void)))

@@ -10,16 +10,17 @@ import { type MessageInvalid, type PositionLost, TopicRefused } from "../Connect
 import type { InvalidDecision } from "../Messages.js"
 import { Member, type Position } from "../Protocol.js"
 import type { ClientTopics } from "./clientTopics.js"
-import type { Item } from "./topicSubscription.js"
+import type { Item, TopicSubscription } from "./topicSubscription.js"
 
 type Failure = TopicRefused | PositionLost
 
 /** Everything that comes, from the claim of the topic to the end of its scope. */
-const items = (
+const items = <A>(
   topics: ClientTopics,
   topic: string,
-  since: Position | "oldest" | undefined
-): Stream.Stream<Item, Failure> =>
+  since: Position | "oldest" | undefined,
+  take: (subscription: TopicSubscription) => Effect.Effect<ReadonlyArray<A>, Option.Option<Failure>>
+): Stream.Stream<A, Failure> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
       const subscription = yield* Effect.acquireRelease(
@@ -29,7 +30,7 @@ const items = (
         }),
         (claimed) => Effect.sync(() => topics.release(claimed))
       )
-      return Stream.repeatEffectChunkOption(Effect.map(subscription.take, Chunk.unsafeFromArray))
+      return Stream.repeatEffectChunkOption(Effect.map(take(subscription), Chunk.unsafeFromArray))
     })
   )
 
@@ -40,17 +41,32 @@ export const publications = <A>(
   decode: (body: unknown) => Either.Either<A, MessageInvalid>,
   onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
 ): Stream.Stream<Publication<A>, Failure> =>
-  items(topics, topic, since).pipe(
-    Stream.mapEffect((item): Effect.Effect<Option.Option<Publication<A>>> => {
-      if (item._tag !== "Publication") return Effect.succeedNone
-      const { body, position, skipped } = item
-      const decoded = decode(body)
-      return decoded._tag === "Right"
-        ? Effect.succeedSome({ position, skipped, value: decoded.right })
-        : Effect.as(onInvalid(decoded.left), Option.none())
-    }),
-    Stream.filterMap((publication) => publication)
-  )
+  items(topics, topic, since, ({ take }) => {
+    // Taken and not handed on yet: what follows a body that does not decode comes after that was dealt with.
+    let rest: ReadonlyArray<Item> = []
+    const next: Effect.Effect<ReadonlyArray<Publication<A>>, Option.Option<Failure>> = Effect.suspend(() => {
+      const publications: Array<Publication<A>> = []
+      for (const [at, item] of rest.entries()) {
+        if (item._tag !== "Publication") continue
+        const { body, position, skipped } = item
+        const decoded = decode(body)
+        if (decoded._tag === "Right") {
+          publications.push({ position, skipped, value: decoded.right })
+          continue
+        }
+        const isFirst = publications.length === 0
+        rest = rest.slice(isFirst ? at + 1 : at)
+        return isFirst ? Effect.zipRight(onInvalid(decoded.left), next) : Effect.succeed(publications)
+      }
+      rest = []
+      if (publications.length > 0) return Effect.succeed(publications)
+      return Effect.flatMap(take, (taken) => {
+        rest = taken
+        return next
+      })
+    })
+    return next
+  })
 
 const Change = Schema.Union(
   Schema.TaggedStruct("Joined", { member: Member }),
@@ -59,7 +75,7 @@ const Change = Schema.Union(
 const decodePresence = Schema.decodeUnknownOption(Change)
 
 export const presence = (topics: ClientTopics, topic: string): Stream.Stream<PresenceEvent, TopicRefused> =>
-  items(topics, topic, undefined).pipe(
+  items(topics, topic, undefined, ({ take }) => take).pipe(
     Stream.filterMap((item): Option.Option<PresenceEvent> => {
       if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members })
       // What a later version may tell besides is not for this one.

@@ -74,15 +74,24 @@ export class TopicFeed implements Listener {
 
   /** Follows the broker, from when this has succeeded. */
   open(broker: Context.Tag.Service<Broker>): Effect.Effect<void, BrokerUnavailable> {
-    const subscribe = Effect.suspend(() => {
-      if (this.isOpen) return Effect.void
-      return Effect.map(Scope.extend(broker.subscribe(this.topic, this), this.scope), (position) => {
-        this.isOpen = true
-        // What was published meanwhile has been heard already.
-        if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
-      })
-    })
-    return this.isOpen ? Effect.void : this.lock.withPermits(1)(Effect.uninterruptible(subscribe))
+    const subscribe = Effect.suspend(() => (this.isOpen ? Effect.void : this.subscribe(broker)))
+    return this.isOpen ? Effect.void : this.lock.withPermits(1)(subscribe)
+  }
+
+  private subscribe(broker: Context.Tag.Service<Broker>): Effect.Effect<void, BrokerUnavailable> {
+    return Effect.uninterruptibleMask((restore) =>
+      // In a scope of its own, so that who is interrupted leaves no listener behind.
+      Effect.flatMap(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) =>
+        restore(Scope.extend(broker.subscribe(this.topic, this), scope)).pipe(
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+          Effect.map((position) => {
+            this.isOpen = true
+            // What was published meanwhile has been heard already.
+            if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
+          })
+        )
+      )
+    )
   }
 
   get close(): Effect.Effect<void> {

@@ -112,7 +112,11 @@ const make = (clientPings: boolean) => {
             resume(Effect.succeed(made.client))
             return Effect.acquireRelease(Effect.succeed(made.server), (server) => Effect.sync(() => server.destroy()))
           }),
-        refuse: (status, body) => Effect.sync(() => refuse(status, body))
+        refuse: (status, body, headers = {}) =>
+          Effect.sync(() => {
+            const after = headers["Retry-After"]
+            refuse(status, body, after === undefined ? undefined : Number(after) * 1000)
+          })
       })
       return Effect.sync(() => {
         abandoned = true

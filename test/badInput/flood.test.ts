@@ -1,7 +1,7 @@
-/** A message of 100 MB: refused at its header, and the server's memory stays where it was. */
+/** A message of 100 MB, or too many small ones: refused, and the server's memory stays where it was. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { connect, makeBystander, makeGateway, type Peer, soon, unharmed, wireFrame } from "./support.js"
+import { connect, makeBystander, makeGateway, type Peer, type Said, soon, unharmed, wireFrame } from "./support.js"
 
 const chunk = Buffer.alloc(64 * 1024)
 
@@ -64,7 +64,8 @@ describe("100 MB and the like", () => {
 
   it.scopedLive("of pings from a peer that does not read are answered without being kept", () =>
     Effect.gen(function* () {
-      const gateway = yield* makeGateway()
+      // Within its rates, or they would end it.
+      const gateway = yield* makeGateway({ messageRate: 2 ** 30, byteRate: 2 ** 30 })
       const bystander = yield* makeBystander(gateway)
       const peer = yield* connect(gateway.address)
       yield* peer.hello()
@@ -84,6 +85,65 @@ describe("100 MB and the like", () => {
       assert.isBelow(peak / 1e6, 50, "MB")
       peer.socket.destroy()
       yield* unharmed(gateway, bystander)
+    })
+  )
+})
+
+const text = (message: object) => wireFrame(1, Buffer.from(JSON.stringify(message)))
+const many = (frame: Buffer, count: number) => Buffer.concat(Array.from({ length: count }, () => frame))
+
+const tooFast: ReadonlyArray<readonly [name: string, frames: Buffer, reason: string]> = [
+  ["acknowledgements of nothing new", many(text({ type: "ack", ack: 0 }), 500), "more than 10000 messages a second"],
+  ["pings of the protocol", many(text({ type: "ping", id: 1 }), 500), "more than 10000 messages a second"],
+  ["pings of the WebSocket", many(wireFrame(9, Buffer.alloc(4)), 500), "more than 10000 messages a second"],
+  ["pongs to nothing", many(wireFrame(10, Buffer.alloc(4)), 500), "more than 10000 messages a second"],
+  ["large messages", text({ type: "ack", ack: 0, padding: "x".repeat(1_000_000) }), "more than 16777216 bytes a second"]
+]
+
+describe("more than a second's worth at once", () => {
+  for (const [name, frames, reason] of tooFast) {
+    it.scopedLive(`of ${name}: goaway and 4429`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* makeGateway()
+        const bystander = yield* makeBystander(gateway)
+        const peer = yield* connect(gateway.address)
+        yield* peer.hello()
+        yield* pour(
+          peer,
+          frames.byteLength * 50,
+          () => frames,
+          () => {}
+        )
+        yield* bystander.echoes
+        const goaway = yield* peer.next("goaway")
+        assert.strictEqual(goaway["reason"], reason)
+        assert.isAtLeast(Number(goaway["retryAfter"]), 1000)
+        assert.isAtMost(Number(goaway["retryAfter"]), 1200)
+        assert.deepStrictEqual(yield* peer.closed, { code: 4429, reason })
+        yield* unharmed(gateway, bystander)
+      })
+    )
+  }
+
+  it.scopedLive("and in the next connection of the session: it is closed again, and then waited for", () =>
+    Effect.gen(function* () {
+      const gateway = yield* makeGateway({ messageRate: 100, replayMessages: 10, resumeWindow: "10 seconds" })
+      const flood = many(text({ type: "ack", ack: 0 }), 200)
+      const resumeOf = ({ secret, session }: Said) => ({ resume: { session, secret, processed: 0, oldest: 1 } })
+      const first = yield* connect(gateway.address)
+      const began = yield* first.hello()
+      first.socket.write(flood)
+      assert.strictEqual((yield* first.closed).code, 4429)
+      const second = yield* connect(gateway.address)
+      const resumed = yield* second.hello(resumeOf(began))
+      assert.isTrue(resumed["resumed"])
+      second.socket.write(flood.subarray(0, flood.byteLength / 2))
+      assert.strictEqual((yield* second.closed).code, 4429)
+      yield* Effect.sleep(Number((yield* second.next("goaway"))["retryAfter"]))
+      const third = yield* connect(gateway.address)
+      assert.isTrue((yield* third.hello(resumeOf(resumed)))["resumed"])
+      third.socket.write(flood.subarray(0, flood.byteLength / 2))
+      yield* third.echoes
     })
   )
 })

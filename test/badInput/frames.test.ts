@@ -369,10 +369,45 @@ const beforeWelcome: ReadonlyArray<Case> = [
   }
 ]
 
+/** A client without a token is asked for one at once, and one that is "slow" is looked at for good. */
+const expiring: Partial<GatewayOptions> = {
+  authenticate: ({ token }) =>
+    token === "slow"
+      ? Effect.never
+      : Effect.succeed({ id: token ?? "anonymous", expiresAt: token === undefined ? Date.now() + 20_000 : undefined })
+}
+
 const seq = "data: seq is not a sequence number"
 const ack = "data: ack is not a count"
 
 const inSession: ReadonlyArray<Case> = [
+  {
+    name: "a token that nobody asked for",
+    act: say({ type: "token", token: "x" }),
+    code: 4400,
+    reason: "token: none was asked for"
+  },
+  {
+    name: "a second token while the first is looked at",
+    options: expiring,
+    act: say({ type: "token", token: "slow" }, { type: "token", token: "x" }),
+    code: 4400,
+    reason: "token: another one is being looked at"
+  },
+  {
+    name: "a token that is none",
+    options: expiring,
+    act: say({ type: "token" }),
+    code: 4400,
+    reason: /^token: token: /
+  },
+  {
+    name: "a token that is no text",
+    options: expiring,
+    act: say({ type: "token", token: 1 }),
+    code: 4400,
+    reason: /^token: token: /
+  },
   { name: "a second hello", act: say({ type: "hello" }), code: 4400, reason: "hello is not expected here" },
   ...[
     {
@@ -389,7 +424,8 @@ const inSession: ReadonlyArray<Case> = [
     },
     { type: "replayed" },
     { type: "goaway", retryAfter: 0, reason: "x" },
-    { type: "error", code: "x", reason: "x" }
+    { type: "error", code: "x", reason: "x" },
+    { type: "authenticate", expires: 1 }
   ].map(
     (message): Case => ({
       name: `a client's ${message.type}`,

@@ -108,6 +108,19 @@ describe("hello", () => {
 })
 
 describe("a full gateway", () => {
+  it.scopedLive("one session more than maxSessionsPerPrincipal: goaway, then 4429, and the others go on", () =>
+    Effect.gen(function* () {
+      const gateway = yield* makeGateway({ maxSessionsPerPrincipal: 1 })
+      const bystander = yield* makeBystander(gateway)
+      const peer = yield* connect(gateway.address)
+      peer.say({ type: "hello", token: "bystander" })
+      const reason = "there are 1 sessions of this principal already"
+      assert.deepStrictEqual<unknown>(yield* peer.next("goaway"), { type: "goaway", retryAfter: 5000, reason })
+      assert.deepStrictEqual(yield* peer.closed, { code: 4429, reason })
+      yield* unharmed(gateway, bystander)
+    })
+  )
+
   it.scopedLive("one session more than maxSessions: 1013, and the others go on", () =>
     Effect.gen(function* () {
       const gateway = yield* makeGateway({ maxSessions: 1 })

@@ -16,10 +16,25 @@ const durations = [
   "stableAfter",
   "ackDelay",
   "drainTimeout",
-  "drainSpread"
+  "drainSpread",
+  "refreshBefore"
 ] as const
 const mayBeZero: ReadonlyArray<string> = ["stableAfter", "ackDelay", "drainTimeout", "drainSpread"]
-const counts = ["maxMessage", "replayMessages", "replayBytes", "highWaterMark", "maxSessions"] as const
+const counts = [
+  "maxMessage",
+  "replayMessages",
+  "replayBytes",
+  "highWaterMark",
+  "maxSessions",
+  "messageRate",
+  "byteRate",
+  "queueMessages",
+  "queueBytes",
+  "maxSubscriptions",
+  "maxSessionsPerPrincipal",
+  "maxConnections",
+  "maxConnectionsPerAddress"
+] as const
 
 interface Case {
   readonly option: keyof Options.Options
@@ -136,6 +151,16 @@ describe("Options.resolve refuses", () => {
       })
     )
   }
+
+  it.effect("a message rate that leaves no room for the heartbeats", () =>
+    Effect.gen(function* () {
+      const few = { heartbeatInterval: "1 second", readDeadline: "3 seconds" } as const
+      const error = yield* Effect.flip(Options.resolve({ ...few, messageRate: 39 }))
+      assert.deepInclude(error, { option: "messageRate", value: "39" })
+      assert.match(error.rule, /^at least 40, .*heartbeatInterval \(1000 ms\)/)
+      assert.strictEqual((yield* Options.resolve({ ...few, messageRate: 40 })).messageRate, 40)
+    })
+  )
 })
 
 describe("Options.resolve takes", () => {
@@ -153,6 +178,7 @@ describe("Options.resolve takes", () => {
         ackDelay: 50,
         drainTimeout: 5_000,
         drainSpread: 5_000,
+        refreshBefore: 30_000,
         maxMessage: 1_048_576,
         replayMessages: 1024,
         replayBytes: 1_048_576,
@@ -160,7 +186,12 @@ describe("Options.resolve takes", () => {
         queueMessages: 1024,
         queueBytes: 1024 * 1024,
         maxSubscriptions: 100,
-        maxSessions: 100_000
+        messageRate: 10_000,
+        byteRate: 16_777_216,
+        maxSessions: 100_000,
+        maxSessionsPerPrincipal: 10_000,
+        maxConnections: 100_000,
+        maxConnectionsPerAddress: 10_000
       })
       // What is given as undefined is not given.
       assert.strictEqual((yield* Options.resolve({ heartbeatInterval: undefined })).heartbeatInterval, 30_000)

@@ -6,7 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope } from "effect"
 import { ConnectionError, Gateway, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
-import { connect, echo, makeBystander, makeGateway, settled, soon, unharmed } from "./support.js"
+import { connect, echo, makeBystander, makeGateway, settled, soon, unharmed, until } from "./support.js"
 
 interface Answer {
   readonly status: number
@@ -257,6 +257,30 @@ describe("the upgrade", () => {
       })
     )
   })
+})
+
+describe("a gateway that has enough connections", () => {
+  const limits = [
+    { option: "maxConnections", status: 503, body: "this gateway holds 2 connections already" },
+    { option: "maxConnectionsPerAddress", status: 429, body: "there are 2 connections from this address already" }
+  ] as const
+  for (const { body, option, status } of limits) {
+    it.scopedLive(`one more than ${option}: ${status} with Retry-After, and room when one has gone`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* makeGateway({ [option]: 2 })
+        const bystander = yield* makeBystander(gateway)
+        const silent = yield* connect(gateway.address)
+        const answer = yield* request(gateway.address, { headers: upgrade })
+        assert.deepStrictEqual([answer.status, answer.body], [status, body])
+        assert.strictEqual(answer.headers["retry-after"], "5")
+        // What was refused is not counted: one that leaves makes room for one.
+        silent.ws.terminate()
+        yield* settled(gateway, { connections: 1, sessions: 1 })
+        yield* until("room", request(gateway.address, { headers: upgrade }), (answer) => answer.status === 101)
+        yield* unharmed(gateway, bystander)
+      })
+    )
+  }
 })
 
 describe("a port shared with the platform's routes", () => {

@@ -16,7 +16,9 @@ export interface TcpProxy {
   /** Breaks every connection: both sockets are destroyed, and what was on its way is lost. */
   readonly cut: Effect.Effect<void>
   /** From now on each connection is cut, mid-frame or not, after so many bytes in one direction; asked again for each. */
-  readonly cutAfter: (bytes: () => number) => Effect.Effect<void>
+  readonly cutAfter: (bytes: (direction: Direction) => number) => Effect.Effect<void>
+  /** From now on connections are forwarded to this port; those that are open stay where they are. */
+  readonly redirect: (target: number) => Effect.Effect<void>
   /** Bytes arrive this many milliseconds later, each way, in order. */
   readonly delay: (millis: number) => Effect.Effect<void>
   /** Nothing passes any more, closes neither, while the sockets stay open. */
@@ -30,9 +32,11 @@ const packet = 1460
 const maxQueue = 64
 
 class Rules {
+  constructor(public target: number) {}
+
   delay = 0
   silent: ReadonlySet<Direction> = new Set()
-  budget = () => Number.POSITIVE_INFINITY
+  budget = (_direction: Direction) => Number.POSITIVE_INFINITY
   accepted = 0
   cut = 0
   readonly links = new Set<Link>()
@@ -46,13 +50,13 @@ class Pipe {
   left: number
 
   constructor(
-    private readonly direction: Direction,
+    readonly direction: Direction,
     private readonly source: Net.Socket,
     private readonly target: Net.Socket,
     private readonly rules: Rules,
     private readonly cut: () => void
   ) {
-    this.left = rules.budget()
+    this.left = rules.budget(direction)
     source.on("data", (chunk: Buffer) => {
       for (let at = 0; at < chunk.length; at += packet) this.push(chunk.subarray(at, at + packet))
       if (this.queue.length > maxQueue) source.pause()
@@ -142,9 +146,9 @@ const listen = (server: Net.Server) =>
 /** Listens on a free port and forwards to `target`; the scope destroys every socket. */
 export const make = (target: number): Effect.Effect<TcpProxy, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const rules = new Rules()
+    const rules = new Rules(target)
     const server = Net.createServer({ allowHalfOpen: true }, (client) => {
-      new Link(client, Net.connect({ port: target, host: "127.0.0.1", allowHalfOpen: true }), rules)
+      new Link(client, Net.connect({ port: rules.target, host: "127.0.0.1", allowHalfOpen: true }), rules)
     })
     const pipes = () => [...rules.links].flatMap((link) => link.pipes)
     const port = yield* Effect.acquireRelease(listen(server), () =>
@@ -162,7 +166,11 @@ export const make = (target: number): Effect.Effect<TcpProxy, never, Scope.Scope
       cutAfter: (bytes) =>
         Effect.sync(() => {
           rules.budget = bytes
-          for (const pipe of pipes()) pipe.left = bytes()
+          for (const pipe of pipes()) pipe.left = bytes(pipe.direction)
+        }),
+      redirect: (target) =>
+        Effect.sync(() => {
+          rules.target = target
         }),
       delay: (millis) =>
         Effect.sync(() => {

@@ -1,0 +1,111 @@
+/** Runs a session's handler over what its client sends, and has the store note what was processed. */
+import * as Effect from "effect/Effect"
+import type { MessageInvalid } from "../ConnectionError.js"
+import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession.js"
+import type * as Protocol from "../Protocol.js"
+import type { SessionStore } from "../SessionStore.js"
+import type { AckTimer } from "./ackTimer.js"
+import type { Inbound } from "./inbox.js"
+import type { decoder } from "./messageCodec.js"
+import type { Ownership } from "./ownership.js"
+import type { SessionDriver } from "./sessionDriver.js"
+
+interface Host<C, S, P extends Principal, R> {
+  readonly limits: Protocol.Limits
+  readonly handlers: Handlers<C, S, P, R, R, R, R>
+  readonly decode: ReturnType<typeof decoder<C>>
+  readonly store: SessionStore["Type"]
+  readonly ackTimer: AckTimer
+}
+
+/** The session whose messages are handled. */
+interface Handled<S, P extends Principal> extends Session<S, P> {
+  readonly driver: SessionDriver
+  readonly ownership: Ownership
+  readonly finish: (end: SessionEnd) => void
+  readonly sendAck: () => void
+}
+
+export class HandlerLoop<C, S, P extends Principal, R> {
+  private batch: ReadonlyArray<Inbound> = []
+  /** No further message is begun. */
+  private stopped = false
+  /** What the store was told of the client's acknowledgements. */
+  private storedAcked = 0
+  /** Of messages that the client may not know to be processed: those of the last window. */
+  private refusals: Array<Protocol.Refusal> = []
+
+  constructor(
+    private readonly host: Host<C, S, P, R>,
+    private readonly session: Handled<S, P>
+  ) {}
+
+  private readonly keep = (batch: ReadonlyArray<Inbound>): void => {
+    this.batch = batch
+  }
+
+  /** Ends when nothing more will come, and all that came was handled; fails with the handler. */
+  readonly run: Effect.Effect<void, unknown, R> = Effect.suspend(() =>
+    Effect.matchEffect(this.session.driver.inbox.take(this.keep), {
+      onFailure: () => Effect.void,
+      onSuccess: () => Effect.zipRight(this.handle(this.batch, 0), this.run)
+    })
+  )
+
+  /** Ends after the message in hand. */
+  stop(): void {
+    this.stopped = true
+    this.session.driver.inbox.close("nothing more is handled")
+  }
+
+  private handle(batch: ReadonlyArray<Inbound>, at: number): Effect.Effect<void, unknown, R> {
+    const message = batch[at]
+    if (message === undefined || this.stopped) return this.record(false)
+    return Effect.flatMap(this.dispatch(message), () => {
+      this.session.driver.processed(message)
+      const rest = () => this.handle(batch, at + 1)
+      if (message.confirm) return Effect.flatMap(this.record(true), rest)
+      // The next handler may take its time, and wait for this very acknowledgement.
+      if (at + 1 < batch.length) this.host.ackTimer.add(this.session)
+      return rest()
+    })
+  }
+
+  private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
+    const decoded = this.host.decode(message.body, message.seq)
+    return decoded._tag === "Right"
+      ? this.host.handlers.onMessage(decoded.right, this.session, message.seq)
+      : this.invalid(decoded.left, message.seq)
+  }
+
+  private invalid(error: MessageInvalid, seq: number): Effect.Effect<void, never, R> {
+    const { onInvalid } = this.host.handlers
+    const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
+    return Effect.flatMap(decision, (decided) =>
+      Effect.sync(() => {
+        const refusal = { type: "error", code: "invalid-message", reason: error.issue.slice(0, 1000), seq } as const
+        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
+        this.refusals = [...this.refusals.filter(isRecent), refusal]
+        this.session.driver.say(refusal)
+        if (decided === "End") this.session.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
+      })
+    )
+  }
+
+  /** The refusals that a client which still holds messages from `oldest` on may have missed. */
+  refusalsFrom(oldest: number): ReadonlyArray<Protocol.Refusal> {
+    return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+  }
+
+  /** Has the store note what was processed, so that it may be acknowledged. */
+  record(now: boolean): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { driver, id, ownership } = this.session
+      const { acked, processed, recorded } = driver.state
+      if (processed === recorded && acked === this.storedAcked) return Effect.void
+      this.storedAcked = acked
+      const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+      return Effect.map(noted, () => driver.recorded(processed, now))
+    })
+  }
+}

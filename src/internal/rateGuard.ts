@@ -1,0 +1,65 @@
+/**
+ * A gateway's side of the rates: counts what one session's client sends,
+ * through all of its connections, and ends the one that sends too fast. The
+ * session stays.
+ */
+import { CloseCode } from "../CloseCode.js"
+import type { Codec } from "../Codec.js"
+import type { Resolved } from "../Options.js"
+import type { LiveConnection } from "./liveConnection.js"
+import { RateLimit, type Rates, terms } from "./tokenBucket.js"
+
+/** Room for the envelopes of a full window, beside the bodies that count. */
+const envelopeAllowance = 128
+
+/** Within this a client that was too fast is asked to come back, in milliseconds. */
+const leastRetryAfter = 1000
+const mostRetryAfter = 30_000
+
+/** What all sessions of a gateway share. */
+export interface GuardTerms {
+  readonly rates: Rates
+  readonly words: { readonly [K in keyof Rates]: string }
+}
+
+/**
+ * A second's worth, and the window beside it: all of that may arrive at once
+ * when the network has held it up. With it a client that sends no more than its
+ * window, at once a second's worth of its 95%, and 95% of the rate, never sends
+ * too fast, whatever the network does; a message larger than a second's worth
+ * included.
+ */
+export const guardTerms = (options: Resolved): GuardTerms => {
+  const { byteRate, maxMessage, messageRate, replayBytes, replayMessages } = options
+  const window = Math.max(replayBytes, maxMessage) + replayMessages * envelopeAllowance
+  return {
+    rates: {
+      messages: terms(messageRate, messageRate + replayMessages),
+      bytes: terms(byteRate, byteRate + window + maxMessage)
+    },
+    words: { messages: `more than ${messageRate} messages a second`, bytes: `more than ${byteRate} bytes a second` }
+  }
+}
+
+export class RateGuard {
+  /** Made with the first message: who is only told things need not have it. */
+  private limit: RateLimit | undefined
+
+  constructor(
+    private readonly terms: GuardTerms,
+    private readonly codec: Codec
+  ) {}
+
+  /** Counts a message that the connection has just heard, and whether it may be looked at; if not, the connection ends. */
+  admits(live: LiveConnection, size: number): boolean {
+    const now = live.lastActivity
+    this.limit ??= new RateLimit(this.terms.rates, now)
+    const lacking = this.limit.take(size, now)
+    if (lacking === undefined) return true
+    const reason = this.terms.words[lacking]
+    const retryAfter = Math.min(mostRetryAfter, Math.max(leastRetryAfter, this.limit.untilFull(now)))
+    live.write(this.codec.encode({ type: "goaway", retryAfter, reason }))
+    live.violate(CloseCode.TooManyRequests, reason)
+    return false
+  }
+}
