@@ -40,7 +40,7 @@ const stalled = (n: number) =>
     return link
   })
 
-/** Has a client return on a link that takes one frame, and then one more each time it is let. */
+/** Has a client return on a link that takes the welcome, and then, each time it is let, what waits. */
 const backOnASlowLink = (client: TestClient) =>
   Effect.gen(function* () {
     const network = yield* Network
@@ -49,9 +49,9 @@ const backOnASlowLink = (client: TestClient) =>
     yield* network.onLink((link) => {
       const send = link.server.send.bind(link.server)
       const sendOne: typeof send = (frame) => {
+        if (isSlow && sent > 0) link.stall("server")
         sent++
         send(frame)
-        if (isSlow) link.stall("server")
       }
       Object.assign(link.server, { send: sendOne })
     })
