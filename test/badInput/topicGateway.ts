@@ -17,6 +17,7 @@ import {
 export const Room = Topic.make("rooms/:room", Text)
 /** Takes any JSON, and keeps no more than five publications. */
 export const Any = Topic.make("any/:name", Schema.Unknown)
+const Counts = Topic.make("counts/:name", Schema.Number)
 export const Newest = Topic.make("newest/:name", Schema.Unknown)
 export const Dropping = Topic.make("dropping/:name", Schema.Unknown)
 const Closed = Topic.make("closed", Schema.Unknown)
@@ -50,6 +51,7 @@ const publish = Gateway.allow
 const topics = [
   Gateway.topic(Room, { subscribe, publish, presence: true }),
   Gateway.topic(Any, { subscribe, publish, history }),
+  Gateway.topic(Counts, { subscribe, publish }),
   Gateway.topic(Newest, { subscribe, publish, history, policy: "latest" }),
   Gateway.topic(Dropping, { subscribe, publish, history, policy: "dropOldest" }),
   Gateway.topic(Closed, { subscribe: () => new ConnectionError.NotAllowed({ reason: "not here" }), presence: true }),
