@@ -270,6 +270,7 @@ export class SessionTopics<P extends Principal, R> {
     const snapshot = (answer: Partial<subscriber.Start["answer"]>) =>
       Effect.map(broker.members(presenceOf, name), ({ members, position }) => ({
         answer: { position, recovered: true, ...answer },
+        from: position,
         publications: [],
         members: { members }
       }))
@@ -289,7 +290,7 @@ export class SessionTopics<P extends Principal, R> {
     const { name, policy } = membership.known
     const tooSlow = () =>
       outflow.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, outflow, start.answer.position, tooSlow)
+    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, tooSlow)
     const active: Active = { feed, subscriber: following, recovering: undefined }
     membership.active = active
     if (following.begin(start.publications)) return

@@ -20,6 +20,8 @@ const page = 100
 /** Where a subscription starts. */
 export interface Start {
   readonly answer: Pick<Subscribed, "position" | "recovered" | "reason">
+  /** Where what follows is read from: beyond the answer's position, what is between the two is skipped. */
+  readonly from: Position
   /** The first of what follows. */
   readonly publications: ReadonlyArray<Publication>
 }
@@ -28,8 +30,12 @@ type Service = Context.Tag.Service<Broker>
 
 const fresh = (position: Position, publications: ReadonlyArray<Publication> = []): Start => ({
   answer: { position, recovered: true },
+  from: position,
   publications
 })
+
+/** The client has `since`, and the gap in the offsets that follow tells it how many it misses. */
+const skipping = (start: Start, since: Position): Start => ({ ...start, answer: { position: since, recovered: true } })
 
 const before = ({ epoch, offset }: Position): Position => ({ epoch, offset: Math.max(0, offset - 1) })
 
@@ -43,6 +49,7 @@ export const start = (
   const read = (from: Position | undefined, limit = page) => broker.history(topic, { since: from, limit })
   const lost = ({ end, reason }: Extract<History, { _tag: "Refused" }>): Start => ({
     answer: { position: end, recovered: false, reason },
+    from: end,
     publications: []
   })
   const oldest = Effect.flatMap(read(undefined), (kept) =>
@@ -52,27 +59,32 @@ export const start = (
           fresh(kept.publications[0] ? before(kept.publications[0].position) : kept.end, kept.publications)
         )
   )
-  const newest = (end: Position, answer: Partial<Start["answer"]>): Effect.Effect<Start, BrokerUnavailable> =>
-    Effect.map(read(before(end)), (last) => {
-      const publications = last._tag === "Complete" ? last.publications : []
-      const position = publications.length === 0 ? end : before(end)
-      return { answer: { position, recovered: true, ...answer }, publications }
-    })
+  const newest = (end: Position): Effect.Effect<Start, BrokerUnavailable> =>
+    Effect.map(read(before(end)), (last) =>
+      last._tag === "Complete" && last.publications.length > 0 ? fresh(before(end), last.publications) : fresh(end)
+    )
 
   if (policy === "latest") {
     return Effect.flatMap(since === "oldest" || since === undefined ? read(undefined, 0) : read(since, 0), (log) => {
       if (log._tag === "Refused" && log.reason !== "expired") {
-        return newest(log.end, { recovered: false, reason: log.reason })
+        const { reason } = log
+        return Effect.map(newest(log.end), (start) => ({
+          ...start,
+          answer: { ...start.answer, recovered: false, reason }
+        }))
       }
-      // What is between `since` and the newest is skipped, as it always may be.
-      const known = typeof since === "object" && since.offset >= log.end.offset
-      return known ? Effect.succeed(fresh(log.end)) : newest(log.end, {})
+      if (typeof since !== "object") return newest(log.end)
+      return since.offset >= log.end.offset
+        ? Effect.succeed(fresh(log.end))
+        : Effect.map(newest(log.end), (start) => skipping(start, since))
     })
   }
   if (since === "oldest") return oldest
   return Effect.flatMap(since === undefined ? read(undefined, 0) : read(since), (log) => {
     if (log._tag === "Complete") return Effect.succeed(fresh(since ?? log.end, log.publications))
-    return policy === "dropOldest" && log.reason === "expired" ? oldest : Effect.succeed(lost(log))
+    return policy === "dropOldest" && log.reason === "expired" && typeof since === "object"
+      ? Effect.map(oldest, (start) => skipping(start, since))
+      : Effect.succeed(lost(log))
   })
 }
 
@@ -161,8 +173,8 @@ export class Subscriber implements Follower, Lagging {
   ): Effect.Effect<void, BrokerUnavailable> {
     if (reason !== "expired") return Effect.sync(() => this.startOver(end, reason))
     if (this.policy === "disconnect") return Effect.sync(() => this.giveUp())
-    return Effect.map(start(broker, this.feed.topic, this.policy, "oldest"), ({ answer }) => {
-      this.cursor = answer.position
+    return Effect.map(start(broker, this.feed.topic, this.policy, "oldest"), ({ from }) => {
+      this.cursor = from
     })
   }
 
