@@ -217,8 +217,9 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
       publish: ({ name, schema }, value, options) =>
         Effect.gen(function* () {
           const text = yield* publicationCodec.encoder(schema)(value)
-          const size = Codec.byteLength(text)
-          if (size > driver.maxMessage) return yield* new MessageTooLarge({ size, limit: driver.maxMessage })
+          const limit = driver.maxMessage
+          const size = publicationCodec.size(text, limit)
+          if (size > limit) return yield* new MessageTooLarge({ size, limit })
           return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
         }),
       presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),

@@ -479,7 +479,11 @@ describe("A rule", () => {
       let isAllowed = true
       let asked = 0
       const gateway = yield* makeGateway({
-        subscribe: () => Effect.suspend(() => (asked++, isAllowed ? Effect.void : denied("revoked"))),
+        subscribe: () =>
+          Effect.suspend(() => {
+            asked++
+            return isAllowed ? Effect.void : denied("revoked")
+          }),
         presence: true
       })
       const client = yield* connect()
@@ -566,7 +570,11 @@ describe("A rule", () => {
     Effect.gen(function* () {
       let asked = 0
       const gateway = yield* makeGateway({
-        subscribe: () => Effect.suspend(() => (asked++, Effect.sleep("5 seconds"))),
+        subscribe: () =>
+          Effect.suspend(() => {
+            asked++
+            return Effect.sleep("5 seconds")
+          }),
         presence: true
       })
       const client = yield* connect()

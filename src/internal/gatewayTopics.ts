@@ -4,7 +4,6 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Broker, defaultRetention, type Retention } from "../Broker.js"
-import { byteLength } from "../Codec.js"
 import {
   type BrokerUnavailable,
   InvalidOption,
@@ -89,8 +88,8 @@ export class GatewayTopics<P extends Principal, R> {
     Effect.gen(this, function* () {
       const known = yield* this.named(name)
       const payload = yield* publicationCodec.encoder(schema)(value)
-      const size = byteLength(payload)
       const limit = this.options.maxMessage
+      const size = publicationCodec.size(payload, limit)
       if (size > limit) return yield* new MessageTooLarge({ size, limit })
       return yield* this.broker.publish(name, payload, { key: options?.key, retention: known.retention })
     })

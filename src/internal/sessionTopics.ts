@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { CloseCode } from "../CloseCode.js"
-import { byteLength, type Codec } from "../Codec.js"
+import type { Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type * as Protocol from "../Protocol.js"
@@ -16,6 +16,7 @@ import { made } from "./bounded.js"
 import { type GatewayTopics, type Known, patiently } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { Outflow } from "./outflow.js"
+import * as publicationCodec from "./publicationCodec.js"
 import * as subscriber from "./subscriber.js"
 import type { TopicFeed } from "./topicFeed.js"
 
@@ -349,7 +350,7 @@ export class SessionTopics<P extends Principal, R> {
     }
     return Effect.gen(this, function* () {
       const payload = yield* made(() => known.matched.mayPublish(body, this.caller))
-      const size = byteLength(payload)
+      const size = publicationCodec.size(payload, maxMessage)
       if (size > maxMessage) {
         return yield* refusal(request, "too-large", `${size} bytes, and the limit is ${maxMessage}`)
       }

@@ -131,7 +131,7 @@ export interface Closed {
 
 export class Peer {
   private readonly said: Array<Said> = []
-  private readonly waiting = new Set<() => void>()
+  private readonly watchers = new Set<() => void>()
   private end: Closed | undefined
   reasonBytes = 0
   private seq = 0
@@ -155,13 +155,13 @@ export class Peer {
   }
 
   private wake(): void {
-    for (const look of this.waiting) look()
+    for (const look of this.watchers) look()
   }
 
   private readonly change: Effect.Effect<void> = Effect.async((resume) => {
     const look = () => resume(Effect.void)
-    this.waiting.add(look)
-    return Effect.sync(() => this.waiting.delete(look))
+    this.watchers.add(look)
+    return Effect.sync(() => this.watchers.delete(look))
   })
 
   /** Sends a message of the protocol, or something like it. */
@@ -176,22 +176,27 @@ export class Peer {
     return this.seq
   }
 
-  private take(type: string): Effect.Effect<Said> {
+  private take(types: ReadonlyArray<string>): Effect.Effect<Said> {
     return Effect.suspend(() => {
-      const at = this.said.findIndex((message) => message.type === type)
+      const at = this.said.findIndex((message) => types.includes(message.type))
       const found = this.said[at]
       if (found !== undefined) {
         this.said.splice(at, 1)
         return Effect.succeed(found)
       }
-      if (this.end !== undefined) return Effect.dieMessage(`closed (${JSON.stringify(this.end)}) before ${type}`)
-      return Effect.zipRight(this.change, this.take(type))
+      if (this.end !== undefined) return Effect.dieMessage(`closed (${JSON.stringify(this.end)}) before ${types}`)
+      return Effect.zipRight(this.change, this.take(types))
     })
   }
 
-  /** The next message of this type; others stay where they are. */
-  next(type: string): Effect.Effect<Said> {
-    return soon(`${type} from the gateway`, this.take(type))
+  /** The next message of these types; others stay where they are. */
+  next(...types: ReadonlyArray<string>): Effect.Effect<Said> {
+    return soon(`${types} from the gateway`, this.take(types))
+  }
+
+  /** How many messages of this type have come and were not taken. */
+  waiting(type: string): number {
+    return this.said.filter((message) => message.type === type).length
   }
 
   /** How the gateway closed. */
