@@ -19,6 +19,8 @@ interface Host<P extends Principal, R> {
 interface Forgotten {
   readonly id: string
   readonly ownership: Ownership
+  /** Its departure is arranged already, as it is at a shutdown. */
+  readonly hasLeft: boolean
 }
 
 /** Within `closeTimeout`; whether it was removed from the store. */
@@ -28,9 +30,14 @@ export const forget = <P extends Principal, R>(
   over: SessionEnd
 ): Effect.Effect<boolean> => {
   if (over._tag === "MovedAway") return Effect.succeed(false)
-  const both = Effect.zipWith(fromStore(host, session, over), leave(host, session, over), (removed) => removed, {
-    concurrent: true
-  })
+  const both = Effect.zipWith(
+    fromStore(host, session, over),
+    session.hasLeft ? Effect.void : leave(host, session, over),
+    (removed) => removed,
+    {
+      concurrent: true
+    }
+  )
   const left = (why: string) =>
     Effect.as(Effect.logWarning(`holdfast: session ${session.id} is left to expire: ${why}`), false)
   return bounded(both, host.options.closeTimeout).pipe(
@@ -63,9 +70,9 @@ const fromStore = <P extends Principal, R>(
 }
 
 /** Nobody's member any more; after a shutdown only if no other gateway resumes it. */
-const leave = <P extends Principal, R>(
+export const leave = <P extends Principal, R>(
   { options, topics }: Host<P, R>,
-  { id }: Forgotten,
+  { id }: Pick<Forgotten, "id">,
   over: SessionEnd
 ): Effect.Effect<void> =>
   topics?.hasMembers === true

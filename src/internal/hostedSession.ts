@@ -26,7 +26,7 @@ import type { SessionStore, StoredMessage } from "../SessionStore.js"
 import type { Ref } from "../Topic.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import { bounded, made } from "./bounded.js"
-import { forget } from "./forget.js"
+import { forget, leave } from "./forget.js"
 import type { GatewayTopics } from "./gatewayTopics.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -92,6 +92,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private removed = false
   private readonly renewal: Renewal<P, R>
   private draining = false
+  hasLeft = false
   /** Its farewell has begun. */
   private leaving = false
   readonly loop: HandlerLoop<C, S, P, R>
@@ -267,9 +268,19 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private readonly nothingMore: Effect.Effect<void> = Effect.suspend(() => {
     if (this.ended) return Effect.void
     const answered = this.topics?.settled ?? Effect.void
-    return Effect.map(Effect.zipRight(answered, this.driver.close), () =>
-      this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" })
-    )
+    const written = Effect.zipRight(answered, this.driver.close)
+    return this.draining
+      ? Effect.map(Effect.zipRight(written, this.departed), () => this.finish({ _tag: "Shutdown" }))
+      : Effect.map(written, () => this.finish({ _tag: "Bye" }))
+  })
+
+  /** While its client is still here: a departure that came later could take it away from the gateway that resumes it. */
+  private readonly departed: Effect.Effect<void> = Effect.suspend(() => {
+    this.topics?.stop()
+    const answered = this.topics?.settled ?? Effect.void
+    return Effect.map(Effect.zipRight(answered, leave(this.host, this, { _tag: "Shutdown" })), () => {
+      this.hasLeft = true
+    })
   })
 
   /** Called by the timer of delayed acknowledgements. */

@@ -77,6 +77,11 @@ export class SessionTopics<P extends Principal, R> {
     this.answer()
   }
 
+  /** Answers nothing more after what is being answered. */
+  stop(): void {
+    this.isOpen = false
+  }
+
   attached(live: LiveConnection): void {
     this.detached()
     const { options } = this.topics
@@ -163,6 +168,7 @@ export class SessionTopics<P extends Principal, R> {
 
   private readonly answers: Effect.Effect<void, never, R> = Effect.suspend(() => {
     const { outflow } = this
+    if (!this.isOpen) return Effect.void
     const next = this.requests.shift()
     if (next === undefined || outflow === undefined) return Effect.void
     this.requestBytes -= next.size
