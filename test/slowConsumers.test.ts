@@ -20,7 +20,8 @@ import {
   skips,
   type TestGateway,
   TopicWorld,
-  values
+  values,
+  worlds
 } from "./topicSupport.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
@@ -598,4 +599,49 @@ describe("A consumer that does not pull,", () => {
       )
     })
   )
+
+  for (const [name, world] of Object.entries(worlds)) {
+    it.scoped(
+      `paused again and again while it recovers hundreds, gets all of them (a broker that answers ${name})`,
+      () =>
+        Effect.gen(function* () {
+          yield* makeGateway()
+          yield* fill(1, 300)
+          const client = yield* connect(three)
+          const following = yield* follow(
+            Stream.tap(client.subscribe(lobby, { since: "oldest" }), () => Effect.sleep(3))
+          )
+          for (const n of range(301, 400)) {
+            yield* TestClock.adjust(7)
+            yield* fill(n, n)
+          }
+          yield* TestClock.adjust("2 minutes")
+          assert.deepStrictEqual(values(following), range(1, 400))
+          assert.isTrue(following.seen.every(({ skipped }) => skipped === 0))
+        }).pipe(Effect.provide(world))
+    )
+
+    it.scoped(`given up while it recovers, leaves nothing (a broker that answers ${name})`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* makeGateway()
+        yield* fill(1, 300)
+        const client = yield* connect(three)
+        const seen: Array<number> = []
+        for (let i = 0; i < 5; i++) {
+          const following = yield* follow(
+            Stream.tap(client.subscribe(lobby, { since: "oldest" }), () => Effect.sleep(3))
+          )
+          yield* TestClock.adjust(60 + 37 * i)
+          yield* following.stop
+          seen.push(...values(following))
+        }
+        yield* TestClock.adjust(1000)
+        assert.isAbove(seen.length, 5)
+        assert.deepStrictEqual((yield* (yield* only(gateway)).info).subscriptions, [])
+        const all = yield* follow(client.subscribe(lobby, { since: "oldest" }))
+        yield* TestClock.adjust(10_000)
+        assert.deepStrictEqual(values(all), range(1, 300))
+      }).pipe(Effect.provide(world))
+    )
+  }
 })

@@ -174,6 +174,38 @@ for (const [name, world] of Object.entries(worlds)) {
         })
       )
 
+      law("goes on through takeovers of connections that the server believes alive", () =>
+        Effect.gen(function* () {
+          const network = yield* Network
+          const { client, following } = yield* start()
+          for (let i = 0; i < 4; i++) {
+            yield* fill(5 * i + 1, 5 * i + 2)
+            const link = yield* network.latest
+            link.silence()
+            link.client.destroy()
+            yield* settle
+            yield* fill(5 * i + 3, 5 * i + 3)
+            yield* client.reconnect
+            // While the first request on it is being answered, this one is taken over, too.
+            yield* TestClock.adjust(15)
+            if (i % 2 === 1) {
+              const next = yield* network.latest
+              next.silence()
+              next.client.destroy()
+              yield* settle
+              yield* client.reconnect
+              yield* TestClock.adjust(10)
+            }
+            yield* fill(5 * i + 4, 5 * i + 5)
+            yield* pass
+          }
+          // The old connections are closed in their time.
+          yield* TestClock.adjust("15 seconds")
+          assert.deepStrictEqual(values(following), range(1, 20))
+          assert.isUndefined(following.end())
+        })
+      )
+
       law("publishes once what a cut left unanswered, and knows its position", () =>
         Effect.gen(function* () {
           const network = yield* Network
