@@ -709,33 +709,6 @@ describe("client.publish", () => {
     )
   }
 
-  it.scoped("that comes to be written again only when its key may be forgotten is not written: OutcomeUnknown", () =>
-    Effect.gen(function* () {
-      const network = yield* Network
-      const gateway = yield* makeGateway({}, { writeDeadline: "5 minutes", readDeadline: "10 minutes" })
-      const client = yield* connect({ writeDeadline: "5 minutes", readDeadline: "10 minutes", highWaterMark: 1 })
-      const link = yield* network.latest
-      link.silence("server")
-      const publishing = yield* Effect.fork(Effect.either(client.publish(lobby, 1)))
-      yield* settle
-      yield* network.onLink((next) => next.stall("client"))
-      yield* away(client, TestClock.adjust(1000))
-      // The connection takes the hello only now, and what waits behind it: after the key window.
-      yield* TestClock.adjust(1)
-      const next = yield* network.latest
-      next.release("client")
-      yield* settle
-      next.stall("client")
-      yield* TestClock.adjust(60_000)
-      next.release("client")
-      yield* TestClock.adjust(1000)
-      const fate = yield* Fiber.join(publishing)
-      const { publications } = yield* gateway.history(lobby)
-      assert.lengthOf(publications, 1, "published once, whatever is known of it")
-      assert.include(["Right", "OutcomeUnknown"], fate._tag === "Right" ? "Right" : fate.left._tag)
-    }).pipe(Effect.provide(forgetful))
-  )
-
   it.scoped("never written is NotSent when the client ends; written and unanswered, OutcomeUnknown", () =>
     Effect.gen(function* () {
       const network = yield* Network

@@ -1,7 +1,7 @@
 /** The client facing servers that lie about topics: each lie has its answer, and costs nobody else anything. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Runtime, Scope, TestClock } from "effect"
-import { type Client, Codec, Listener, type Transport } from "holdfast"
+import { type Client, Codec, Listener, Reconnect, type Transport } from "holdfast"
 import { isRunning, makeClient, settle, type TestClient, World } from "../support.js"
 import { type Following, follow, lobby, oneSecond, Room, range, skips, values } from "../topicSupport.js"
 
@@ -29,7 +29,8 @@ const welcome = {
 /** A server that greets, and then does as it is told; it remembers what clients say. */
 const liar = (
   answer: (message: Said, say: (...messages: ReadonlyArray<unknown>) => void) => void = () => {},
-  limits: object = {}
+  /** Of the welcome of each connection, counted from 1. */
+  limits: (greeted: number) => object = () => ({})
 ) =>
   Effect.gen(function* () {
     const listener = yield* Listener.Listener
@@ -54,7 +55,7 @@ const liar = (
             const message = JSON.parse(String(frame)) as Said
             if (message.type === "hello") {
               greeted++
-              const allowed = { ...welcome.limits, ...limits }
+              const allowed = { ...welcome.limits, ...limits(greeted) }
               return say({ ...welcome, limits: allowed, generation: greeted, resumed: greeted > 1 })
             }
             heard.push(message)
@@ -69,7 +70,7 @@ const liar = (
       })
       Runtime.runFork(runtime)(serve)
     })
-    return { heard, closed, say }
+    return { heard, closed, say, cut: Effect.sync(() => last?.destroy()) }
   })
 
 const at = (offset: number, epoch = "e") => ({ epoch, offset })
@@ -308,7 +309,7 @@ describe("A client whose server says", () => {
           waiting.push(message)
           most = Math.max(most, waiting.length)
         },
-        { messages: 4 }
+        () => ({ messages: 4 })
       )
       const client = yield* makeClient()
       yield* settle
@@ -323,6 +324,59 @@ describe("A client whose server says", () => {
       for (const fiber of publishing) assert.isFalse(yield* isRunning(fiber))
       assert.isTrue(all.every(({ end }) => end() === undefined))
       assert.isAtMost(most, 5, "the welcome's limit of messages, and one")
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped(
+    "nothing of a publication for so long that its key may be forgotten does not get it again when its turn comes",
+    () =>
+      Effect.gen(function* () {
+        // On the second connection, one at a time.
+        const { cut, heard, say } = yield* liar(undefined, (greeted) => (greeted === 1 ? {} : { messages: 1 }))
+        const client = yield* makeClient({ reconnect: oneSecond })
+        yield* settle
+        const publish = (n: number) => Effect.zipLeft(Effect.fork(Effect.either(client.publish(lobby, n))), settle)
+        const published = () => heard.flatMap(({ body, type }) => (type === "publish" ? [body] : []))
+        const [first, second] = [yield* publish(1), yield* publish(2)]
+        yield* cut
+        yield* TestClock.adjust(1000)
+        assert.deepStrictEqual(published(), [1, 2, 1])
+        // The key window of five minutes, less ten seconds.
+        yield* TestClock.adjust(290_000 - 1000)
+        const third = yield* publish(3)
+        say({ type: "published", id: heard.at(-1)?.id, position: at(1) })
+        const [{ id }] = heard.filter(({ body }) => body === 1) as [Said]
+        say({ type: "published", id, position: at(1) })
+        yield* settle
+        assert.deepStrictEqual(published(), [1, 2, 1, 3], "the third was never written before")
+        assert.strictEqual((yield* Fiber.join(first))._tag, "Right")
+        const fate = yield* Fiber.join(second)
+        assert.strictEqual(fate._tag === "Left" ? fate.left._tag : fate.right, "OutcomeUnknown")
+        assert.isTrue(yield* isRunning(third))
+      }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("nothing of a publication on connection after connection gets it until its key may be forgotten", () =>
+    Effect.gen(function* () {
+      const { cut, heard } = yield* liar()
+      const client = yield* makeClient({ reconnect: Reconnect.exponential({ max: "1 second", jitter: false }) })
+      yield* settle
+      const publishing = yield* Effect.fork(Effect.flip(client.publish(lobby, 1)))
+      yield* settle
+      for (const after of [100_000, 100_000, 88_999]) {
+        yield* TestClock.adjust(after - 1000)
+        yield* cut
+        yield* TestClock.adjust(1000)
+        assert.isTrue(yield* isRunning(publishing))
+      }
+      // 288,999 ms after it was written first.
+      yield* cut
+      yield* TestClock.adjust(1001)
+      assert.strictEqual((yield* Fiber.join(publishing))._tag, "OutcomeUnknown")
+      assert.lengthOf(
+        heard.filter(({ type }) => type === "publish"),
+        4
+      )
     }).pipe(Effect.provide(World))
   )
 })
