@@ -796,7 +796,7 @@ describe("client.publish", () => {
         const client = yield* connect()
         const topic = Any.at({ name: "x" })
         const early = yield* Effect.fork(Effect.either(client.publish(topic, "x".repeat(5000))))
-        const fits = yield* Effect.fork(client.publish(topic, "x".repeat(998)))
+        const fits = yield* Effect.fork(client.publish(topic, "x".repeat(997)))
         yield* settle
         yield* network.reach({ _tag: "Open" })
         yield* TestClock.adjust(5000)
@@ -804,7 +804,7 @@ describe("client.publish", () => {
         const fate = yield* Fiber.join(early)
         assert.deepInclude(fate._tag === "Left" ? fate.left : {}, { code: "too-large" })
         assert.strictEqual((yield* Fiber.join(fits)).offset, 1)
-        assert.strictEqual((yield* Effect.flip(client.publish(topic, "x".repeat(999))))._tag, "MessageTooLarge")
+        assert.strictEqual((yield* Effect.flip(client.publish(topic, "x".repeat(998))))._tag, "MessageTooLarge")
       }).pipe(Effect.provide(TopicWorld))
   )
 
