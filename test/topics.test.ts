@@ -257,6 +257,8 @@ describe("A subscription", () => {
       const client = yield* connect()
       const following = yield* follow(client.subscribe(lobby, { since: { epoch, offset: 2 } }))
       assert.deepInclude(following.end(), { _tag: "PositionLost", reason: "ahead", position: first ?? assert.fail() })
+      // Nobody goes on from elsewhere.
+      yield* TestClock.adjust(50)
       assert.deepStrictEqual(yield* subscriptions(gateway), [[]])
     }).pipe(Effect.provide(TopicWorld))
   )

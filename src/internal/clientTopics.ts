@@ -25,6 +25,8 @@ export interface ClientTopicsOptions {
   readonly maxInvitations: number
   readonly limits: () => Protocol.Limits
   readonly pacing: Pacer
+  /** Calls back after a short while, if the client lives still. */
+  readonly later: (run: () => void) => void
   readonly now: () => number
   /** The server has subscribed this client to a topic. */
   readonly invited: (topic: string) => void
@@ -89,7 +91,8 @@ export class ClientTopics {
     subscription.end(undefined)
     // Where the server has refused it, or never heard of it, there is nothing to unsubscribe from.
     if (!subscription.wasAsked || (state._tag === "Over" && state.failure?._tag !== "PositionLost")) return
-    this.unsubscribe(topic)
+    if (state._tag === "Over" && subscription.isFailureTaken) this.linger(topic)
+    else this.unsubscribe(topic)
   }
 
   /** The server's wish stays, and is asked for from another position. */
@@ -98,7 +101,15 @@ export class ClientTopics {
     this.subscriptions.delete(topic)
     subscription.end(undefined)
     const isThere = state._tag === "Asked" || state._tag === "Active" || state._tag === "Over"
-    if (isThere) this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true })
+    if (isThere) this.pause(topic)
+  }
+
+  /** Whoever was told that its position is lost most often goes on from another: the session is a member all the while. */
+  private linger(topic: string): void {
+    this.pause(topic)
+    this.options.later(() => {
+      if (!this.isOver && !this.subscriptions.has(topic)) this.unsubscribe(topic)
+    })
   }
 
   publish(topic: string, key: string, body: unknown, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
@@ -115,7 +126,7 @@ export class ClientTopics {
 
   private add(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription {
     const subscription: TopicSubscription = new TopicSubscription(topic, since, this.options.bounds, {
-      pause: () => this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true }),
+      pause: () => this.pause(topic),
       ask: () => this.ask(subscription)
     })
     if (this.isOver) {
@@ -134,6 +145,16 @@ export class ClientTopics {
     subscription.state = { _tag: "Asked", id }
     subscription.wasAsked = true
     this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) })
+  }
+
+  private pause(topic: string): void {
+    this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true })
+  }
+
+  /** Has a paused one be a member where the session is now, and bring nothing. */
+  private remain(topic: string): void {
+    this.say({ type: "subscribe", id: this.nextId++, topic })
+    this.pause(topic)
   }
 
   private unsubscribe(topic: string): void {
@@ -180,9 +201,14 @@ export class ClientTopics {
     this.live = live
     // A new session is subscribed to nothing.
     if (!resumed) this.leaving.clear()
-    for (const topic of [...this.leaving.keys()]) this.unsubscribe(topic)
+    for (const topic of [...this.leaving.keys()]) {
+      // What was taken up again meanwhile goes on.
+      if (this.subscriptions.has(topic)) this.leaving.delete(topic)
+      else this.unsubscribe(topic)
+    }
     for (const subscription of this.subscriptions.values()) {
-      if (subscription.state._tag !== "Paused") this.ask(subscription)
+      if (subscription.state._tag === "Paused") this.remain(subscription.topic)
+      else this.ask(subscription)
     }
     this.publisher.attached(live, keyWindow)
   }

@@ -3,15 +3,15 @@
  * the other, and holds what it is subscribed to, through its connections.
  */
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type * as Protocol from "../Protocol.js"
-import * as Topic from "../Topic.js"
 import type { Caller } from "../TopicRule.js"
+import { Attendance } from "./attendance.js"
 import { made } from "./bounded.js"
 import { type GatewayTopics, type Known, patiently } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -19,8 +19,7 @@ import { Outflow } from "./outflow.js"
 import * as publicationCodec from "./publicationCodec.js"
 import * as subscriber from "./subscriber.js"
 import type { TopicFeed } from "./topicFeed.js"
-
-export type Request = Protocol.Subscribe | Protocol.Unsubscribe | Protocol.Publish
+import { type Request, TopicRequests } from "./topicRequests.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -38,6 +37,12 @@ interface Membership<P extends Principal, R> {
   active: Active | undefined
 }
 
+/** A `subscribe` that is being answered, and why it must not be granted, once the server has said so. */
+interface Subscribing<P extends Principal, R> {
+  readonly known: Known<P, R>
+  expelled: string | undefined
+}
+
 interface Active {
   readonly feed: TopicFeed
   readonly subscriber: subscriber.Subscriber
@@ -45,20 +50,28 @@ interface Active {
 }
 
 export class SessionTopics<P extends Principal, R> {
+  readonly attendance: Attendance
   private readonly memberships = new Map<string, Membership<P, R>>()
+  private subscribing: Subscribing<P, R> | undefined
   private outflow: Outflow | undefined
-  private requests: Array<{ readonly request: Request; readonly size: number }> = []
-  private requestBytes = 0
-  private answering: Fiber.RuntimeFiber<void> | undefined
-  /** The subscription that is being made, and whether the server does not want it any more. */
-  private making: { readonly topic: string; revoked: string | undefined } | undefined
-  private isOpen = false
+  private readonly requests: TopicRequests<R>
   private isOver = false
 
   constructor(
     private readonly topics: GatewayTopics<P, R>,
     private readonly session: Subscribed<P, R>
-  ) {}
+  ) {
+    const member = () => ({ session: session.id, principal: session.principal.id })
+    const { maxMessage, maxSubscriptions, replayBytes, replayMessages } = topics.options
+    this.requests = new TopicRequests(
+      // Publications in flight, as many as messages may be, and every subscription changed a few times.
+      { messages: replayMessages + 3 * maxSubscriptions, bytes: Math.max(replayBytes, maxMessage) },
+      (effect) => session.fork(effect),
+      () => this.outflow,
+      (request, outflow) => this.answer(request, outflow)
+    )
+    this.attendance = new Attendance(topics.broker, member, (effect) => session.fork(effect))
+  }
 
   get names(): ReadonlyArray<string> {
     return [...this.memberships.keys()]
@@ -73,8 +86,12 @@ export class SessionTopics<P extends Principal, R> {
 
   /** The session's handlers are ready: requests are answered from now on. */
   opened(): void {
-    this.isOpen = true
-    this.answer()
+    this.requests.open()
+  }
+
+  /** A request of the client; they are answered in their order. */
+  receive(request: Request, live: LiveConnection, size: number): void {
+    this.requests.receive(request, live, size)
   }
 
   attached(live: LiveConnection): void {
@@ -89,9 +106,7 @@ export class SessionTopics<P extends Principal, R> {
   /** The connection is gone; the client asks again on the next one. */
   detached(): void {
     this.outflow = undefined
-    this.requests = []
-    this.requestBytes = 0
-    // What is being answered would be answered to nobody, but must not be cut short either: it is over soon.
+    this.requests.clear()
     for (const membership of this.memberships.values()) this.deactivate(membership)
   }
 
@@ -100,17 +115,13 @@ export class SessionTopics<P extends Principal, R> {
   }
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */
-  readonly settled: Effect.Effect<void> = Effect.suspend(() => {
-    const { answering, outflow } = this
-    if (answering !== undefined) return Effect.zipRight(Fiber.await(answering), this.settled)
-    return outflow === undefined
-      ? Effect.void
-      : Effect.async<void>((resume) => outflow.whenIdle(() => resume(Effect.void)))
-  })
+  readonly settled: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.flatMap(this.requests.settled, () => this.outflow?.idle ?? Effect.void)
+  )
 
   ended(): void {
     this.isOver = true
-    this.answering?.unsafeInterruptAsFork(FiberId.none)
+    this.requests.stop()
     this.detached()
     this.memberships.clear()
   }
@@ -131,50 +142,7 @@ export class SessionTopics<P extends Principal, R> {
 
   // ---- requests
 
-  /** A request of the client; they are answered in their order. */
-  receive(request: Request, live: LiveConnection, size: number): void {
-    const { maxMessage, maxSubscriptions, replayBytes, replayMessages } = this.topics.options
-    // Publications in flight, as many as messages may be, and every subscription changed twice.
-    const most = replayMessages + 3 * maxSubscriptions
-    if (this.requests.length >= most || this.requestBytes > Math.max(replayBytes, maxMessage)) {
-      const reason = "more requests sent without waiting for their answers than the limits allow"
-      return live.violate(CloseCode.ProtocolViolation, reason)
-    }
-    this.requests.push({ request, size })
-    this.requestBytes += size
-    this.answer()
-  }
-
-  private answer(): void {
-    if (!this.isOpen || this.answering !== undefined || this.requests.length === 0 || this.isOver) return
-    const fiber = this.session.fork(this.answers)
-    const done = fiber.unsafePoll()
-    if (done !== null) {
-      // A gateway that is closing runs nothing any more.
-      if (done._tag === "Success") this.answer()
-      return
-    }
-    this.answering = fiber
-    fiber.addObserver((exit) => {
-      this.answering = undefined
-      if (exit._tag === "Success") this.answer()
-    })
-  }
-
-  private readonly answers: Effect.Effect<void, never, R> = Effect.suspend(() => {
-    const { outflow } = this
-    const next = this.requests.shift()
-    if (next === undefined || outflow === undefined) return Effect.void
-    this.requestBytes -= next.size
-    const { live } = outflow
-    // Whoever does not read the answers is not asked to send more requests.
-    const answered = live.isCongested
-      ? Effect.flatMap(live.uncongested, () => this.answerOne(next.request, outflow))
-      : this.answerOne(next.request, outflow)
-    return Effect.flatMap(answered, () => this.answers)
-  })
-
-  private answerOne(request: Request, outflow: Outflow): Effect.Effect<void, never, R> {
+  private answer(request: Request, outflow: Outflow): Effect.Effect<void, never, R> {
     const answered = Effect.suspend(() => {
       const known = this.topics.find(request.topic)
       if (known instanceof TopicRefused) return Effect.fail(known)
@@ -191,9 +159,7 @@ export class SessionTopics<P extends Principal, R> {
       Effect.catchAllCause((cause): Effect.Effect<void, TopicRefused> => {
         if (cause._tag === "Fail") return Effect.failCause(cause)
         // An interruption from outside does not come here: it is the rule's own.
-        const forgotten = request.type === "subscribe" ? this.forget(request.topic) : Effect.void
         return Effect.logError(`holdfast: the rule of ${request.topic} died`, cause).pipe(
-          Effect.zipRight(forgotten),
           Effect.zipRight(Effect.fail(refusal(request, "failed", "the server failed to answer")))
         )
       }),
@@ -212,18 +178,36 @@ export class SessionTopics<P extends Principal, R> {
     known: Known<P, R>,
     outflow: Outflow
   ): Effect.Effect<void, TopicRefused, R> {
+    return Effect.suspend(() => {
+      if (this.memberships.get(known.name)?.active !== undefined) {
+        return Effect.fail(refusal(request, "already-subscribed", "this connection is subscribed to it"))
+      }
+      this.subscribing = { known, expelled: undefined }
+      return this.grant(request, known, outflow).pipe(
+        // Whoever is refused is no member, wherever it has become one.
+        Effect.tapErrorCause(() => this.drop(known)),
+        Effect.ensuring(
+          Effect.sync(() => {
+            this.subscribing = undefined
+          })
+        )
+      )
+    })
+  }
+
+  private grant(
+    request: Protocol.Subscribe,
+    known: Known<P, R>,
+    outflow: Outflow
+  ): Effect.Effect<void, TopicRefused, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
       const before = this.memberships.get(topic)
-      if (before?.active !== undefined) {
-        return yield* refusal(request, "already-subscribed", "this connection is subscribed to it")
-      }
       const { maxSubscriptions } = this.topics.options
       if (before === undefined && this.memberships.size >= maxSubscriptions) {
         const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
         return yield* refusal(request, "too-many-subscriptions", reason)
       }
-      this.making = { topic, revoked: undefined }
       if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
@@ -233,13 +217,7 @@ export class SessionTopics<P extends Principal, R> {
           )
         )
       )
-    }).pipe(
-      Effect.ensuring(
-        Effect.sync(() => {
-          this.making = undefined
-        })
-      )
-    )
+    })
   }
 
   private judge(request: Protocol.Subscribe, known: Known<P, R>): Effect.Effect<void, TopicRefused, R> {
@@ -250,7 +228,7 @@ export class SessionTopics<P extends Principal, R> {
           // The server may have wished it meanwhile.
           this.memberships.get(topic)?.invited !== undefined
             ? Effect.void
-            : Effect.zipRight(this.forget(topic), Effect.fail(refusal(request, "not-allowed", reason)))
+            : Effect.fail(refusal(request, "not-allowed", reason))
         )
       )
     )
@@ -265,19 +243,13 @@ export class SessionTopics<P extends Principal, R> {
   ): Effect.Effect<boolean, TopicRefused> {
     return Effect.gen(this, function* () {
       const { id, since, topic } = request
-      if (known.hasMembers) {
-        const member = { session: this.session.id, principal: this.session.principal.id }
-        yield* patiently(this.topics.broker.join(topic, Topic.presenceOf(topic), member))
-      }
+      if (known.hasMembers) yield* this.attendance.join(topic)
       const { members, ...start } = yield* patiently(this.start(known, since))
-      const revoked = this.making?.revoked
-      if (revoked !== undefined) {
-        if (known.hasMembers && !this.memberships.has(topic)) yield* this.leave(topic)
-        return yield* refusal(request, "unsubscribed", revoked)
-      }
+      const expelled = this.subscribing?.expelled
+      if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
-      // A member all the same: its client, when it is back, asks again or unsubscribes.
+      // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
       if (outflow !== this.outflow) return false
       outflow.say({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
       this.activate(membership, feed, outflow, start)
@@ -330,11 +302,13 @@ export class SessionTopics<P extends Principal, R> {
     const { id, pause, topic } = request
     const membership = this.memberships.get(topic)
     if (membership === undefined) {
-      const refused = Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
       // On another gateway it may have been a member.
-      return known.hasMembers ? Effect.zipRight(this.leave(topic), refused) : refused
+      return Effect.zipRight(
+        this.drop(known),
+        Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
+      )
     }
-    const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.forget(topic)
+    const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.drop(known)
     return Effect.map(left, () => outflow.say({ type: "unsubscribed", id, topic }))
   }
 
@@ -391,29 +365,27 @@ export class SessionTopics<P extends Principal, R> {
     if (membership.active === undefined) this.outflow?.say({ type: "invite", topic, since })
   }
 
-  /** Ends a subscription, and tells the client why. */
+  /** Ends a subscription, or one that is being made, and tells the client why. */
   expel(topic: string, reason: string): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const isMade = this.making?.topic === topic
-      if (isMade && this.making !== undefined) this.making.revoked = reason
-      if (!isMade && !this.memberships.has(topic)) return Effect.void
-      this.outflow?.say({ type: "unsubscribed", topic, reason })
-      return this.forget(topic)
-    })
-  }
-
-  private forget(topic: string): Effect.Effect<void> {
-    return Effect.suspend(() => {
       const membership = this.memberships.get(topic)
-      if (membership === undefined) return Effect.void
-      this.memberships.delete(topic)
-      this.deactivate(membership)
-      return membership.known.hasMembers ? this.leave(topic) : Effect.void
+      const subscribing = this.subscribing?.known.name === topic ? this.subscribing : undefined
+      if (subscribing !== undefined) subscribing.expelled ??= reason
+      const known = membership?.known ?? subscribing?.known
+      if (known === undefined) return Effect.void
+      this.outflow?.say({ type: "unsubscribed", topic, reason })
+      return this.drop(known)
     })
   }
 
-  private leave(topic: string): Effect.Effect<void> {
-    return patiently(this.topics.broker.leave(this.session.id, { topic, after: 0 }))
+  private drop(known: Known<P, R>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { name, hasMembers } = known
+      const membership = this.memberships.get(name)
+      if (membership !== undefined) this.deactivate(membership)
+      this.memberships.delete(name)
+      return hasMembers ? this.attendance.leave(name) : Effect.void
+    })
   }
 }
 

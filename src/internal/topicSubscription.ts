@@ -45,6 +45,8 @@ export class TopicSubscription {
   isClaimed = false
   /** Whether the server was ever asked for it. */
   wasAsked = false
+  /** Whether the consumer was told why it has failed. */
+  isFailureTaken = false
   readonly counts = { received: 0, suppressed: 0, skipped: 0 }
   private policy: Protocol.Policy = "disconnect"
   private items: Array<Item> = []
@@ -174,7 +176,10 @@ export class TopicSubscription {
       }
       return Effect.succeed(items)
     }
-    if (this.state._tag === "Over") return Effect.fail(Option.fromNullable(this.state.failure))
+    if (this.state._tag === "Over") {
+      this.isFailureTaken = true
+      return Effect.fail(Option.fromNullable(this.state.failure))
+    }
     return Effect.zipRight(this.arrival, this.take)
   })
 
