@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as plain from "./support.js"
 import { codecs, connect, join, type Peer, type Said } from "./support.js"
-import { ask, makeBystander, makeGateway, type Request, unharmed } from "./topicGateway.js"
+import { Any, ask, makeBystander, makeGateway, type Request, unharmed } from "./topicGateway.js"
 
 // ---- names
 
@@ -235,6 +235,26 @@ describe("the answer to", () => {
       assert.include(yield* ask(peer, pub("any/b", 3, { key: "k" })), { type: "published" })
       const { position } = yield* ask(peer, sub("any/a"))
       assert.deepInclude(position, { offset: 2 })
+    })
+  )
+})
+
+describe("the gateway's own wish for one topic more than may be", () => {
+  it.scopedLive("fails there, and the client hears nothing of it", () =>
+    Effect.gen(function* () {
+      const gateway = yield* makeGateway({ maxSubscriptions: 2 })
+      const { peer, welcome } = yield* join(gateway.address)
+      const session = yield* gateway.session(String(welcome["session"]))
+      yield* ask(peer, sub("any/a"))
+      yield* session.subscribe(Any.at({ name: "b" }))
+      // Those that it has may be wished again.
+      yield* session.subscribe(Any.at({ name: "a" }))
+      yield* session.subscribe(Any.at({ name: "b" }))
+      const refused = yield* Effect.flip(session.subscribe(Any.at({ name: "c" })))
+      assert.deepInclude(refused, { _tag: "TopicRefused", code: "too-many-subscriptions" })
+      assert.include(yield* ask(peer, sub("any/c")), error("too-many-subscriptions"))
+      assert.include(yield* ask(peer, sub("any/b")), { type: "subscribed" })
+      assert.strictEqual(peer.waiting("invite"), 2)
     })
   )
 })
