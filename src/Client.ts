@@ -13,15 +13,8 @@ import type * as Stream from "effect/Stream"
 import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
-import type {
-  MessageInvalid,
-  MessageRefused,
-  NotSent,
-  OutcomeUnknown,
-  PositionLost,
-  TopicRefused
-} from "./ConnectionError.js"
-import { InvalidOption, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
+import type { MessageRefused, NotSent, OutcomeUnknown, PositionLost, TopicRefused } from "./ConnectionError.js"
+import { InvalidOption, MessageInvalid, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
 import { Credentials } from "./Credentials.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
@@ -220,7 +213,11 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
           const limit = driver.maxMessage
           const size = publicationCodec.size(text, limit)
           if (size > limit) return yield* new MessageTooLarge({ size, limit })
-          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text))
+          const key = options?.key ?? (yield* newKey)
+          if (key.length < 1 || key.length > 128) {
+            return yield* new MessageInvalid({ seq: undefined, issue: "a key has 1 to 128 characters" })
+          }
+          return yield* topics.publish(name, key, JSON.parse(text))
         }),
       presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
       reconnect: loop.wake,

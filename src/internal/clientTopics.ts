@@ -1,9 +1,10 @@
 /** A client's topics: what it asks its server for, again on each connection, and who gets the answers. */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
-import type * as Protocol from "../Protocol.js"
+import * as Protocol from "../Protocol.js"
 import * as Topic from "../Topic.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
@@ -31,6 +32,9 @@ export interface ClientTopicsOptions {
   readonly refused: (refusal: TopicRefused) => void
 }
 
+const flawOf = (topic: string): string | undefined => Topic.flaw(Topic.presenceBase(topic) ?? topic)
+const isPosition = Schema.is(Protocol.Position)
+
 export class ClientTopics {
   readonly publisher: Publisher
   private readonly subscriptions = new Map<string, TopicSubscription>()
@@ -48,8 +52,12 @@ export class ClientTopics {
 
   /** The subscription for a new consumer; refused while another has it. */
   claim(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription | TopicRefused {
-    const flaw = Topic.flaw(Topic.presenceBase(topic) ?? topic)
+    const flaw = flawOf(topic)
     if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
+    if (typeof since === "object" && !isPosition(since)) {
+      const reason = "a position has an epoch of 1 to 128 characters, and an offset that is an integer from 0 on"
+      return new TopicRefused({ topic, code: "malformed-position", reason })
+    }
     const known = this.subscriptions.get(topic)
     if (known?.isClaimed === true) {
       const reason = "this client is reading it already: share its stream instead"
@@ -187,9 +195,12 @@ export class ClientTopics {
 
   private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
     if (this.subscriptions.has(topic)) return
+    const flaw = flawOf(topic)
+    if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
-    if (this.subscriptions.size >= maxInvitations) {
-      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics`)
+    const unread = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
+    if (unread.length >= maxInvitations) {
+      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
     this.add(topic, since)
     this.options.invited(topic)
