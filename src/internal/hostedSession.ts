@@ -187,9 +187,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       if (topics === undefined) return Effect.fail(noTopics(name))
       return Effect.flatMap(topics.invitation(name, options?.since), ({ known, since }) => {
         const { endReason } = this.driver
-        if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
-        this.topicsOf(topics).invite(known, since)
-        return Effect.void
+        const refused =
+          endReason === undefined
+            ? this.topicsOf(topics).invite(known, since)
+            : new SessionClosed({ reason: endReason })
+        return refused === undefined ? Effect.void : Effect.fail(refused)
       })
     })
   }
