@@ -36,7 +36,7 @@ import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing } from "./sessionEnd.js"
-import { type Request, SessionTopics } from "./sessionTopics.js"
+import { mostRequests, type Request, SessionTopics, tooManyRequests } from "./sessionTopics.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -84,6 +84,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private over: SessionEnd | undefined
   /** Made when there is something to do about topics. */
   private topics: SessionTopics<P, R> | undefined
+  /** Refused requests whose answers the connection had no room for. */
+  private unread = 0
   private isOpen = false
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
@@ -405,10 +407,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private request(request: Request, live: LiveConnection, size: number): void {
-    const { topics } = this.host
+    const { options, topics } = this.host
     if (topics !== undefined) return this.topicsOf(topics).receive(request, live, size)
+    // Each has its answer; those that find the connection congested wait there.
+    this.unread = live.isCongested ? this.unread + 1 : 0
+    if (this.unread > mostRequests(options)) return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
     const { code, reason } = noTopics(request.topic)
-    if (!live.isCongested) live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
+    live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
   }
 
   // ---- ends

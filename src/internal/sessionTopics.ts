@@ -25,6 +25,12 @@ import type { TopicFeed } from "./topicFeed.js"
 
 export type Request = Protocol.Subscribe | Protocol.Unsubscribe | Protocol.Publish
 
+/** Publications in flight, as many as messages may be, and every subscription changed twice. */
+export const mostRequests = ({ maxSubscriptions, replayMessages }: Resolved): number =>
+  replayMessages + 3 * maxSubscriptions
+
+export const tooManyRequests = "more requests sent without waiting for their answers than the limits allow"
+
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
   readonly id: string
@@ -134,12 +140,10 @@ export class SessionTopics<P extends Principal, R> {
 
   /** A request of the client; they are answered in their order. */
   receive(request: Request, live: LiveConnection, size: number): void {
-    const { maxMessage, maxSubscriptions, replayBytes, replayMessages } = this.topics.options
-    // Publications in flight, as many as messages may be, and every subscription changed twice.
-    const most = replayMessages + 3 * maxSubscriptions
-    if (this.requests.length >= most || this.requestBytes > Math.max(replayBytes, maxMessage)) {
-      const reason = "more requests sent without waiting for their answers than the limits allow"
-      return live.violate(CloseCode.ProtocolViolation, reason)
+    const { options } = this.topics
+    const mostBytes = Math.max(options.replayBytes, options.maxMessage)
+    if (this.requests.length >= mostRequests(options) || this.requestBytes > mostBytes) {
+      return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
     }
     this.requests.push({ request, size })
     this.requestBytes += size

@@ -275,6 +275,36 @@ describe("a gateway without topics", () => {
       })
     )
   }
+
+  it.scopedLive("answers each of them, however slowly it is read", () =>
+    Effect.gen(function* () {
+      const gateway = yield* plain.makeGateway({ replayBytes: 2 ** 26, byteRate: 2 ** 30 })
+      const { peer } = yield* join(gateway.address)
+      peer.socket.pause()
+      const large = "x".repeat(900_000)
+      for (let n = 0; n < 40; n++) peer.data(large)
+      // Until it has more to write than the network takes.
+      yield* Effect.sleep("500 millis")
+      for (const id of [1, 2, 3]) peer.say({ ...pub("any/a", 1), id })
+      yield* Effect.sleep("100 millis")
+      peer.socket.resume()
+      for (const id of [1, 2, 3]) assert.include(yield* peer.next("error"), { id, code: "unknown-topic" })
+    })
+  )
+
+  it.scopedLive("closes whoever goes on asking and reads no answers: 4400", () =>
+    Effect.gen(function* () {
+      const options = { replayMessages: 4, maxSubscriptions: 2, highWaterMark: 1000, messageRate: 2 ** 30 }
+      const gateway = yield* plain.makeGateway({ ...options, byteRate: 2 ** 30 })
+      const bystander = yield* plain.makeBystander(gateway)
+      const { peer } = yield* join(gateway.address)
+      peer.socket.pause()
+      for (let id = 1; id <= 200_000; id++) peer.say({ ...pub("any/a", 1), id })
+      yield* plain.unharmed(gateway, bystander)
+      peer.socket.resume()
+      assert.strictEqual((yield* peer.closed).code, 4400)
+    })
+  )
 })
 
 // ---- positions
