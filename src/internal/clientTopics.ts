@@ -37,6 +37,7 @@ export interface ClientTopicsOptions {
 /** UTF-16 units of the longest key. */
 const longestKey = 128
 
+const flawOf = (topic: string): string | undefined => Topic.flaw(Topic.presenceBase(topic) ?? topic)
 const isPosition = Schema.is(Protocol.Position)
 
 export class ClientTopics {
@@ -61,10 +62,10 @@ export class ClientTopics {
 
   /** The subscription for a new consumer; refused while another has it. */
   claim(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription | TopicRefused {
-    const flaw = Topic.flaw(Topic.presenceBase(topic) ?? topic)
+    const flaw = flawOf(topic)
     if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
     if (typeof since === "object" && !isPosition(since)) {
-      const reason = "a position is what a publication has: an epoch of 1 to 128 characters, and an offset"
+      const reason = "a position has an epoch of 1 to 128 characters, and an offset that is an integer from 0 on"
       return new TopicRefused({ topic, code: "malformed-position", reason })
     }
     const known = this.subscriptions.get(topic)
@@ -281,10 +282,12 @@ export class ClientTopics {
   private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
     // Said before the server heard that this end leaves.
     if (this.subscriptions.has(topic) || this.leaving.has(topic)) return
+    const flaw = flawOf(topic)
+    if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
-    const unclaimed = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
-    if (unclaimed.length >= maxInvitations) {
-      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics`)
+    const unread = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
+    if (unread.length >= maxInvitations) {
+      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
     this.add(topic, since)
     this.options.invited(topic)

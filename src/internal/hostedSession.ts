@@ -38,7 +38,7 @@ import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing } from "./sessionEnd.js"
 import { SessionTopics } from "./sessionTopics.js"
-import type { Request } from "./topicRequests.js"
+import { mostRequests, type Request, tooManyRequests } from "./topicRequests.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -86,6 +86,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private over: SessionEnd | undefined
   /** Made when there is something to do about topics. */
   private topics: SessionTopics<P, R> | undefined
+  /** Refused requests whose answers the connection had no room for. */
+  private unread = 0
   private isOpen = false
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
@@ -187,14 +189,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.suspend(() => {
       const { topics } = this.host
       if (topics === undefined) return Effect.fail(noTopics(name))
-      return Effect.flatMap(
-        topics.invitation(name, options?.since),
-        ({ known, since }): Effect.Effect<void, SessionClosed | TopicRefused> => {
-          const { endReason } = this.driver
-          if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
-          return this.topicsOf(topics).invite(known, since)
-        }
-      )
+      return Effect.flatMap(topics.invitation(name, options?.since), ({ known, since }) => {
+        const { endReason } = this.driver
+        const refused =
+          endReason === undefined
+            ? this.topicsOf(topics).invite(known, since)
+            : new SessionClosed({ reason: endReason })
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      })
     })
   }
 
@@ -421,10 +423,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private request(request: Request, live: LiveConnection, size: number): void {
-    const { topics } = this.host
+    const { options, topics } = this.host
     if (topics !== undefined) return this.topicsOf(topics).receive(request, live, size)
+    // Each has its answer; those that find the connection congested wait there.
+    this.unread = live.isCongested ? this.unread + 1 : 0
+    if (this.unread > mostRequests(options)) return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
     const { code, reason } = noTopics(request.topic)
-    if (!live.isCongested) live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
+    live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
   }
 
   // ---- ends

@@ -2,13 +2,16 @@
  * A session's topics on its gateway: answers its client's requests one after
  * the other, and holds what it is subscribed to, through its connections.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
+import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type { Caller } from "../TopicRule.js"
 import { Attendance } from "./attendance.js"
@@ -19,7 +22,7 @@ import { Outflow } from "./outflow.js"
 import * as publicationCodec from "./publicationCodec.js"
 import * as subscriber from "./subscriber.js"
 import type { TopicFeed } from "./topicFeed.js"
-import { type Request, TopicRequests } from "./topicRequests.js"
+import { mostRequests, type Request, TopicRequests } from "./topicRequests.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -62,10 +65,9 @@ export class SessionTopics<P extends Principal, R> {
     private readonly session: Subscribed<P, R>
   ) {
     const member = () => ({ session: session.id, principal: session.principal.id })
-    const { maxMessage, maxSubscriptions, replayBytes, replayMessages } = topics.options
+    const { maxMessage, replayBytes } = topics.options
     this.requests = new TopicRequests(
-      // Publications in flight, as many as messages may be, and every subscription changed a few times.
-      { messages: replayMessages + 3 * maxSubscriptions, bytes: Math.max(replayBytes, maxMessage) },
+      { messages: mostRequests(topics.options), bytes: Math.max(replayBytes, maxMessage) },
       (effect) => session.fork(effect),
       () => this.outflow,
       (request, outflow) => this.answer(request, outflow)
@@ -155,18 +157,22 @@ export class SessionTopics<P extends Principal, R> {
           return this.publish(request, known, outflow)
       }
     })
-    return answered.pipe(
-      Effect.catchAllCause((cause): Effect.Effect<void, TopicRefused> => {
-        if (cause._tag === "Fail") return Effect.failCause(cause)
-        // An interruption from outside does not come here: it is the rule's own.
-        return Effect.logError(`holdfast: the rule of ${request.topic} died`, cause).pipe(
-          Effect.zipRight(Effect.fail(refusal(request, "failed", "the server failed to answer")))
-        )
-      }),
-      Effect.catchTag("TopicRefused", ({ code, reason }) =>
-        Effect.sync(() => outflow.say({ type: "error", code, reason: reason.slice(0, 1000), id: request.id }))
-      )
-    )
+    return Effect.catchAllCause(answered, (cause) => this.refused(request, cause, outflow))
+  }
+
+  /** An interruption from outside does not come here: this one is a rule's own. */
+  private refused({ id, topic }: Request, cause: Cause.Cause<TopicRefused>, outflow: Outflow): Effect.Effect<void> {
+    const found = Option.getOrUndefined(Cause.failureOption(cause))
+    const refusal = found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
+    const say = Effect.sync(() => {
+      outflow.say({ type: "error", code: refusal.code, reason: refusal.reason.slice(0, 1000), id })
+    })
+    if (refusal === found) return say
+    return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
+  }
+
+  private get isFull(): boolean {
+    return this.memberships.size >= this.topics.options.maxSubscriptions
   }
 
   private get caller(): Caller<P> {
@@ -203,10 +209,9 @@ export class SessionTopics<P extends Principal, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
       const before = this.memberships.get(topic)
-      const { maxSubscriptions } = this.topics.options
-      if (before === undefined && this.memberships.size >= maxSubscriptions) {
-        const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
-        return yield* refusal(request, "too-many-subscriptions", reason)
+      if (before === undefined && this.isFull) {
+        const { code, reason } = tooMany(this.topics.options)
+        return yield* refusal(request, code, reason)
       }
       if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
@@ -343,26 +348,16 @@ export class SessionTopics<P extends Principal, R> {
   // ---- the server's own wishes
 
   /** Subscribes the session, whatever its client may by itself: it is asked to subscribe, now and on each connection. */
-  invite(known: Known<P, R>, since: Protocol.Position | "oldest"): Effect.Effect<void, TopicRefused> {
-    return Effect.suspend(() => {
-      const { name: topic } = known
-      const { maxSubscriptions } = this.topics.options
-      if (!this.memberships.has(topic) && this.memberships.size >= maxSubscriptions) {
-        const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe it from one first`
-        return Effect.fail(new TopicRefused({ topic, code: "too-many-subscriptions", reason }))
-      }
-      this.invited(known, since)
-      return Effect.void
-    })
-  }
-
-  private invited(known: Known<P, R>, since: Protocol.Position | "oldest"): void {
-    if (this.isOver) return
+  invite(known: Known<P, R>, since: Protocol.Position | "oldest"): TopicRefused | undefined {
+    if (this.isOver) return undefined
     const { name: topic } = known
-    const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
+    const before = this.memberships.get(topic)
+    if (before === undefined && this.isFull) return new TopicRefused({ topic, ...tooMany(this.topics.options) })
+    const membership = before ?? { known, invited: undefined, active: undefined }
     membership.invited = { since }
     this.memberships.set(topic, membership)
     if (membership.active === undefined) this.outflow?.say({ type: "invite", topic, since })
+    return undefined
   }
 
   /** Ends a subscription, or one that is being made, and tells the client why. */
@@ -388,6 +383,11 @@ export class SessionTopics<P extends Principal, R> {
     })
   }
 }
+
+const tooMany = ({ maxSubscriptions }: Resolved) => ({
+  code: "too-many-subscriptions",
+  reason: `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
+})
 
 const refusal = ({ topic }: Request, code: string, reason: string): TopicRefused =>
   new TopicRefused({ topic: topic.slice(0, 300), code, reason })

@@ -3,12 +3,19 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { CloseCode } from "../CloseCode.js"
+import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Outflow } from "./outflow.js"
 import type { Bounds } from "./topicFeed.js"
 
 export type Request = Protocol.Subscribe | Protocol.Unsubscribe | Protocol.Publish
+
+/** Publications in flight, as many as messages may be, and every subscription changed a few times. */
+export const mostRequests = ({ maxSubscriptions, replayMessages }: Resolved): number =>
+  replayMessages + 3 * maxSubscriptions
+
+export const tooManyRequests = "more requests sent without waiting for their answers than the limits allow"
 
 export class TopicRequests<R> {
   private waiting: Array<{ readonly request: Request; readonly size: number }> = []
@@ -33,8 +40,7 @@ export class TopicRequests<R> {
 
   receive(request: Request, live: LiveConnection, size: number): void {
     if (this.waiting.length >= this.bounds.messages || this.bytes > this.bounds.bytes) {
-      const reason = "more requests sent without waiting for their answers than the limits allow"
-      return live.violate(CloseCode.ProtocolViolation, reason)
+      return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
     }
     this.waiting.push({ request, size })
     this.bytes += size

@@ -99,6 +99,9 @@ const unpack = Schema.decodeUnknownSync(MsgPack.schema(Schema.Unknown))
 export const encode = (codec: CodecName, value: unknown): Codec.Frame =>
   codec === "json" ? JSON.stringify(value) : pack(value)
 
+export const decode = (bytes: Buffer, isBinary: boolean): Said =>
+  (isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said
+
 /** A WebSocket frame as bytes. The mask of a client's is zero, so its payload stays readable. */
 export const wireFrame = (
   opcode: number,
@@ -142,8 +145,7 @@ export class Peer {
     readonly codec: CodecName
   ) {
     ws.on("message", (data, isBinary) => {
-      const bytes = data as Buffer // binaryType is "nodebuffer"
-      this.said.push((isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said)
+      this.said.push(decode(data as Buffer, isBinary)) // binaryType is "nodebuffer"
       this.wake()
     })
     ws.on("close", (code, reason) => {
