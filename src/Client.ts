@@ -219,7 +219,7 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
           const text = yield* publicationCodec.encoder(schema)(value)
           const size = Codec.byteLength(text)
           if (size > driver.maxMessage) return yield* new MessageTooLarge({ size, limit: driver.maxMessage })
-          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text))
+          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
         }),
       presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
       reconnect: loop.wake,

@@ -43,6 +43,11 @@ export class GatewayTopics<P extends Principal, R> {
     readonly options: Resolved
   ) {}
 
+  /** As the welcome can say it: in whole milliseconds, at most 24.8 days. */
+  get keyWindow(): number {
+    return Math.min(2 ** 31 - 1, Math.floor(this.broker.keyWindow))
+  }
+
   /** The topic of this name, or why there is none. */
   find(name: string): Known<P, R> | TopicRefused {
     const base = Topic.presenceBase(name)

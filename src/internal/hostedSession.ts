@@ -185,12 +185,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.suspend(() => {
       const { topics } = this.host
       if (topics === undefined) return Effect.fail(noTopics(name))
-      return Effect.flatMap(topics.invitation(name, options?.since), ({ known, since }) => {
-        const { endReason } = this.driver
-        if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
-        this.topicsOf(topics).invite(known, since)
-        return Effect.void
-      })
+      return Effect.flatMap(
+        topics.invitation(name, options?.since),
+        ({ known, since }): Effect.Effect<void, SessionClosed | TopicRefused> => {
+          const { endReason } = this.driver
+          if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
+          return this.topicsOf(topics).invite(known, since)
+        }
+      )
     })
   }
 

@@ -49,6 +49,8 @@ export class SessionTopics<P extends Principal, R> {
   private requests: Array<{ readonly request: Request; readonly size: number }> = []
   private requestBytes = 0
   private answering: Fiber.RuntimeFiber<void> | undefined
+  /** The subscription that is being made, and whether the server does not want it any more. */
+  private making: { readonly topic: string; revoked: string | undefined } | undefined
   private isOpen = false
   private isOver = false
 
@@ -185,12 +187,15 @@ export class SessionTopics<P extends Principal, R> {
       }
     })
     return answered.pipe(
-      Effect.catchAllDefect((defect) =>
-        Effect.zipRight(
-          Effect.logError(`holdfast: the rule of ${request.topic} died`, defect),
-          Effect.fail(refusal(request, "failed", "the server failed to answer"))
+      Effect.catchAllCause((cause): Effect.Effect<void, TopicRefused> => {
+        if (cause._tag === "Fail") return Effect.failCause(cause)
+        // An interruption from outside does not come here: it is the rule's own.
+        const forgotten = request.type === "subscribe" ? this.forget(request.topic) : Effect.void
+        return Effect.logError(`holdfast: the rule of ${request.topic} died`, cause).pipe(
+          Effect.zipRight(forgotten),
+          Effect.zipRight(Effect.fail(refusal(request, "failed", "the server failed to answer")))
         )
-      ),
+      }),
       Effect.catchTag("TopicRefused", ({ code, reason }) =>
         Effect.sync(() => outflow.say({ type: "error", code, reason: reason.slice(0, 1000), id: request.id }))
       )
@@ -217,13 +222,8 @@ export class SessionTopics<P extends Principal, R> {
         const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
         return yield* refusal(request, "too-many-subscriptions", reason)
       }
-      if (before?.invited === undefined) {
-        yield* made(() => known.matched.maySubscribe(this.caller)).pipe(
-          Effect.catchTag("NotAllowed", ({ reason }) =>
-            Effect.zipRight(this.forget(topic), Effect.fail(refusal(request, "not-allowed", reason)))
-          )
-        )
-      }
+      this.making = { topic, revoked: undefined }
+      if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(patiently(feeds.acquire(topic))), (feed) =>
@@ -232,28 +232,52 @@ export class SessionTopics<P extends Principal, R> {
           )
         )
       )
-    })
+    }).pipe(
+      Effect.ensuring(
+        Effect.sync(() => {
+          this.making = undefined
+        })
+      )
+    )
+  }
+
+  private judge(request: Protocol.Subscribe, known: Known<P, R>): Effect.Effect<void, TopicRefused, R> {
+    const { topic } = request
+    return made(() => known.matched.maySubscribe(this.caller)).pipe(
+      Effect.catchTag("NotAllowed", ({ reason }) =>
+        Effect.suspend(() =>
+          // The server may have wished it meanwhile.
+          this.memberships.get(topic)?.invited !== undefined
+            ? Effect.void
+            : Effect.zipRight(this.forget(topic), Effect.fail(refusal(request, "not-allowed", reason)))
+        )
+      )
+    )
   }
 
   /** Whether the connection is still there to be subscribed. */
   private begin(
-    { id, since, topic }: Protocol.Subscribe,
+    request: Protocol.Subscribe,
     known: Known<P, R>,
     feed: TopicFeed,
     outflow: Outflow
-  ): Effect.Effect<boolean> {
+  ): Effect.Effect<boolean, TopicRefused> {
     return Effect.gen(this, function* () {
+      const { id, since, topic } = request
       if (known.hasMembers) {
         const member = { session: this.session.id, principal: this.session.principal.id }
         yield* patiently(this.topics.broker.join(topic, Topic.presenceOf(topic), member))
       }
       const { members, ...start } = yield* patiently(this.start(known, since))
-      if (outflow !== this.outflow) {
+      const revoked = this.making?.revoked
+      if (revoked !== undefined) {
         if (known.hasMembers && !this.memberships.has(topic)) yield* this.leave(topic)
-        return false
+        return yield* refusal(request, "unsubscribed", revoked)
       }
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
+      // A member all the same: its client, when it is back, asks again or unsubscribes.
+      if (outflow !== this.outflow) return false
       outflow.say({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
       this.activate(membership, feed, outflow, start)
       return true
@@ -269,6 +293,7 @@ export class SessionTopics<P extends Principal, R> {
     const snapshot = (answer: Partial<subscriber.Start["answer"]>) =>
       Effect.map(broker.members(presenceOf, name), ({ members, position }) => ({
         answer: { position, recovered: true, ...answer },
+        from: position,
         publications: [],
         members: { members }
       }))
@@ -288,7 +313,7 @@ export class SessionTopics<P extends Principal, R> {
     const { name, policy } = membership.known
     const tooSlow = () =>
       outflow.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, outflow, start.answer.position, tooSlow)
+    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, tooSlow)
     const active: Active = { feed, subscriber: following, recovering: undefined }
     membership.active = active
     if (following.begin(start.publications)) return
@@ -343,7 +368,20 @@ export class SessionTopics<P extends Principal, R> {
   // ---- the server's own wishes
 
   /** Subscribes the session, whatever its client may by itself: it is asked to subscribe, now and on each connection. */
-  invite(known: Known<P, R>, since: Protocol.Position | "oldest"): void {
+  invite(known: Known<P, R>, since: Protocol.Position | "oldest"): Effect.Effect<void, TopicRefused> {
+    return Effect.suspend(() => {
+      const { name: topic } = known
+      const { maxSubscriptions } = this.topics.options
+      if (!this.memberships.has(topic) && this.memberships.size >= maxSubscriptions) {
+        const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe it from one first`
+        return Effect.fail(new TopicRefused({ topic, code: "too-many-subscriptions", reason }))
+      }
+      this.invited(known, since)
+      return Effect.void
+    })
+  }
+
+  private invited(known: Known<P, R>, since: Protocol.Position | "oldest"): void {
     if (this.isOver) return
     const { name: topic } = known
     const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
@@ -355,7 +393,9 @@ export class SessionTopics<P extends Principal, R> {
   /** Ends a subscription, and tells the client why. */
   expel(topic: string, reason: string): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (!this.memberships.has(topic)) return Effect.void
+      const isMade = this.making?.topic === topic
+      if (isMade && this.making !== undefined) this.making.revoked = reason
+      if (!isMade && !this.memberships.has(topic)) return Effect.void
       this.outflow?.say({ type: "unsubscribed", topic, reason })
       return this.forget(topic)
     })

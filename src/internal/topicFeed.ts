@@ -63,6 +63,7 @@ export class TopicFeed implements Listener {
   private recent: Array<Shared> = []
   private recentBytes = 0
   private total = 0
+  private isTelling = false
   private isOpen = false
   private readonly lock = Effect.unsafeMakeSemaphore(1)
 
@@ -74,15 +75,26 @@ export class TopicFeed implements Listener {
 
   /** Follows the broker, from when this has succeeded. */
   open(broker: Context.Tag.Service<Broker>): Effect.Effect<void, BrokerUnavailable> {
-    const subscribe = Effect.suspend(() => {
-      if (this.isOpen) return Effect.void
-      return Effect.map(Scope.extend(broker.subscribe(this.topic, this), this.scope), (position) => {
-        this.isOpen = true
-        // What was published meanwhile has been heard already.
-        if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
-      })
-    })
-    return this.isOpen ? Effect.void : this.lock.withPermits(1)(Effect.uninterruptible(subscribe))
+    const subscribe = Effect.suspend(() => (this.isOpen ? Effect.void : this.subscribe(broker)))
+    return this.isOpen ? Effect.void : this.lock.withPermits(1)(subscribe)
+  }
+
+  private subscribe(broker: Context.Tag.Service<Broker>): Effect.Effect<void, BrokerUnavailable> {
+    return Effect.uninterruptibleMask((restore) =>
+      // In a scope of its own, so that who is interrupted leaves no listener behind.
+      Effect.flatMap(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) =>
+        restore(Scope.extend(broker.subscribe(this.topic, this), scope)).pipe(
+          Effect.onError((cause) => Scope.close(scope, Exit.failCause(cause))),
+          Effect.map((position) => this.opened(position))
+        )
+      )
+    )
+  }
+
+  private opened(position: Position): void {
+    this.isOpen = true
+    // What was published meanwhile has been heard already.
+    if (position.epoch !== this.head.epoch || position.offset > this.head.offset) this.head = position
   }
 
   get close(): Effect.Effect<void> {
@@ -95,9 +107,18 @@ export class TopicFeed implements Listener {
     this.head = publication.position
     this.recent.push(shared)
     this.recentBytes += shared.size
+    this.isTelling = true
     for (const follower of this.followers) follower.published(shared)
+    this.isTelling = false
     if (this.lagging === 0) this.forget()
     else this.trim()
+  }
+
+  /** One that lagged does not any more. */
+  caughtUp(): void {
+    this.lagging--
+    // Those that have not been told yet may need what is told just now.
+    if (this.lagging === 0 && !this.isTelling) this.forget()
   }
 
   reset(position: Position, reason: RecoveryReason): void {
@@ -143,23 +164,27 @@ export class TopicFeeds {
   /** The open feed of a topic, to be released when it is followed no more. */
   acquire(topic: string): Effect.Effect<TopicFeed, BrokerUnavailable> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.find(topic), (feed) => {
-        feed.users++
-        return restore(feed.open(this.broker)).pipe(
+      Effect.flatMap(this.use(topic), (feed) =>
+        restore(feed.open(this.broker)).pipe(
           Effect.onError(() => this.release(feed)),
           Effect.as(feed)
         )
-      })
+      )
     )
   }
 
-  private find(topic: string): Effect.Effect<TopicFeed> {
+  /** Counts the user in the step in which the feed is found: it cannot be closed in between. */
+  private use(topic: string): Effect.Effect<TopicFeed> {
     return Effect.suspend(() => {
       const known = this.feeds.get(topic)
-      if (known !== undefined) return Effect.succeed(known)
+      if (known !== undefined) {
+        known.users++
+        return Effect.succeed(known)
+      }
       return Effect.map(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) => {
         const feed = this.feeds.get(topic) ?? new TopicFeed(topic, this.bounds, scope)
         this.feeds.set(topic, feed)
+        feed.users++
         return feed
       })
     })

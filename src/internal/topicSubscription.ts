@@ -43,6 +43,8 @@ export class TopicSubscription {
   state: State = { _tag: "Idle" }
   /** Whether a consumer has it; the server may have wished it before one did. */
   isClaimed = false
+  /** Whether the server was ever asked for it. */
+  wasAsked = false
   readonly counts = { received: 0, suppressed: 0, skipped: 0 }
   private policy: Protocol.Policy = "disconnect"
   private items: Array<Item> = []
