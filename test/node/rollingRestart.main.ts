@@ -67,7 +67,11 @@ const talker = (from: number, port: number) =>
     const said = { delivered: 0, published: 0 }
     const counting = (what: keyof typeof said, say: (n: number) => Effect.Effect<unknown, unknown>) =>
       Effect.suspend(() => say(++said[what])).pipe(
-        Effect.map(() => void seen[what]++),
+        Effect.tap(() =>
+          Effect.sync(() => {
+            seen[what]++
+          })
+        ),
         failing(what),
         Effect.ignore
       )
