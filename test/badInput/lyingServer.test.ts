@@ -512,7 +512,10 @@ describe("an invitation", () => {
   it.scopedLive("that is taken back at once, for ever, leaves nothing behind", () =>
     Effect.gen(function* () {
       const said: Array<Said> = []
-      const answer = serving(({ type }, { say }) => {
+      const answer = serving(({ id, topic, type }, { say }) => {
+        // Unanswered, the client would ask for no more at once than the limits allow.
+        if (type === "subscribe") say({ type: "error", code: "not-allowed", reason: "no", id })
+        if (type === "unsubscribe") say({ type: "unsubscribed", topic, id })
         if (type !== "publish") return
         for (let n = 0; n < 1000; n++) {
           say({ type: "invite", topic: `any/${n}` })
@@ -541,7 +544,11 @@ describe("what the server would close the client for is refused before it is sen
         const { client } = yield* makeClient(serving(() => {}, said))
         yield* client.ready
         const error = yield* soon("the refusal", Effect.flip(client.publish(topic, 1, { key })))
-        assert.deepInclude(error, { _tag: "MessageInvalid", issue: "a key has 1 to 128 characters" })
+        assert.deepInclude(error, {
+          _tag: "TopicRefused",
+          code: "malformed-key",
+          reason: "a key has 1 to 128 characters"
+        })
         assert.deepStrictEqual(said, [])
       })
     )
