@@ -13,15 +13,8 @@ import type * as Stream from "effect/Stream"
 import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
-import type {
-  MessageInvalid,
-  MessageRefused,
-  NotSent,
-  OutcomeUnknown,
-  PositionLost,
-  TopicRefused
-} from "./ConnectionError.js"
-import { InvalidOption, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
+import type { MessageRefused, NotSent, OutcomeUnknown, PositionLost, TopicRefused } from "./ConnectionError.js"
+import { InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
 import { Credentials } from "./Credentials.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"

@@ -99,22 +99,10 @@ const unpack = Schema.decodeUnknownSync(MsgPack.schema(Schema.Unknown))
 export const encode = (codec: CodecName, value: unknown): Codec.Frame =>
   codec === "json" ? JSON.stringify(value) : pack(value)
 
-/** A WebSocket frame as bytes. The mask of a client's is zero, so its payload stays readable. */
-export const wireFrame = (
-  opcode: number,
-  payload: Uint8Array,
-  options: { readonly fin?: boolean; readonly masked?: boolean; readonly length?: number } = {}
-): Buffer => {
-  const length = options.length ?? payload.byteLength
-  const maskBit = options.masked === false ? 0 : 0x80
-  const head = Buffer.alloc(10)
-  head[0] = (options.fin === false ? 0 : 0x80) | opcode
-  head[1] = maskBit | 127
-  head.writeBigUInt64BE(BigInt(length), 2)
-  const short = length < 126
-  const lead = short ? Buffer.of(head[0], maskBit | length) : head
-  return Buffer.concat([lead, Buffer.alloc(maskBit === 0 ? 0 : 4), payload])
-}
+export const decode = (bytes: Buffer, isBinary: boolean): Said =>
+  (isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said
+
+export { wireFrame } from "./wireFrame.js"
 
 // ---- the peer
 
@@ -142,8 +130,7 @@ export class Peer {
     readonly codec: CodecName
   ) {
     ws.on("message", (data, isBinary) => {
-      const bytes = data as Buffer // binaryType is "nodebuffer"
-      this.said.push((isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said)
+      this.said.push(decode(data as Buffer, isBinary)) // binaryType is "nodebuffer"
       this.wake()
     })
     ws.on("close", (code, reason) => {

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import * as plain from "./support.js"
 import { codecs, connect, join, type Peer, type Said } from "./support.js"
-import { ask, makeBystander, makeGateway, type Request, unharmed } from "./topicGateway.js"
+import { Any, ask, makeBystander, makeGateway, type Request, unharmed } from "./topicGateway.js"
 
 // ---- names
 
@@ -239,6 +239,26 @@ describe("the answer to", () => {
   )
 })
 
+describe("the gateway's own wish for one topic more than may be", () => {
+  it.scopedLive("fails there, and the client hears nothing of it", () =>
+    Effect.gen(function* () {
+      const gateway = yield* makeGateway({ maxSubscriptions: 2 })
+      const { peer, welcome } = yield* join(gateway.address)
+      const session = yield* gateway.session(String(welcome["session"]))
+      yield* ask(peer, sub("any/a"))
+      yield* session.subscribe(Any.at({ name: "b" }))
+      // Those that it has may be wished again.
+      yield* session.subscribe(Any.at({ name: "a" }))
+      yield* session.subscribe(Any.at({ name: "b" }))
+      const refused = yield* Effect.flip(session.subscribe(Any.at({ name: "c" })))
+      assert.deepInclude(refused, { _tag: "TopicRefused", code: "too-many-subscriptions" })
+      assert.include(yield* ask(peer, sub("any/c")), error("too-many-subscriptions"))
+      assert.include(yield* ask(peer, sub("any/b")), { type: "subscribed" })
+      assert.strictEqual(peer.waiting("invite"), 2)
+    })
+  )
+})
+
 describe("a gateway without topics", () => {
   for (const codec of codecs) {
     it.scopedLive(`refuses every request, whatever its name (${codec})`, () =>
@@ -255,6 +275,36 @@ describe("a gateway without topics", () => {
       })
     )
   }
+
+  it.scopedLive("answers each of them, however slowly it is read", () =>
+    Effect.gen(function* () {
+      const gateway = yield* plain.makeGateway({ replayBytes: 2 ** 26, byteRate: 2 ** 30 })
+      const { peer } = yield* join(gateway.address)
+      peer.socket.pause()
+      const large = "x".repeat(900_000)
+      for (let n = 0; n < 40; n++) peer.data(large)
+      // Until it has more to write than the network takes.
+      yield* Effect.sleep("500 millis")
+      for (const id of [1, 2, 3]) peer.say({ ...pub("any/a", 1), id })
+      yield* Effect.sleep("100 millis")
+      peer.socket.resume()
+      for (const id of [1, 2, 3]) assert.include(yield* peer.next("error"), { id, code: "unknown-topic" })
+    })
+  )
+
+  it.scopedLive("closes whoever goes on asking and reads no answers: 4400", () =>
+    Effect.gen(function* () {
+      const options = { replayMessages: 4, maxSubscriptions: 2, highWaterMark: 1000, messageRate: 2 ** 30 }
+      const gateway = yield* plain.makeGateway({ ...options, byteRate: 2 ** 30 })
+      const bystander = yield* plain.makeBystander(gateway)
+      const { peer } = yield* join(gateway.address)
+      peer.socket.pause()
+      for (let id = 1; id <= 200_000; id++) peer.say({ ...pub("any/a", 1), id })
+      yield* plain.unharmed(gateway, bystander)
+      peer.socket.resume()
+      assert.strictEqual((yield* peer.closed).code, 4400)
+    })
+  )
 })
 
 // ---- positions
