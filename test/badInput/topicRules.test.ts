@@ -149,8 +149,7 @@ const used = (): number => {
 
 /** Writes requests for as long as the gateway takes them; tells the most memory that it took meanwhile. */
 const pour = (peer: Peer, count: number, request: object) =>
-  soon(
-    "the flood to end",
+  Effect.timeout(
     Effect.async<number>((resume) => {
       const before = used()
       let id = 0
@@ -167,7 +166,8 @@ const pour = (peer: Peer, count: number, request: object) =>
       }
       peer.socket.once("close", () => resume(Effect.succeed(peak)))
       more()
-    })
+    }),
+    "20 seconds"
   )
 
 describe("a client that asks and never reads the answers", () => {
