@@ -374,8 +374,8 @@ export class UpgradeRefused extends Data.TaggedError("UpgradeRefused")<{
 }
 
 /**
- * The store's session has moved to a newer generation: this owner is fenced
- * off and must stop acting for the session.
+ * The store's session has moved to a newer generation, or is `gone`: this owner
+ * is fenced off and must stop acting for the session.
  *
  * @since 0.1.0
  * @category store
@@ -383,6 +383,8 @@ export class UpgradeRefused extends Data.TaggedError("UpgradeRefused")<{
 export class Fenced extends Data.TaggedError("Fenced")<{
   readonly id: string
   readonly generation: number
+  /** The store knows of no such session: nobody else owns it. */
+  readonly gone: boolean
 }> {
   override get message(): string {
     return `generation ${this.generation} no longer owns session ${this.id}`
@@ -428,7 +430,8 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: s
 
 /**
  * The server refused a request about a topic, or this end did before it was
- * sent. `code` is one of `PROTOCOL.md` §9.
+ * sent. `code` is one of `PROTOCOL.md` §9; `unsubscribed` when the server has
+ * ended the subscription by itself, `malformed-position` when `since` is none.
  *
  * @since 0.1.0
  * @category topics

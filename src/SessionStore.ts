@@ -99,7 +99,7 @@ export type Attached =
  * The store's operations. All but `create`, `attach` and `revoke` name the generation of
  * their caller and fail with `Fenced` when the session has a newer one: an
  * owner that was taken over can change nothing any more. Operations on a
- * session that is gone are `Fenced` too. Each operation is atomic, and answers
+ * session that is gone are `Fenced` too, and say so. Each operation is atomic, and answers
  * or fails with `StoreUnavailable` within a bounded time, which is the store's to
  * keep.
  *
@@ -232,7 +232,9 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
     const owned = (id: string, generation: number, change: (record: Record) => void) =>
       Effect.suspend(() => {
         const record = records.get(id)
-        if (record === undefined || record.generation !== generation) return Effect.fail(new Fenced({ id, generation }))
+        if (record === undefined || record.generation !== generation) {
+          return Effect.fail(new Fenced({ id, generation, gone: record === undefined }))
+        }
         change(record)
         return Effect.void
       })

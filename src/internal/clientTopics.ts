@@ -25,6 +25,8 @@ export interface ClientTopicsOptions {
   readonly maxInvitations: number
   readonly limits: () => Protocol.Limits
   readonly pacing: Pacer
+  /** Calls back after a short while, if the client lives still. */
+  readonly later: (run: () => void) => void
   readonly now: () => number
   /** The server has subscribed this client to a topic. */
   readonly invited: (topic: string) => void
@@ -35,6 +37,7 @@ export interface ClientTopicsOptions {
 /** UTF-16 units of the longest key. */
 const longestKey = 128
 
+const flawOf = (topic: string): string | undefined => Topic.flaw(Topic.presenceBase(topic) ?? topic)
 const isPosition = Schema.is(Protocol.Position)
 
 export class ClientTopics {
@@ -59,10 +62,10 @@ export class ClientTopics {
 
   /** The subscription for a new consumer; refused while another has it. */
   claim(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription | TopicRefused {
-    const flaw = Topic.flaw(Topic.presenceBase(topic) ?? topic)
+    const flaw = flawOf(topic)
     if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
     if (typeof since === "object" && !isPosition(since)) {
-      const reason = "a position is what a publication has: an epoch of 1 to 128 characters, and an offset"
+      const reason = "a position has an epoch of 1 to 128 characters, and an offset that is an integer from 0 on"
       return new TopicRefused({ topic, code: "malformed-position", reason })
     }
     const known = this.subscriptions.get(topic)
@@ -89,7 +92,8 @@ export class ClientTopics {
     subscription.end(undefined)
     // Where the server has refused it, or never heard of it, there is nothing to unsubscribe from.
     if (!subscription.wasAsked || (state._tag === "Over" && state.failure?._tag !== "PositionLost")) return
-    this.unsubscribe(topic)
+    if (state._tag === "Over" && subscription.isFailureTaken) this.linger(topic)
+    else this.unsubscribe(topic)
   }
 
   /** The server's wish stays, and is asked for from another position. */
@@ -98,7 +102,15 @@ export class ClientTopics {
     this.subscriptions.delete(topic)
     subscription.end(undefined)
     const isThere = state._tag === "Asked" || state._tag === "Active" || state._tag === "Over"
-    if (isThere) this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true })
+    if (isThere) this.pause(topic)
+  }
+
+  /** Whoever was told that its position is lost most often goes on from another: the session is a member all the while. */
+  private linger(topic: string): void {
+    this.pause(topic)
+    this.options.later(() => {
+      if (!this.isOver && !this.subscriptions.has(topic)) this.unsubscribe(topic)
+    })
   }
 
   publish(topic: string, key: string, body: unknown, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
@@ -115,7 +127,7 @@ export class ClientTopics {
 
   private add(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription {
     const subscription: TopicSubscription = new TopicSubscription(topic, since, this.options.bounds, {
-      pause: () => this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true }),
+      pause: () => this.pause(topic),
       ask: () => this.ask(subscription)
     })
     if (this.isOver) {
@@ -134,6 +146,16 @@ export class ClientTopics {
     subscription.state = { _tag: "Asked", id }
     subscription.wasAsked = true
     this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) })
+  }
+
+  private pause(topic: string): void {
+    this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true })
+  }
+
+  /** Has a paused one be a member where the session is now, and bring nothing. */
+  private remain(topic: string): void {
+    this.say({ type: "subscribe", id: this.nextId++, topic })
+    this.pause(topic)
   }
 
   private unsubscribe(topic: string): void {
@@ -180,9 +202,14 @@ export class ClientTopics {
     this.live = live
     // A new session is subscribed to nothing.
     if (!resumed) this.leaving.clear()
-    for (const topic of [...this.leaving.keys()]) this.unsubscribe(topic)
+    for (const topic of [...this.leaving.keys()]) {
+      // What was taken up again meanwhile goes on.
+      if (this.subscriptions.has(topic)) this.leaving.delete(topic)
+      else this.unsubscribe(topic)
+    }
     for (const subscription of this.subscriptions.values()) {
-      if (subscription.state._tag !== "Paused") this.ask(subscription)
+      if (subscription.state._tag === "Paused") this.remain(subscription.topic)
+      else this.ask(subscription)
     }
     this.publisher.attached(live, keyWindow)
   }
@@ -255,10 +282,12 @@ export class ClientTopics {
   private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
     // Said before the server heard that this end leaves.
     if (this.subscriptions.has(topic) || this.leaving.has(topic)) return
+    const flaw = flawOf(topic)
+    if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
-    const unclaimed = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
-    if (unclaimed.length >= maxInvitations) {
-      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics`)
+    const unread = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
+    if (unread.length >= maxInvitations) {
+      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
     this.add(topic, since)
     this.options.invited(topic)

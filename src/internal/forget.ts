@@ -1,10 +1,11 @@
 /** What becomes of a session in the store and in the broker when it is over. */
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import type { StoreUnavailable } from "../ConnectionError.js"
+import type { Fenced, StoreUnavailable } from "../ConnectionError.js"
 import type { Principal, SessionEnd } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
 import type { SessionStore } from "../SessionStore.js"
+import type { Attendance } from "./attendance.js"
 import { bounded } from "./bounded.js"
 import { type GatewayTopics, patiently } from "./gatewayTopics.js"
 import { type Ownership, storeRetry } from "./ownership.js"
@@ -19,55 +20,85 @@ interface Host<P extends Principal, R> {
 interface Forgotten {
   readonly id: string
   readonly ownership: Ownership
+  readonly attendance: Attendance | undefined
 }
 
-/** Within `closeTimeout`; whether it was removed from the store. */
+/**
+ * What the store says of a session that is over here: this gateway removed it,
+ * or it is kept there, or was gone before, or another gateway has it.
+ */
+export type Standing = "Removed" | "Kept" | "Gone" | "Elsewhere"
+
+/** Within `closeTimeout`. */
 export const forget = <P extends Principal, R>(
   host: Host<P, R>,
   session: Forgotten,
   over: SessionEnd
-): Effect.Effect<boolean> => {
-  if (over._tag === "MovedAway") return Effect.succeed(false)
-  const both = Effect.zipWith(fromStore(host, session, over), leave(host, session, over), (removed) => removed, {
-    concurrent: true
-  })
+): Effect.Effect<Standing> => {
   const left = (why: string) =>
-    Effect.as(Effect.logWarning(`holdfast: session ${session.id} is left to expire: ${why}`), false)
-  return bounded(both, host.options.closeTimeout).pipe(
+    Effect.as(Effect.logWarning(`holdfast: session ${session.id} is left to expire: ${why}`), "Kept" as const)
+  return bounded(fromStore(host, session, over), host.options.closeTimeout).pipe(
     Effect.flatMap(
-      Option.match({
-        onNone: () => left("the store or the broker does not answer"),
-        onSome: Effect.succeed
-      })
+      Option.match({ onNone: () => left("the store does not answer"), onSome: (standing) => Effect.succeed(standing) })
     ),
     Effect.catchAll((error) => left(error.message))
   )
 }
 
 const fromStore = <P extends Principal, R>(
-  { options, store }: Host<P, R>,
+  host: Host<P, R>,
   { id, ownership }: Forgotten,
   over: SessionEnd
-): Effect.Effect<boolean, StoreUnavailable> => {
-  const done = Effect.suspend(() =>
-    over._tag === "Shutdown"
-      ? Effect.as(store.detach(id, ownership.generation, options.resumeWindow), false)
-      : Effect.as(store.remove(id, ownership.generation, tombstone(over)), true)
-  )
+): Effect.Effect<Standing, StoreUnavailable> => {
+  const { options, store } = host
+  const done = Effect.suspend((): Effect.Effect<Standing, Fenced | StoreUnavailable> => {
+    switch (over._tag) {
+      case "MovedAway":
+        return host.topics?.hasMembers === true ? ask(host, { id, ownership }) : Effect.succeed<Standing>("Elsewhere")
+      case "Shutdown":
+        return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Kept")
+      default:
+        return Effect.as(store.remove(id, ownership.generation, tombstone(over)), "Removed")
+    }
+  })
   // A takeover that the store is answering comes first: what it attaches is removed with it.
   return ownership.exclusively(done).pipe(
     // Another gateway has it: nothing of it is ours to remove.
-    Effect.catchTag("Fenced", () => Effect.succeed(false)),
+    Effect.catchTag("Fenced", ({ gone }) => Effect.succeed<Standing>(gone ? "Gone" : "Elsewhere")),
     Effect.retry({ schedule: storeRetry, times: 5 })
   )
 }
 
-/** Nobody's member any more; after a shutdown only if no other gateway resumes it. */
-const leave = <P extends Principal, R>(
-  { options, topics }: Host<P, R>,
-  { id }: Forgotten,
-  over: SessionEnd
-): Effect.Effect<void> =>
-  topics?.hasMembers === true
-    ? patiently(topics.broker.leave(id, { after: over._tag === "Shutdown" ? options.resumeWindow : 0 }))
-    : Effect.void
+/** Changes nothing; fails with `Fenced` when it is not this gateway's any more. */
+const ask = <P extends Principal, R>(
+  { store }: Host<P, R>,
+  { id, ownership }: Pick<Forgotten, "id" | "ownership">
+): Effect.Effect<Standing, Fenced | StoreUnavailable> =>
+  Effect.as(store.acknowledge(id, ownership.generation, { acked: 0, processed: 0 }), "Kept")
+
+/**
+ * Nobody's member any more; after a shutdown only if no other gateway resumes
+ * it. Asks for as long as the broker fails: of a member that is nobody's
+ * nobody else would ever know.
+ */
+export const leave = <P extends Principal, R>(
+  host: Host<P, R>,
+  session: Forgotten,
+  over: SessionEnd,
+  standing: Standing
+): Effect.Effect<void> => {
+  const { options, topics } = host
+  const { attendance, id } = session
+  if (topics?.hasMembers !== true || standing === "Elsewhere") return Effect.void
+  const mayBeResumed = over._tag === "Shutdown" && standing === "Kept"
+  const after = mayBeResumed ? options.resumeWindow : 0
+  if (attendance === undefined) return patiently(topics.broker.leave(id, { after }))
+  const left = attendance.leaveAll(after)
+  if (!mayBeResumed) return left
+  // Whoever has resumed it by now may have joined before that.
+  const undone = ask(host, session).pipe(
+    Effect.catchTag("Fenced", ({ gone }) => (gone ? Effect.void : attendance.rejoinAll)),
+    Effect.catchTag("StoreUnavailable", () => Effect.void)
+  )
+  return Effect.zipRight(left, undone)
+}

@@ -230,9 +230,15 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   // ---- the drain
 
-  private readonly farewells: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.forEach([...this.host.farewells], Fiber.await, { concurrency: "unbounded", discard: true })
-  )
+  private readonly farewells: Effect.Effect<void> = Effect.suspend(() => {
+    const farewells = [...this.host.farewells]
+    if (farewells.length === 0) return Effect.void
+    // One may end with another that is still to come.
+    return Effect.zipRight(
+      Effect.forEach(farewells, Fiber.await, { concurrency: "unbounded", discard: true }),
+      this.farewells
+    )
+  })
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     this.draining = true

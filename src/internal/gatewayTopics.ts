@@ -4,7 +4,6 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Broker, defaultRetention, type Retention } from "../Broker.js"
-import { byteLength } from "../Codec.js"
 import {
   type BrokerUnavailable,
   InvalidOption,
@@ -35,6 +34,9 @@ export interface Known<P extends Principal, R> {
   readonly matched: Matched<P, R>
 }
 
+const untold = (topic: string): TopicRefused =>
+  new TopicRefused({ topic, code: "unknown-topic", reason: "it is not told who is on this topic" })
+
 export class GatewayTopics<P extends Principal, R> {
   constructor(
     readonly broker: Broker["Type"],
@@ -61,7 +63,7 @@ export class GatewayTopics<P extends Principal, R> {
         const { policy, presence, retention } = rule
         return { name, policy, retention, presenceOf: undefined, hasMembers: presence, matched }
       }
-      if (!rule.presence) return refused("unknown-topic", "it is not told who is on this topic")
+      if (!rule.presence) return untold(base)
       return {
         name,
         policy: "disconnect",
@@ -89,8 +91,8 @@ export class GatewayTopics<P extends Principal, R> {
     Effect.gen(this, function* () {
       const known = yield* this.named(name)
       const payload = yield* publicationCodec.encoder(schema)(value)
-      const size = byteLength(payload)
       const limit = this.options.maxMessage
+      const size = publicationCodec.size(payload, limit)
       if (size > limit) return yield* new MessageTooLarge({ size, limit })
       return yield* this.broker.publish(name, payload, { key: options?.key, retention: known.retention })
     })
@@ -111,9 +113,12 @@ export class GatewayTopics<P extends Principal, R> {
     })
 
   readonly members: Topics["members"] = ({ name }) =>
-    Effect.flatMap(this.named(name), () =>
-      Effect.map(this.broker.members(name, Topic.presenceOf(name)), ({ members }) => members)
-    )
+    Effect.gen(this, function* () {
+      const { hasMembers } = yield* this.named(name)
+      if (!hasMembers) return yield* untold(name)
+      const { members } = yield* this.broker.members(name, Topic.presenceOf(name))
+      return members
+    })
 
   /** Where an invitation to a topic starts. */
   readonly invitation = (

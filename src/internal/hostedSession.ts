@@ -25,8 +25,9 @@ import type * as SessionState from "../Session.js"
 import type { SessionStore, StoredMessage } from "../SessionStore.js"
 import type { Ref } from "../Topic.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
+import type { Attendance } from "./attendance.js"
 import { bounded, made } from "./bounded.js"
-import { forget } from "./forget.js"
+import { forget, leave, type Standing } from "./forget.js"
 import type { GatewayTopics } from "./gatewayTopics.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -36,7 +37,8 @@ import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing } from "./sessionEnd.js"
-import { type Request, SessionTopics } from "./sessionTopics.js"
+import { SessionTopics } from "./sessionTopics.js"
+import { mostRequests, type Request, tooManyRequests } from "./topicRequests.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -84,6 +86,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private over: SessionEnd | undefined
   /** Made when there is something to do about topics. */
   private topics: SessionTopics<P, R> | undefined
+  /** Refused requests whose answers the connection had no room for. */
+  private unread = 0
   private isOpen = false
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
@@ -185,14 +189,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.suspend(() => {
       const { topics } = this.host
       if (topics === undefined) return Effect.fail(noTopics(name))
-      return Effect.flatMap(
-        topics.invitation(name, options?.since),
-        ({ known, since }): Effect.Effect<void, SessionClosed | TopicRefused> => {
-          const { endReason } = this.driver
-          if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
-          return this.topicsOf(topics).invite(known, since)
-        }
-      )
+      return Effect.flatMap(topics.invitation(name, options?.since), ({ known, since }) => {
+        const { endReason } = this.driver
+        const refused =
+          endReason === undefined
+            ? this.topicsOf(topics).invite(known, since)
+            : new SessionClosed({ reason: endReason })
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      })
     })
   }
 
@@ -290,8 +294,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private readonly farewell: Effect.Effect<void, never, R> = Effect.suspend(() => {
     this.leaving = true
     // Interrupted from outside: the gateway's scope closes, and forks nothing any more.
-    const forgotten =
-      this.forgetting === undefined ? this.forget(this.conclude({ _tag: "Shutdown" })) : Fiber.await(this.forgetting)
+    const forgotten = this.forgetting === undefined ? this.forgottenHere : Fiber.await(this.forgetting)
     const { onClose } = this.host.handlers
     const { over } = this
     const closed =
@@ -309,10 +312,25 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
   })
 
-  private forget(over: SessionEnd): Effect.Effect<void> {
-    return Effect.map(forget(this.host, this, over), (removed) => {
-      this.removed = removed
+  private readonly forgottenHere: Effect.Effect<void> = Effect.suspend(() => {
+    const over = this.conclude({ _tag: "Shutdown" })
+    return Effect.flatMap(this.forget(over), (standing) => leave(this.host, this, over, standing))
+  })
+
+  private forget(over: SessionEnd): Effect.Effect<Standing> {
+    return Effect.tap(forget(this.host, this, over), (standing) => {
+      this.removed = standing === "Removed"
     })
+  }
+
+  /** What nobody waits for but the gateway's end, of which a farewell is a part. */
+  private leave(over: SessionEnd, standing: Standing): void {
+    if (this.host.topics?.hasMembers !== true) return
+    this.track(this.host.fork(leave(this.host, this, over, standing)))
+  }
+
+  get attendance(): Attendance | undefined {
+    return this.topics?.attendance
   }
 
   // ---- the store
@@ -405,10 +423,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private request(request: Request, live: LiveConnection, size: number): void {
-    const { topics } = this.host
+    const { options, topics } = this.host
     if (topics !== undefined) return this.topicsOf(topics).receive(request, live, size)
+    // Each has its answer; those that find the connection congested wait there.
+    this.unread = live.isCongested ? this.unread + 1 : 0
+    if (this.unread > mostRequests(options)) return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
     const { code, reason } = noTopics(request.topic)
-    if (!live.isCongested) live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
+    live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
   }
 
   // ---- ends
@@ -418,7 +439,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (this.over !== undefined) return
     this.conclude(end)
     // At once, whatever the handler is at: a client that returns must hear of it.
-    this.forgetting = this.host.fork(Effect.uninterruptible(this.forget(end)))
+    const forgotten = Effect.map(this.forget(end), (standing) => this.leave(end, standing))
+    this.forgetting = this.host.fork(Effect.uninterruptible(forgotten))
     this.main?.unsafeInterruptAsFork(FiberId.none)
   }
 
@@ -446,11 +468,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private trackFarewell(): void {
-    const { main } = this
-    if (main === undefined) return
+    if (this.main !== undefined) this.track(this.main)
+  }
+
+  private track(fiber: Fiber.RuntimeFiber<void>): void {
     const { farewells } = this.host
-    farewells.add(main)
-    main.addObserver(() => void farewells.delete(main))
+    farewells.add(fiber)
+    fiber.addObserver(() => void farewells.delete(fiber))
   }
 
   /** Finishes the message in hand and the writes, then ends with `Shutdown`. */

@@ -99,6 +99,9 @@ const unpack = Schema.decodeUnknownSync(MsgPack.schema(Schema.Unknown))
 export const encode = (codec: CodecName, value: unknown): Codec.Frame =>
   codec === "json" ? JSON.stringify(value) : pack(value)
 
+export const decode = (bytes: Buffer, isBinary: boolean): Said =>
+  (isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said
+
 export { wireFrame } from "./wireFrame.js"
 
 // ---- the peer
@@ -116,7 +119,7 @@ export interface Closed {
 
 export class Peer {
   private readonly said: Array<Said> = []
-  private readonly waiting = new Set<() => void>()
+  private readonly watchers = new Set<() => void>()
   private end: Closed | undefined
   reasonBytes = 0
   private seq = 0
@@ -127,8 +130,7 @@ export class Peer {
     readonly codec: CodecName
   ) {
     ws.on("message", (data, isBinary) => {
-      const bytes = data as Buffer // binaryType is "nodebuffer"
-      this.said.push((isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said)
+      this.said.push(decode(data as Buffer, isBinary)) // binaryType is "nodebuffer"
       this.wake()
     })
     ws.on("close", (code, reason) => {
@@ -140,13 +142,13 @@ export class Peer {
   }
 
   private wake(): void {
-    for (const look of this.waiting) look()
+    for (const look of this.watchers) look()
   }
 
   private readonly change: Effect.Effect<void> = Effect.async((resume) => {
     const look = () => resume(Effect.void)
-    this.waiting.add(look)
-    return Effect.sync(() => this.waiting.delete(look))
+    this.watchers.add(look)
+    return Effect.sync(() => this.watchers.delete(look))
   })
 
   /** Sends a message of the protocol, or something like it. */
@@ -161,22 +163,27 @@ export class Peer {
     return this.seq
   }
 
-  private take(type: string): Effect.Effect<Said> {
+  private take(types: ReadonlyArray<string>): Effect.Effect<Said> {
     return Effect.suspend(() => {
-      const at = this.said.findIndex((message) => message.type === type)
+      const at = this.said.findIndex((message) => types.includes(message.type))
       const found = this.said[at]
       if (found !== undefined) {
         this.said.splice(at, 1)
         return Effect.succeed(found)
       }
-      if (this.end !== undefined) return Effect.dieMessage(`closed (${JSON.stringify(this.end)}) before ${type}`)
-      return Effect.zipRight(this.change, this.take(type))
+      if (this.end !== undefined) return Effect.dieMessage(`closed (${JSON.stringify(this.end)}) before ${types}`)
+      return Effect.zipRight(this.change, this.take(types))
     })
   }
 
-  /** The next message of this type; others stay where they are. */
-  next(type: string): Effect.Effect<Said> {
-    return soon(`${type} from the gateway`, this.take(type))
+  /** The next message of these types; others stay where they are. */
+  next(...types: ReadonlyArray<string>): Effect.Effect<Said> {
+    return soon(`${types} from the gateway`, this.take(types))
+  }
+
+  /** How many messages of this type have come and were not taken. */
+  waiting(type: string): number {
+    return this.said.filter((message) => message.type === type).length
   }
 
   /** How the gateway closed. */
