@@ -20,6 +20,7 @@ const talker = (from: number, port: number) =>
       published: 0,
       readyAt: [] as Array<number>,
       waitingAt: [] as Array<number>,
+      delays: [] as Array<number>,
       /** Whatever is not a change of status, or is one for another reason than the restart. */
       errors: [] as Array<string>
     }
@@ -38,6 +39,7 @@ const talker = (from: number, port: number) =>
           } else if (status._tag === "Waiting") {
             const { reason } = status
             seen.waitingAt.push(now)
+            seen.delays.push(status.delay)
             const isRestart = reason._tag === "ClosedByPeer" && reason.code === 1012
             if (!isRestart) seen.errors.push(`waits, because ${reason.message}`)
           }
@@ -152,7 +154,7 @@ answer({
       yield* Effect.sleep("200 millis")
       const told = log.map(({ from, n }) => `${from}:${n}`).join()
       return all.map(({ from, seen, session }): Report => {
-        const { delivered, echoes, errors, heard, published, readyAt, waitingAt } = seen
+        const { delays, delivered, echoes, errors, heard, published, readyAt, waitingAt } = seen
         const faults = [...errors]
         if (heard.map(({ from, n }) => `${from}:${n}`).join() !== told)
           faults.push(`heard ${heard.length} of ${log.length}`)
@@ -164,7 +166,8 @@ answer({
           published,
           faults: faults.map((fault) => `client ${from}: ${fault}`),
           readyAt,
-          waitingAt
+          waitingAt,
+          delays
         }
       })
     })

@@ -21,4 +21,6 @@ export interface Report {
   readonly faults: ReadonlyArray<string>
   readonly readyAt: ReadonlyArray<number>
   readonly waitingAt: ReadonlyArray<number>
+  /** How long it was going to wait, in milliseconds. */
+  readonly delays: ReadonlyArray<number>
 }
