@@ -13,15 +13,8 @@ import type * as Stream from "effect/Stream"
 import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
-import type {
-  MessageInvalid,
-  MessageRefused,
-  NotSent,
-  OutcomeUnknown,
-  PositionLost,
-  TopicRefused
-} from "./ConnectionError.js"
-import { InvalidOption, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
+import type { MessageRefused, NotSent, OutcomeUnknown, PositionLost, TopicRefused } from "./ConnectionError.js"
+import { InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "./ConnectionError.js"
 import { Credentials } from "./Credentials.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
@@ -218,9 +211,10 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
       publish: ({ name, schema }, value, options) =>
         Effect.gen(function* () {
           const text = yield* publicationCodec.encoder(schema)(value)
-          const size = Codec.byteLength(text)
-          if (size > driver.maxMessage) return yield* new MessageTooLarge({ size, limit: driver.maxMessage })
-          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text))
+          const limit = driver.maxMessage
+          const size = publicationCodec.size(text, limit)
+          if (size > limit) return yield* new MessageTooLarge({ size, limit })
+          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
         }),
       presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
       reconnect: loop.wake,

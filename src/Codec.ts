@@ -129,6 +129,7 @@ const validate = (value: unknown): Protocol.Message | Malformed => {
   if (type === "publication") return publicationOf(message)
   if (typeof type !== "string") return malformed("a message is an object with a type")
   if (!Object.hasOwn(decoders, type)) return malformed(`unknown message type ${JSON.stringify(type)}`)
+  if (type === "publish" && message.body === undefined) return malformed("publish: no body")
   const decoded = decoders[type]?.(value)
   if (decoded === undefined) return malformed(`unknown message type ${JSON.stringify(type)}`)
   if (Either.isRight(decoded)) return decoded.right
@@ -238,10 +239,30 @@ const packInteger = (n: number): Uint8Array => {
 /** MessagePack's 64-bit integers arrive as bigint; the protocol's own, which the body's are not, are numbers. */
 const narrowIntegers = (value: unknown): unknown => {
   if (typeof value === "bigint") return Number(value)
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return value
+  // A megabyte of bytes has a million entries.
+  if (typeof value !== "object" || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) return value
   return Object.fromEntries(
     Object.entries(value).map(([field, inner]) => [field, field === "body" ? inner : narrowIntegers(inner)])
   )
+}
+
+/** A publication's body is JSON, whose integers are numbers; those that are no safe ones stay what they are. In place. */
+const narrowBody = (value: unknown): unknown => {
+  if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : value
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value
+  const container = value as Record<string, unknown> // or an array, with its indices
+  for (const [field, inner] of Object.entries(container)) {
+    if (typeof inner === "bigint" || typeof inner === "object") container[field] = narrowBody(inner)
+  }
+  return value
+}
+
+/** The message of a MessagePack value. */
+const narrowed = (value: unknown): Protocol.Message | Malformed => {
+  const message = validate(narrowIntegers(value))
+  return message.type === "publish" || message.type === "publication"
+    ? { ...message, body: narrowBody(message.body) }
+    : message
 }
 
 /** The bytes of a value that has a form without extension types. */
@@ -304,7 +325,7 @@ export const msgpack: Codec = {
     return Either.isLeft(value)
       ? malformed("the message is not MessagePack, or nested too deeply")
       : orTooDeep(
-          () => validate(narrowIntegers(value.right)),
+          () => narrowed(value.right),
           () => malformed("the message is nested too deeply")
         )
   }

@@ -430,7 +430,8 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: s
 
 /**
  * The server refused a request about a topic, or this end did before it was
- * sent. `code` is one of `PROTOCOL.md` §9.
+ * sent. `code` is one of `PROTOCOL.md` §9; `unsubscribed` when the server has
+ * ended the subscription by itself, `malformed-position` when `since` is none.
  *
  * @since 0.1.0
  * @category topics

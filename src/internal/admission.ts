@@ -263,7 +263,7 @@ export class Admission<C, S, P extends Principal, R> {
           deadline: readDeadline,
           resumeWindow,
           limits: this.host.limits,
-          ...(this.host.topics === undefined ? {} : { keyWindow: this.host.topics.broker.keyWindow })
+          ...(this.host.topics === undefined ? {} : { keyWindow: this.host.topics.keyWindow })
         })
       )
     )

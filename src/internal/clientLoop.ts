@@ -110,6 +110,7 @@ export class ClientLoop<R> {
       maxInvitations: maxSubscriptions,
       limits: () => this.driver.allowed,
       pacing,
+      later: (run) => timer.add({ sendAck: run }),
       now: config.now,
       invited: (topic) => this.events.publish({ _tag: "Invited", topic }),
       refused: ({ code, reason, topic }) =>

@@ -1,9 +1,10 @@
 /** A client's topics: what it asks its server for, again on each connection, and who gets the answers. */
 import * as Effect from "effect/Effect"
+import * as Schema from "effect/Schema"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
-import type * as Protocol from "../Protocol.js"
+import * as Protocol from "../Protocol.js"
 import * as Topic from "../Topic.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
@@ -24,6 +25,8 @@ export interface ClientTopicsOptions {
   readonly maxInvitations: number
   readonly limits: () => Protocol.Limits
   readonly pacing: Pacer
+  /** Calls back after a short while, if the client lives still. */
+  readonly later: (run: () => void) => void
   readonly now: () => number
   /** The server has subscribed this client to a topic. */
   readonly invited: (topic: string) => void
@@ -31,25 +34,40 @@ export interface ClientTopicsOptions {
   readonly refused: (refusal: TopicRefused) => void
 }
 
+/** UTF-16 units of the longest key. */
+const longestKey = 128
+
+const flawOf = (topic: string): string | undefined => Topic.flaw(Topic.presenceBase(topic) ?? topic)
+const isPosition = Schema.is(Protocol.Position)
+
 export class ClientTopics {
   readonly publisher: Publisher
   private readonly subscriptions = new Map<string, TopicSubscription>()
   /** Unsubscribed, as far as this end is concerned, by the request that says so. */
   private readonly leaving = new Map<string, number>()
+  /** Requests about subscriptions that were written to this connection and not answered. */
+  private readonly unanswered = new Set<number>()
+  /** Those that wait to be written, so that the server never has more of them than its limits allow. */
+  private unsaid: Array<Protocol.Subscribe | Protocol.Unsubscribe> = []
   private live: LiveConnection | undefined
   private nextId = 1
   private isOver = false
 
   constructor(private readonly options: ClientTopicsOptions) {
-    this.publisher = new Publisher(options.codec, options.limits, options.pacing, options.now)
+    const { codec, limits, now, pacing } = options
+    this.publisher = new Publisher(codec, limits, pacing, now, () => this.unanswered.size)
   }
 
   // ---- for the application
 
   /** The subscription for a new consumer; refused while another has it. */
   claim(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription | TopicRefused {
-    const flaw = Topic.flaw(Topic.presenceBase(topic) ?? topic)
+    const flaw = flawOf(topic)
     if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
+    if (typeof since === "object" && !isPosition(since)) {
+      const reason = "a position has an epoch of 1 to 128 characters, and an offset that is an integer from 0 on"
+      return new TopicRefused({ topic, code: "malformed-position", reason })
+    }
     const known = this.subscriptions.get(topic)
     if (known?.isClaimed === true) {
       const reason = "this client is reading it already: share its stream instead"
@@ -60,7 +78,7 @@ export class ClientTopics {
       known.isClaimed = true
       return known
     }
-    if (known !== undefined) this.supersede(known)
+    if (known !== undefined) this.restart(known)
     const subscription = this.add(topic, since)
     subscription.isClaimed = true
     return subscription
@@ -72,28 +90,38 @@ export class ClientTopics {
     if (this.subscriptions.get(topic) !== subscription) return
     this.subscriptions.delete(topic)
     subscription.end(undefined)
-    // Where the server has refused it there is nothing to unsubscribe from.
-    if (state._tag !== "Over") this.unsubscribe(topic)
-    else if (state.failure?._tag === "PositionLost") {
-      // Whoever was told goes on from another position: the session is a member all the while.
-      if (subscription.isFailureTaken) this.pause(topic)
-      else this.unsubscribe(topic)
-    }
+    // Where the server has refused it, or never heard of it, there is nothing to unsubscribe from.
+    if (!subscription.wasAsked || (state._tag === "Over" && state.failure?._tag !== "PositionLost")) return
+    if (state._tag === "Over" && subscription.isFailureTaken) this.linger(topic)
+    else this.unsubscribe(topic)
   }
 
-  /** Another one goes on in its place, from elsewhere. */
-  private supersede(subscription: TopicSubscription): void {
+  /** The server's wish stays, and is asked for from another position. */
+  private restart(subscription: TopicSubscription): void {
     const { state, topic } = subscription
     this.subscriptions.delete(topic)
     subscription.end(undefined)
-    if (state._tag === "Active" || state._tag === "Asked") this.pause(topic)
+    const isThere = state._tag === "Asked" || state._tag === "Active" || state._tag === "Over"
+    if (isThere) this.pause(topic)
   }
 
-  publish(topic: string, key: string, body: unknown): Effect.Effect<Protocol.Position, Fate> {
+  /** Whoever was told that its position is lost most often goes on from another: the session is a member all the while. */
+  private linger(topic: string): void {
+    this.pause(topic)
+    this.options.later(() => {
+      if (!this.isOver && !this.subscriptions.has(topic)) this.unsubscribe(topic)
+    })
+  }
+
+  publish(topic: string, key: string, body: unknown, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
     return Effect.suspend(() => {
       const flaw = Topic.flaw(topic)
       if (flaw !== undefined) return Effect.fail(new TopicRefused({ topic, code: "malformed-topic", reason: flaw }))
-      return this.publisher.publish({ id: this.nextId++, topic, key, body })
+      if (key.length < 1 || key.length > longestKey) {
+        const reason = `a key has 1 to ${longestKey} characters`
+        return Effect.fail(new TopicRefused({ topic, code: "malformed-key", reason }))
+      }
+      return this.publisher.publish({ id: this.nextId++, topic, key, body }, bodySize)
     })
   }
 
@@ -116,6 +144,7 @@ export class ClientTopics {
     const { since, topic } = subscription
     const id = this.nextId++
     subscription.state = { _tag: "Asked", id }
+    subscription.wasAsked = true
     this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) })
   }
 
@@ -137,9 +166,33 @@ export class ClientTopics {
 
   private say(message: Protocol.Subscribe | Protocol.Unsubscribe): void {
     if (this.live === undefined) return
-    const frame = this.options.codec.encode(message)
-    this.options.pacing.charge(frame.length)
-    this.live.write(frame)
+    this.unsaid.push(message)
+    this.saySome()
+  }
+
+  private saySome(): void {
+    for (;;) {
+      const [message] = this.unsaid
+      if (message === undefined || this.live === undefined || !this.maySay) return
+      this.unsaid.shift()
+      this.unanswered.add(message.id)
+      const frame = this.options.codec.encode(message)
+      this.options.pacing.charge(frame.length)
+      this.live.write(frame)
+    }
+  }
+
+  private get maySay(): boolean {
+    const { size } = this.unanswered
+    return size === 0 || size + this.publisher.unanswered < this.options.limits().messages
+  }
+
+  /** Whether it was a request about a subscription, and had no answer before. */
+  private answered(id: number | undefined): boolean {
+    if (id === undefined || !this.unanswered.delete(id)) return false
+    this.saySome()
+    this.publisher.write()
+    return true
   }
 
   // ---- the connection
@@ -163,6 +216,8 @@ export class ClientTopics {
 
   detached(): void {
     this.live = undefined
+    this.unanswered.clear()
+    this.unsaid = []
     this.publisher.detached()
     for (const subscription of this.subscriptions.values()) {
       const { _tag } = subscription.state
@@ -179,11 +234,12 @@ export class ClientTopics {
       case "publication":
         return this.check(this.subscriptions.get(message.topic)?.publication(message, size), live)
       case "subscribed":
-        return this.check(this.subscriptions.get(message.topic)?.subscribed(message), live)
+        return this.subscribed(message, live)
       case "unsubscribed":
         return this.unsubscribed(message)
       case "published":
-        return this.publisher.published(message)
+        this.publisher.published(message)
+        return this.saySome()
       case "invite":
         return this.invited(message, live)
     }
@@ -193,6 +249,15 @@ export class ClientTopics {
     if (violation !== undefined) live.violate(CloseCode.ProtocolViolation, violation)
   }
 
+  private subscribed(message: Protocol.Subscribed, live: LiveConnection): void {
+    const { id, topic } = message
+    const subscription = this.subscriptions.get(topic)
+    const isUnwanted = subscription === undefined || subscription.state._tag === "Over"
+    // It was ended by the server while the request was on its way: nobody would ever end what has begun now.
+    if (this.answered(id) && isUnwanted && !this.leaving.has(topic)) this.unsubscribe(topic)
+    this.check(subscription?.subscribed(message), live)
+  }
+
   private unsubscribed({ id, reason, topic }: Protocol.Unsubscribed): void {
     if (id === undefined) {
       const failure = new TopicRefused({
@@ -200,8 +265,10 @@ export class ClientTopics {
         code: "unsubscribed",
         reason: reason ?? "the server ended the subscription"
       })
-      this.fail(this.subscriptions.get(topic), failure)
-    } else if (this.leaving.get(topic) === id) this.leaving.delete(topic)
+      return this.fail(this.subscriptions.get(topic), failure)
+    }
+    if (this.leaving.get(topic) === id) this.leaving.delete(topic)
+    this.answered(id)
   }
 
   private fail(subscription: TopicSubscription | undefined, failure: TopicRefused): void {
@@ -213,10 +280,14 @@ export class ClientTopics {
   }
 
   private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
-    if (this.subscriptions.has(topic)) return
+    // Said before the server heard that this end leaves.
+    if (this.subscriptions.has(topic) || this.leaving.has(topic)) return
+    const flaw = flawOf(topic)
+    if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
-    if (this.subscriptions.size >= maxInvitations) {
-      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics`)
+    const unread = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
+    if (unread.length >= maxInvitations) {
+      return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
     this.add(topic, since)
     this.options.invited(topic)
@@ -224,6 +295,12 @@ export class ClientTopics {
 
   /** The server refused a request about a topic. */
   refused(id: number, code: string, reason: string): void {
+    this.refusedOne(id, code, reason)
+    this.answered(id)
+    this.saySome()
+  }
+
+  private refusedOne(id: number, code: string, reason: string): void {
     for (const [topic, request] of this.leaving) {
       if (request !== id) continue
       // Not subscribed is what was asked for.

@@ -55,6 +55,7 @@ const topicsOf = <P extends Principal, R>(
 export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
+  /** Until their sockets are gone: those that have ended are here for their close handshake. */
   private readonly connections = new Set<LiveConnection>()
   private readonly limits: ConnectionLimits
   private readonly revocations = new Revocations()
@@ -74,7 +75,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     const since = host.now()
     this.gateway = {
       address,
-      stats: Effect.sync(() => ({ connections: this.connections.size, sessions: this.sessions.size, since })),
+      stats: Effect.sync(() => ({ connections: this.connected, sessions: this.sessions.size, since })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
       send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message)),
@@ -175,11 +176,14 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   private welcome(arrival: Arrival, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
     return Effect.gen(this, function* () {
+      let open: LiveConnection | undefined
+      // Added before the connection's own finalizer, which waits for the close handshake, and so run after it.
+      yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.connections.delete(open)))
       const opened = yield* accept.open(arrival.incoming, codec, this.options)
       if (Option.isNone(opened)) return
       const live = opened.value
+      open = live
       this.connections.add(live)
-      yield* Effect.addFinalizer(() => Effect.sync(() => this.connections.delete(live)))
       const hello = yield* accept.hello(live, codec, this.options.helloTimeout)
       if (Option.isNone(hello)) return
       const admitted = yield* this.revocations.during((watch) =>
@@ -187,6 +191,12 @@ export class GatewayCore<C, S, P extends Principal, R> {
       )
       return admitted ? live : undefined
     })
+  }
+
+  private get connected(): number {
+    let connected = 0
+    for (const { end } of this.connections) if (end === undefined) connected++
+    return connected
   }
 
   /** The client has said hello: whether it was authenticated, and so told what becomes of it. */

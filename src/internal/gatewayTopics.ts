@@ -4,7 +4,6 @@ import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
 import { Broker, defaultRetention, type Retention } from "../Broker.js"
-import { byteLength } from "../Codec.js"
 import {
   type BrokerUnavailable,
   InvalidOption,
@@ -45,6 +44,11 @@ export class GatewayTopics<P extends Principal, R> {
     private readonly rules: ReadonlyArray<TopicRule<P, R>>,
     readonly options: Resolved
   ) {}
+
+  /** As the welcome can say it: in whole milliseconds, at most 24.8 days. */
+  get keyWindow(): number {
+    return Math.min(2 ** 31 - 1, Math.floor(this.broker.keyWindow))
+  }
 
   /** The topic of this name, or why there is none. */
   find(name: string): Known<P, R> | TopicRefused {
@@ -87,8 +91,8 @@ export class GatewayTopics<P extends Principal, R> {
     Effect.gen(this, function* () {
       const known = yield* this.named(name)
       const payload = yield* publicationCodec.encoder(schema)(value)
-      const size = byteLength(payload)
       const limit = this.options.maxMessage
+      const size = publicationCodec.size(payload, limit)
       if (size > limit) return yield* new MessageTooLarge({ size, limit })
       return yield* this.broker.publish(name, payload, { key: options?.key, retention: known.retention })
     })

@@ -10,10 +10,10 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import {
-  type BrokerUnavailable,
-  type NotAllowed,
-  type NotAuthenticated,
+import type {
+  BrokerUnavailable,
+  NotAllowed,
+  NotAuthenticated,
   SessionClosed,
   TopicRefused
 } from "../ConnectionError.js"
@@ -30,6 +30,7 @@ import { bounded, made } from "./bounded.js"
 import { forget, leave, type Standing } from "./forget.js"
 import type { GatewayTopics } from "./gatewayTopics.js"
 import { HandlerLoop } from "./handlerLoop.js"
+import { LazyTopics } from "./lazyTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { decoder, encoder } from "./messageCodec.js"
 import { Ownership } from "./ownership.js"
@@ -37,7 +38,6 @@ import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing } from "./sessionEnd.js"
-import { type Request, SessionTopics } from "./sessionTopics.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -71,9 +71,6 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
-const noTopics = (topic: string): TopicRefused =>
-  new TopicRefused({ topic, code: "unknown-topic", reason: "this gateway has no topics" })
-
 export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging {
   readonly id: string
   readonly codec: Codec
@@ -83,9 +80,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   readonly since: number
 
   private over: SessionEnd | undefined
-  /** Made when there is something to do about topics. */
-  private topics: SessionTopics<P, R> | undefined
-  private isOpen = false
+  private readonly topics: LazyTopics<P, R>
   private main: Fiber.RuntimeFiber<void> | undefined
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
@@ -114,7 +109,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const hooks: Hooks = {
       control: (message, live, size) => this.control(message, live, size),
       detached: () => this.detached(),
-      drained: () => this.topics?.drained(),
+      drained: () => this.topics.drained(),
       proved: (generation) => this.proved(generation),
       // A client that only listens is the one that the store would otherwise never forget for.
       released: () => host.ackTimer.add(this),
@@ -133,6 +128,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.driver.outbox.restore(origin.outbound)
     this.loop = new HandlerLoop(host, this)
     this.renewal = new Renewal(host, this)
+    this.topics = new LazyTopics(host, this)
   }
 
   get ended(): boolean {
@@ -183,29 +179,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     { name }: Ref<A>,
     options?: { readonly since?: Protocol.Position | "oldest" | undefined }
   ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
-    return Effect.suspend(() => {
-      const { topics } = this.host
-      if (topics === undefined) return Effect.fail(noTopics(name))
-      return Effect.flatMap(topics.invitation(name, options?.since), ({ known, since }) => {
-        const { endReason } = this.driver
-        if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
-        this.topicsOf(topics).invite(known, since)
-        return Effect.void
-      })
-    })
+    return this.topics.subscribe(name, options?.since)
   }
 
   unsubscribe<A>({ name }: Ref<A>, reason = "the server ended the subscription"): Effect.Effect<void> {
-    return Effect.suspend(() => this.topics?.expel(name, reason) ?? Effect.void)
-  }
-
-  private topicsOf(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
-    if (this.topics !== undefined) return this.topics
-    const topics = new SessionTopics(shared, this)
-    this.topics = topics
-    if (this.driver.live !== undefined) topics.attached(this.driver.live)
-    if (this.isOpen) topics.opened()
-    return topics
+    return this.topics.unsubscribe(name, reason)
   }
 
   /** Runs a fiber that the gateway supervises. */
@@ -237,8 +215,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
         unacknowledged: this.driver.outbox.buffered,
         unprocessed: this.driver.state.received - this.driver.state.processed,
         ...this.driver.counts,
-        subscriptions: this.topics?.names ?? [],
-        queued: this.topics?.queued ?? { messages: 0, bytes: 0 }
+        subscriptions: this.topics.names,
+        queued: this.topics.queued
       }
     })
   }
@@ -249,7 +227,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const { onOpen } = this.host.handlers
     const opened = onOpen === undefined ? Effect.void : onOpen(this)
     return opened.pipe(
-      Effect.tap(() => this.opened()),
+      Effect.tap(() => this.topics.opened()),
       Effect.zipRight(this.loop.run),
       Effect.zipRight(this.nothingMore),
       Effect.catchAllCause((cause) => this.failed(cause)),
@@ -257,16 +235,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
   })
 
-  private opened(): void {
-    this.isOpen = true
-    this.topics?.opened()
-  }
-
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
   private readonly nothingMore: Effect.Effect<void> = Effect.suspend(() => {
     if (this.ended) return Effect.void
-    const answered = this.topics?.settled ?? Effect.void
-    return Effect.map(Effect.zipRight(answered, this.driver.close), () =>
+    return Effect.map(Effect.zipRight(this.topics.settled, this.driver.close), () =>
       this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" })
     )
   })
@@ -325,7 +297,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   get attendance(): Attendance | undefined {
-    return this.topics?.attendance
+    return this.topics.attendance
   }
 
   // ---- the store
@@ -369,7 +341,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
     if (refused === undefined) {
       this.stopExpiry()
-      this.topics?.attached(live)
+      this.topics.attached(live)
     }
     return refused
   }
@@ -387,7 +359,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   private detached(): void {
     if (this.ended) return
-    this.topics?.detached()
+    this.topics.detached()
     this.renewal.stop()
     this.stopExpiry()
     const { resumeWindow } = this.host.options
@@ -409,19 +381,12 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       case "subscribe":
       case "unsubscribe":
       case "publish":
-        return this.request(message, live, size)
+        return this.topics.receive(message, live, size)
       case "token":
         return this.renewal.answered(message.token, live)
       default:
         live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
     }
-  }
-
-  private request(request: Request, live: LiveConnection, size: number): void {
-    const { topics } = this.host
-    if (topics !== undefined) return this.topicsOf(topics).receive(request, live, size)
-    const { code, reason } = noTopics(request.topic)
-    if (!live.isCongested) live.write(this.codec.encode({ type: "error", code, reason, id: request.id }))
   }
 
   // ---- ends
@@ -454,7 +419,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const live = this.driver.live
     if (end._tag === "Bye" || end._tag === "Shutdown") this.driver.sendAck()
     this.driver.end(reason)
-    this.topics?.ended()
+    this.topics.ended()
     live?.close(code, reason)
     return end
   }

@@ -1,10 +1,19 @@
 /** The JSON text of a publication: what both subprotocols can carry. */
 import * as Either from "effect/Either"
 
+/**
+ * How deeply arrays and objects may be nested: far below what exhausts the
+ * stack of anybody who must walk through a publication, on whatever machine.
+ */
+const deepest = 128
+
+const isWellFormed = (text: string): boolean => !/[\ud800-\udfff]/u.test(text)
+
 /** What in a value has no JSON form that would come back as it is, in words. */
-const flaw = (value: unknown): string | undefined => {
+const flaw = (value: unknown, depth: number): string | undefined => {
   switch (typeof value) {
     case "string":
+      return isWellFormed(value) ? undefined : "a lone surrogate is no text"
     case "boolean":
       return undefined
     case "number":
@@ -13,17 +22,25 @@ const flaw = (value: unknown): string | undefined => {
       return Number.isSafeInteger(Number(value)) ? undefined : `${value} is beyond JSON's exact integers`
     case "object":
       if (value === null) return undefined
-      if (Array.isArray(value)) return firstFlaw(value)
       if (ArrayBuffer.isView(value)) return "bytes have no JSON form"
-      return firstFlaw(Object.values(value).filter((inner) => inner !== undefined))
+      if (depth === deepest) return `nested too deeply: more than ${deepest} arrays and objects in one another`
+      return Array.isArray(value) ? flawOfItems(value, depth + 1) : flawOfFields(value, depth + 1)
     default:
       return `${typeof value} has no JSON form`
   }
 }
 
-const firstFlaw = (values: ReadonlyArray<unknown>): string | undefined => {
-  for (const value of values) {
-    const found = flaw(value)
+const flawOfItems = (items: ReadonlyArray<unknown>, depth: number): string | undefined => {
+  for (const item of items) {
+    const found = flaw(item, depth)
+    if (found !== undefined) return found
+  }
+  return undefined
+}
+
+const flawOfFields = (fields: object, depth: number): string | undefined => {
+  for (const [name, value] of Object.entries(fields)) {
+    const found = value === undefined ? undefined : (flaw(name, depth) ?? flaw(value, depth))
     if (found !== undefined) return found
   }
   return undefined
@@ -33,11 +50,11 @@ const firstFlaw = (values: ReadonlyArray<unknown>): string | undefined => {
 const narrow = (_key: string, value: unknown): unknown => (typeof value === "bigint" ? Number(value) : value)
 
 export const make = (value: unknown): Either.Either<string, string> => {
+  const found = flaw(value, 0)
+  if (found !== undefined) return Either.left(found)
   try {
-    const found = flaw(value)
-    return found === undefined ? Either.right(JSON.stringify(value, narrow)) : Either.left(found)
+    return Either.right(JSON.stringify(value, narrow))
   } catch (error) {
-    // A cycle, or more nesting than the stack takes.
-    return Either.left(error instanceof RangeError ? "nested too deeply" : String(error))
+    return Either.left(String(error)) // a toJSON of the application's
   }
 }

@@ -2,6 +2,7 @@
  * What a session's connection has not taken of its publications: how much may
  * wait, over all its topics, and who goes on when there is room.
  */
+import * as Effect from "effect/Effect"
 import type { Codec, Frame } from "../Codec.js"
 import type * as Protocol from "../Protocol.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -17,7 +18,7 @@ export class Outflow {
   messages = 0
   bytes = 0
   private readonly lagging = new Set<Lagging>()
-  private idle: Array<() => void> = []
+  private waiting: Array<() => void> = []
 
   constructor(
     readonly live: LiveConnection,
@@ -50,9 +51,9 @@ export class Outflow {
   end(lagging: Lagging): void {
     this.lagging.delete(lagging)
     if (this.lagging.size > 0) return
-    const idle = this.idle
-    this.idle = []
-    for (const wake of idle) wake()
+    const { waiting } = this
+    this.waiting = []
+    for (const wake of waiting) wake()
   }
 
   /** The connection takes writes again: those that lag send in turn. */
@@ -65,9 +66,9 @@ export class Outflow {
     }
   }
 
-  /** Calls back when nothing waits any more; at once if nothing does. */
-  whenIdle(wake: () => void): void {
-    if (this.lagging.size === 0) wake()
-    else this.idle.push(wake)
-  }
+  /** Waits until nothing waits any more. */
+  readonly idle: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.lagging.size === 0) resume(Effect.void)
+    else this.waiting.push(() => resume(Effect.void))
+  })
 }

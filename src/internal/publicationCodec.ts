@@ -1,5 +1,6 @@
 /** Publications to JSON text and back, through their topic's Schema. */
 import * as Either from "effect/Either"
+import * as Codec from "../Codec.js"
 import { MessageInvalid } from "../ConnectionError.js"
 import type { Typed } from "../Messages.js"
 import * as jsonText from "./jsonText.js"
@@ -16,4 +17,18 @@ export const encoder = <A>(schema: Typed<A>): ((value: A) => Either.Either<strin
 export const decoder = <A>(schema: Typed<A>): ((body: unknown) => Either.Either<A, MessageInvalid>) => {
   const decode = messageCodec.decoder(schema)
   return (body) => decode(body, undefined)
+}
+
+/** An array of `0.5` has 4 bytes an item in JSON and 9 in MessagePack; nothing has more. */
+const mostGrowth = 9 / 4
+
+/**
+ * The bytes of a publication, given as JSON text, in the larger of its two
+ * forms: a subscriber may have either, and takes no larger message.
+ */
+export const size = (json: string, limit: number): number => {
+  const text = Codec.byteLength(json)
+  if (text > limit || text * mostGrowth + 16 <= limit) return text
+  const packed = Codec.msgpack.payload(JSON.parse(json))
+  return Math.max(text, Either.isRight(packed) ? Codec.byteLength(packed.right) : 0)
 }

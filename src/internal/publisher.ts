@@ -17,6 +17,8 @@ interface Pending {
   readonly topic: string
   readonly frame: Frame
   readonly size: number
+  /** Bytes of the body's JSON text. */
+  readonly bodySize: number
   /** When it was written first, in milliseconds since the epoch. */
   writtenAt: number | undefined
   readonly resume: (result: Effect.Effect<Protocol.Position, Fate>) => void
@@ -34,22 +36,30 @@ export class Publisher implements Paced {
   private inFlight = new Map<number, number>()
   private bytesInFlight = 0
   private live: LiveConnection | undefined
+  private keyWindow = 0
   private ended: string | undefined
 
   constructor(
     private readonly codec: Codec,
     private readonly limits: () => Protocol.Limits,
     private readonly pacing: Pacer,
-    private readonly now: () => number
+    private readonly now: () => number,
+    /** Other requests that the server has not answered. */
+    private readonly others: () => number
   ) {}
 
+  /** Requests that the server has not answered. */
+  get unanswered(): number {
+    return this.inFlight.size
+  }
+
   /** `id` is larger than any before. */
-  publish(request: Omit<Protocol.Publish, "type">): Effect.Effect<Protocol.Position, Fate> {
+  publish(request: Omit<Protocol.Publish, "type">, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
     return Effect.async((resume) => {
       if (this.ended !== undefined) return resume(Effect.fail(new NotSent({ reason: this.ended })))
       const frame = this.codec.encode({ type: "publish", ...request })
       const { id, topic } = request
-      const pending = { id, topic, frame, size: byteLength(frame), writtenAt: undefined, resume }
+      const pending = { id, topic, frame, size: byteLength(frame), bodySize, writtenAt: undefined, resume }
       this.pending.set(id, pending)
       this.unwritten.push(pending)
       this.write()
@@ -62,17 +72,26 @@ export class Publisher implements Paced {
   /** A connection is there; the server remembers a key for `keyWindow` milliseconds. */
   attached(live: LiveConnection, keyWindow: number): void {
     this.live = live
+    this.keyWindow = keyWindow
     this.inFlight = new Map()
     this.bytesInFlight = 0
-    const now = this.now()
-    for (const { id, resume, writtenAt } of [...this.pending.values()]) {
-      if (writtenAt === undefined || now - writtenAt < keyWindow - margin) continue
+    for (const pending of [...this.pending.values()]) this.giveUp(pending)
+    this.unwritten = [...this.pending.values()]
+    this.write()
+  }
+
+  /** Fails a publication that must not be written, now that it could be. */
+  private giveUp({ bodySize, id, resume, topic, writtenAt }: Pending): void {
+    const { maxMessage } = this.limits()
+    if (bodySize > maxMessage) {
+      this.pending.delete(id)
+      const reason = `${bodySize} bytes, and the limit is ${maxMessage}`
+      resume(Effect.fail(new TopicRefused({ topic, code: "too-large", reason })))
+    } else if (writtenAt !== undefined && this.now() - writtenAt >= this.keyWindow - margin) {
       this.pending.delete(id)
       const reason = "no answer came for so long that publishing it again could publish it twice"
       resume(Effect.fail(new OutcomeUnknown({ reason })))
     }
-    this.unwritten = [...this.pending.values()]
-    this.write()
   }
 
   detached(): void {
@@ -84,6 +103,8 @@ export class Publisher implements Paced {
     const { live } = this
     let next = this.unwritten[0]
     while (live !== undefined && next !== undefined && !live.isCongested && !this.pacing.holds(this)) {
+      // It may have waited for its turn.
+      if (this.pending.has(next.id)) this.giveUp(next)
       if (this.pending.has(next.id)) {
         if (!this.fits(next.size) || !this.pacing.take(next.frame.length, this)) return
         next.writtenAt ??= this.now()
@@ -103,7 +124,8 @@ export class Publisher implements Paced {
 
   private fits(size: number): boolean {
     const { bytes, messages } = this.limits()
-    return this.inFlight.size === 0 || (this.inFlight.size < messages && this.bytesInFlight + size <= bytes)
+    if (this.inFlight.size === 0) return true
+    return this.inFlight.size + this.others() < messages && this.bytesInFlight + size <= bytes
   }
 
   published({ id, position }: Protocol.Published): void {

@@ -2,13 +2,16 @@
  * A session's topics on its gateway: answers its client's requests one after
  * the other, and holds what it is subscribed to, through its connections.
  */
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
-import { byteLength, type Codec } from "../Codec.js"
+import type { Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
+import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type { Caller } from "../TopicRule.js"
 import { Attendance } from "./attendance.js"
@@ -16,10 +19,10 @@ import { made } from "./bounded.js"
 import { type GatewayTopics, type Known, patiently } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { Outflow } from "./outflow.js"
+import * as publicationCodec from "./publicationCodec.js"
 import * as subscriber from "./subscriber.js"
 import type { TopicFeed } from "./topicFeed.js"
-
-export type Request = Protocol.Subscribe | Protocol.Unsubscribe | Protocol.Publish
+import { mostRequests, type Request, TopicRequests } from "./topicRequests.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -54,10 +57,7 @@ export class SessionTopics<P extends Principal, R> {
   private readonly memberships = new Map<string, Membership<P, R>>()
   private subscribing: Subscribing<P, R> | undefined
   private outflow: Outflow | undefined
-  private requests: Array<{ readonly request: Request; readonly size: number }> = []
-  private requestBytes = 0
-  private answering: Fiber.RuntimeFiber<void> | undefined
-  private isOpen = false
+  private readonly requests: TopicRequests<R>
   private isOver = false
 
   constructor(
@@ -65,6 +65,13 @@ export class SessionTopics<P extends Principal, R> {
     private readonly session: Subscribed<P, R>
   ) {
     const member = () => ({ session: session.id, principal: session.principal.id })
+    const { maxMessage, replayBytes } = topics.options
+    this.requests = new TopicRequests(
+      { messages: mostRequests(topics.options), bytes: Math.max(replayBytes, maxMessage) },
+      (effect) => session.fork(effect),
+      () => this.outflow,
+      (request, outflow) => this.answer(request, outflow)
+    )
     this.attendance = new Attendance(topics.broker, member, (effect) => session.fork(effect))
   }
 
@@ -81,8 +88,12 @@ export class SessionTopics<P extends Principal, R> {
 
   /** The session's handlers are ready: requests are answered from now on. */
   opened(): void {
-    this.isOpen = true
-    this.answer()
+    this.requests.open()
+  }
+
+  /** A request of the client; they are answered in their order. */
+  receive(request: Request, live: LiveConnection, size: number): void {
+    this.requests.receive(request, live, size)
   }
 
   attached(live: LiveConnection): void {
@@ -97,9 +108,7 @@ export class SessionTopics<P extends Principal, R> {
   /** The connection is gone; the client asks again on the next one. */
   detached(): void {
     this.outflow = undefined
-    this.requests = []
-    this.requestBytes = 0
-    // What is being answered would be answered to nobody, but must not be cut short either: it is over soon.
+    this.requests.clear()
     for (const membership of this.memberships.values()) this.deactivate(membership)
   }
 
@@ -108,17 +117,13 @@ export class SessionTopics<P extends Principal, R> {
   }
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */
-  readonly settled: Effect.Effect<void> = Effect.suspend(() => {
-    const { answering, outflow } = this
-    if (answering !== undefined) return Effect.zipRight(Fiber.await(answering), this.settled)
-    return outflow === undefined
-      ? Effect.void
-      : Effect.async<void>((resume) => outflow.whenIdle(() => resume(Effect.void)))
-  })
+  readonly settled: Effect.Effect<void> = Effect.suspend(() =>
+    Effect.flatMap(this.requests.settled, () => this.outflow?.idle ?? Effect.void)
+  )
 
   ended(): void {
     this.isOver = true
-    this.answering?.unsafeInterruptAsFork(FiberId.none)
+    this.requests.stop()
     this.detached()
     this.memberships.clear()
   }
@@ -139,50 +144,7 @@ export class SessionTopics<P extends Principal, R> {
 
   // ---- requests
 
-  /** A request of the client; they are answered in their order. */
-  receive(request: Request, live: LiveConnection, size: number): void {
-    const { maxMessage, maxSubscriptions, replayBytes, replayMessages } = this.topics.options
-    // Publications in flight, as many as messages may be, and every subscription changed twice.
-    const most = replayMessages + 3 * maxSubscriptions
-    if (this.requests.length >= most || this.requestBytes > Math.max(replayBytes, maxMessage)) {
-      const reason = "more requests sent without waiting for their answers than the limits allow"
-      return live.violate(CloseCode.ProtocolViolation, reason)
-    }
-    this.requests.push({ request, size })
-    this.requestBytes += size
-    this.answer()
-  }
-
-  private answer(): void {
-    if (!this.isOpen || this.answering !== undefined || this.requests.length === 0 || this.isOver) return
-    const fiber = this.session.fork(this.answers)
-    const done = fiber.unsafePoll()
-    if (done !== null) {
-      // A gateway that is closing runs nothing any more.
-      if (done._tag === "Success") this.answer()
-      return
-    }
-    this.answering = fiber
-    fiber.addObserver((exit) => {
-      this.answering = undefined
-      if (exit._tag === "Success") this.answer()
-    })
-  }
-
-  private readonly answers: Effect.Effect<void, never, R> = Effect.suspend(() => {
-    const { outflow } = this
-    const next = this.requests.shift()
-    if (next === undefined || outflow === undefined) return Effect.void
-    this.requestBytes -= next.size
-    const { live } = outflow
-    // Whoever does not read the answers is not asked to send more requests.
-    const answered = live.isCongested
-      ? Effect.flatMap(live.uncongested, () => this.answerOne(next.request, outflow))
-      : this.answerOne(next.request, outflow)
-    return Effect.flatMap(answered, () => this.answers)
-  })
-
-  private answerOne(request: Request, outflow: Outflow): Effect.Effect<void, never, R> {
+  private answer(request: Request, outflow: Outflow): Effect.Effect<void, never, R> {
     const answered = Effect.suspend(() => {
       const known = this.topics.find(request.topic)
       if (known instanceof TopicRefused) return Effect.fail(known)
@@ -195,17 +157,22 @@ export class SessionTopics<P extends Principal, R> {
           return this.publish(request, known, outflow)
       }
     })
-    return answered.pipe(
-      Effect.catchAllDefect((defect) =>
-        Effect.zipRight(
-          Effect.logError(`holdfast: the rule of ${request.topic} died`, defect),
-          Effect.fail(refusal(request, "failed", "the server failed to answer"))
-        )
-      ),
-      Effect.catchTag("TopicRefused", ({ code, reason }) =>
-        Effect.sync(() => outflow.say({ type: "error", code, reason: reason.slice(0, 1000), id: request.id }))
-      )
-    )
+    return Effect.catchAllCause(answered, (cause) => this.refused(request, cause, outflow))
+  }
+
+  /** An interruption from outside does not come here: this one is a rule's own. */
+  private refused({ id, topic }: Request, cause: Cause.Cause<TopicRefused>, outflow: Outflow): Effect.Effect<void> {
+    const found = Option.getOrUndefined(Cause.failureOption(cause))
+    const refusal = found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
+    const say = Effect.sync(() => {
+      outflow.say({ type: "error", code: refusal.code, reason: refusal.reason.slice(0, 1000), id })
+    })
+    if (refusal === found) return say
+    return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
+  }
+
+  private get isFull(): boolean {
+    return this.memberships.size >= this.topics.options.maxSubscriptions
   }
 
   private get caller(): Caller<P> {
@@ -242,16 +209,11 @@ export class SessionTopics<P extends Principal, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
       const before = this.memberships.get(topic)
-      const { maxSubscriptions } = this.topics.options
-      if (before === undefined && this.memberships.size >= maxSubscriptions) {
-        const reason = `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
-        return yield* refusal(request, "too-many-subscriptions", reason)
+      if (before === undefined && this.isFull) {
+        const { code, reason } = tooMany(this.topics.options)
+        return yield* refusal(request, code, reason)
       }
-      if (before?.invited === undefined) {
-        yield* made(() => known.matched.maySubscribe(this.caller)).pipe(
-          Effect.catchTag("NotAllowed", ({ reason }) => Effect.fail(refusal(request, "not-allowed", reason)))
-        )
-      }
+      if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(patiently(feeds.acquire(topic))), (feed) =>
@@ -261,6 +223,20 @@ export class SessionTopics<P extends Principal, R> {
         )
       )
     })
+  }
+
+  private judge(request: Protocol.Subscribe, known: Known<P, R>): Effect.Effect<void, TopicRefused, R> {
+    const { topic } = request
+    return made(() => known.matched.maySubscribe(this.caller)).pipe(
+      Effect.catchTag("NotAllowed", ({ reason }) =>
+        Effect.suspend(() =>
+          // The server may have wished it meanwhile.
+          this.memberships.get(topic)?.invited !== undefined
+            ? Effect.void
+            : Effect.fail(refusal(request, "not-allowed", reason))
+        )
+      )
+    )
   }
 
   /** Whether the connection is still there to be subscribed. */
@@ -295,6 +271,7 @@ export class SessionTopics<P extends Principal, R> {
     const snapshot = (answer: Partial<subscriber.Start["answer"]>) =>
       Effect.map(broker.members(presenceOf, name), ({ members, position }) => ({
         answer: { position, recovered: true, ...answer },
+        from: position,
         publications: [],
         members: { members }
       }))
@@ -314,7 +291,7 @@ export class SessionTopics<P extends Principal, R> {
     const { name, policy } = membership.known
     const tooSlow = () =>
       outflow.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, outflow, start.answer.position, tooSlow)
+    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, tooSlow)
     const active: Active = { feed, subscriber: following, recovering: undefined }
     membership.active = active
     if (following.begin(start.publications)) return
@@ -352,7 +329,7 @@ export class SessionTopics<P extends Principal, R> {
     }
     return Effect.gen(this, function* () {
       const payload = yield* made(() => known.matched.mayPublish(body, this.caller))
-      const size = byteLength(payload)
+      const size = publicationCodec.size(payload, maxMessage)
       if (size > maxMessage) {
         return yield* refusal(request, "too-large", `${size} bytes, and the limit is ${maxMessage}`)
       }
@@ -371,13 +348,16 @@ export class SessionTopics<P extends Principal, R> {
   // ---- the server's own wishes
 
   /** Subscribes the session, whatever its client may by itself: it is asked to subscribe, now and on each connection. */
-  invite(known: Known<P, R>, since: Protocol.Position | "oldest"): void {
-    if (this.isOver) return
+  invite(known: Known<P, R>, since: Protocol.Position | "oldest"): TopicRefused | undefined {
+    if (this.isOver) return undefined
     const { name: topic } = known
-    const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
+    const before = this.memberships.get(topic)
+    if (before === undefined && this.isFull) return new TopicRefused({ topic, ...tooMany(this.topics.options) })
+    const membership = before ?? { known, invited: undefined, active: undefined }
     membership.invited = { since }
     this.memberships.set(topic, membership)
     if (membership.active === undefined) this.outflow?.say({ type: "invite", topic, since })
+    return undefined
   }
 
   /** Ends a subscription, or one that is being made, and tells the client why. */
@@ -386,9 +366,10 @@ export class SessionTopics<P extends Principal, R> {
       const membership = this.memberships.get(topic)
       const subscribing = this.subscribing?.known.name === topic ? this.subscribing : undefined
       if (subscribing !== undefined) subscribing.expelled ??= reason
-      if (membership !== undefined) this.outflow?.say({ type: "unsubscribed", topic, reason })
       const known = membership?.known ?? subscribing?.known
-      return known === undefined ? Effect.void : this.drop(known)
+      if (known === undefined) return Effect.void
+      this.outflow?.say({ type: "unsubscribed", topic, reason })
+      return this.drop(known)
     })
   }
 
@@ -402,6 +383,11 @@ export class SessionTopics<P extends Principal, R> {
     })
   }
 }
+
+const tooMany = ({ maxSubscriptions }: Resolved) => ({
+  code: "too-many-subscriptions",
+  reason: `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
+})
 
 const refusal = ({ topic }: Request, code: string, reason: string): TopicRefused =>
   new TopicRefused({ topic: topic.slice(0, 300), code, reason })

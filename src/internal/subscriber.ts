@@ -19,7 +19,10 @@ const page = 100
 
 /** Where a subscription starts. */
 export interface Start {
+  /** Where the client is told to be: where it was, if what lies between is skipped, so that it can count it. */
   readonly answer: Pick<Subscribed, "position" | "recovered" | "reason">
+  /** What it is sent comes after this. */
+  readonly from: Position
   /** The first of what follows. */
   readonly publications: ReadonlyArray<Publication>
 }
@@ -28,8 +31,12 @@ type Service = Context.Tag.Service<Broker>
 
 const fresh = (position: Position, publications: ReadonlyArray<Publication> = []): Start => ({
   answer: { position, recovered: true },
+  from: position,
   publications
 })
+
+/** The client goes on where it was, and sees by the offsets what it was not sent. */
+const skipping = (start: Start, since: Position): Start => ({ ...start, answer: { position: since, recovered: true } })
 
 const before = ({ epoch, offset }: Position): Position => ({ epoch, offset: Math.max(0, offset - 1) })
 
@@ -43,6 +50,7 @@ export const start = (
   const read = (from: Position | undefined, limit = page) => broker.history(topic, { since: from, limit })
   const lost = ({ end, reason }: Extract<History, { _tag: "Refused" }>): Start => ({
     answer: { position: end, recovered: false, reason },
+    from: end,
     publications: []
   })
   const oldest = Effect.flatMap(read(undefined), (kept) =>
@@ -52,27 +60,31 @@ export const start = (
           fresh(kept.publications[0] ? before(kept.publications[0].position) : kept.end, kept.publications)
         )
   )
-  const newest = (end: Position, answer: Partial<Start["answer"]>): Effect.Effect<Start, BrokerUnavailable> =>
+  const newest = (end: Position): Effect.Effect<Start, BrokerUnavailable> =>
     Effect.map(read(before(end)), (last) => {
       const publications = last._tag === "Complete" ? last.publications : []
-      const position = publications.length === 0 ? end : before(end)
-      return { answer: { position, recovered: true, ...answer }, publications }
+      return fresh(publications.length === 0 ? end : before(end), publications)
     })
 
   if (policy === "latest") {
     return Effect.flatMap(since === "oldest" || since === undefined ? read(undefined, 0) : read(since, 0), (log) => {
       if (log._tag === "Refused" && log.reason !== "expired") {
-        return newest(log.end, { recovered: false, reason: log.reason })
+        const { end, reason } = log
+        return Effect.map(newest(end), (start) => ({ ...start, answer: { ...start.answer, recovered: false, reason } }))
       }
+      if (typeof since !== "object") return newest(log.end)
       // What is between `since` and the newest is skipped, as it always may be.
-      const known = typeof since === "object" && since.offset >= log.end.offset
-      return known ? Effect.succeed(fresh(log.end)) : newest(log.end, {})
+      return since.offset >= log.end.offset
+        ? Effect.succeed(fresh(log.end))
+        : Effect.map(newest(log.end), (start) => skipping(start, since))
     })
   }
   if (since === "oldest") return oldest
   return Effect.flatMap(since === undefined ? read(undefined, 0) : read(since), (log) => {
     if (log._tag === "Complete") return Effect.succeed(fresh(since ?? log.end, log.publications))
-    return policy === "dropOldest" && log.reason === "expired" ? oldest : Effect.succeed(lost(log))
+    return policy === "dropOldest" && log.reason === "expired" && since !== undefined
+      ? Effect.map(oldest, (start) => skipping(start, since))
+      : Effect.succeed(lost(log))
   })
 }
 
@@ -128,6 +140,8 @@ export class Subscriber implements Follower, Lagging {
   recover(broker: Service): Effect.Effect<void, BrokerUnavailable | ConnectionEnd> {
     return Effect.suspend(() => {
       if (this.mode !== "Recovering" || this.follow()) return Effect.void
+      // Only the newest waits.
+      if (this.policy === "latest" && this.isBehindFeed) this.cursor = before(this.feed.head)
       const since = this.cursor
       return Effect.flatMap(broker.history(this.feed.topic, { since, limit: page }), (log) => {
         if (this.mode !== "Recovering" || this.cursor !== since) return this.recover(broker)
@@ -161,8 +175,8 @@ export class Subscriber implements Follower, Lagging {
   ): Effect.Effect<void, BrokerUnavailable> {
     if (reason !== "expired") return Effect.sync(() => this.startOver(end, reason))
     if (this.policy === "disconnect") return Effect.sync(() => this.giveUp())
-    return Effect.map(start(broker, this.feed.topic, this.policy, "oldest"), ({ answer }) => {
-      this.cursor = answer.position
+    return Effect.map(start(broker, this.feed.topic, this.policy, "oldest"), ({ from }) => {
+      this.cursor = from
     })
   }
 
@@ -222,7 +236,7 @@ export class Subscriber implements Follower, Lagging {
   private caughtUp(): void {
     if (this.mode !== "Lagging") return
     this.mode = "Following"
-    this.feed.lagging--
+    this.feed.caughtUp()
     this.outflow.end(this)
   }
 

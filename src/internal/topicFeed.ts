@@ -63,6 +63,7 @@ export class TopicFeed implements Listener {
   private recent: Array<Shared> = []
   private recentBytes = 0
   private total = 0
+  private isTelling = false
   private isOpen = false
   private readonly lock = Effect.unsafeMakeSemaphore(1)
 
@@ -106,9 +107,18 @@ export class TopicFeed implements Listener {
     this.head = publication.position
     this.recent.push(shared)
     this.recentBytes += shared.size
+    this.isTelling = true
     for (const follower of this.followers) follower.published(shared)
+    this.isTelling = false
     if (this.lagging === 0) this.forget()
     else this.trim()
+  }
+
+  /** One that lagged does not any more. */
+  caughtUp(): void {
+    this.lagging--
+    // Those that have not been told yet may need what is told just now.
+    if (this.lagging === 0 && !this.isTelling) this.forget()
   }
 
   reset(position: Position, reason: RecoveryReason): void {
@@ -154,23 +164,27 @@ export class TopicFeeds {
   /** The open feed of a topic, to be released when it is followed no more. */
   acquire(topic: string): Effect.Effect<TopicFeed, BrokerUnavailable> {
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(this.find(topic), (feed) => {
-        feed.users++
-        return restore(feed.open(this.broker)).pipe(
+      Effect.flatMap(this.use(topic), (feed) =>
+        restore(feed.open(this.broker)).pipe(
           Effect.onError(() => this.release(feed)),
           Effect.as(feed)
         )
-      })
+      )
     )
   }
 
-  private find(topic: string): Effect.Effect<TopicFeed> {
+  /** Counts the user in the step in which the feed is found: it cannot be closed in between. */
+  private use(topic: string): Effect.Effect<TopicFeed> {
     return Effect.suspend(() => {
       const known = this.feeds.get(topic)
-      if (known !== undefined) return Effect.succeed(known)
+      if (known !== undefined) {
+        known.users++
+        return Effect.succeed(known)
+      }
       return Effect.map(Scope.fork(this.scope, ExecutionStrategy.sequential), (scope) => {
         const feed = this.feeds.get(topic) ?? new TopicFeed(topic, this.bounds, scope)
         this.feeds.set(topic, feed)
+        feed.users++
         return feed
       })
     })

@@ -39,10 +39,14 @@ export type State =
 /** The server broke the protocol, in words. */
 export type Violation = string | undefined
 
+const isSame = (a: Protocol.Position, b: Protocol.Position): boolean => a.epoch === b.epoch && a.offset === b.offset
+
 export class TopicSubscription {
   state: State = { _tag: "Idle" }
   /** Whether a consumer has it; the server may have wished it before one did. */
   isClaimed = false
+  /** Whether the server was ever asked for it. */
+  wasAsked = false
   /** Whether the consumer was told why it has failed. */
   isFailureTaken = false
   readonly counts = { received: 0, suppressed: 0, skipped: 0 }
@@ -75,6 +79,11 @@ export class TopicSubscription {
     const isAnswer = id !== undefined && this.state._tag === "Asked" && this.state.id === id
     // Without an id the server starts it over; of a request that is not waited for any more it is stale.
     if (!isAnswer && (id !== undefined || this.state._tag !== "Active")) return undefined
+    const { position: last } = this
+    if (recovered && members === undefined && typeof last === "object" && !isSame(position, last)) {
+      const { epoch, offset } = position
+      return `subscribed to ${this.topic}: recovered, but ${offset} of the epoch ${epoch} is not ${last.offset} of ${last.epoch}`
+    }
     this.policy = policy
     if (!recovered && members === undefined && this.followsPresence) {
       // Who is there is asked for anew.
@@ -85,7 +94,7 @@ export class TopicSubscription {
       return undefined
     }
     if (!recovered && members === undefined && policy === "disconnect") {
-      const since = typeof this.position === "object" ? this.position : undefined
+      const since = typeof last === "object" ? last : undefined
       this.end(new PositionLost({ topic: this.topic, reason: reason ?? "expired", since, position }))
       return undefined
     }

@@ -2,123 +2,11 @@
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Option, Stream } from "effect"
-import { Client, type ClientStatus, type ConnectionError, Reconnect } from "holdfast"
+import { Client, Reconnect } from "holdfast"
 import { NodeDialer } from "holdfast/node"
-import { type WebSocket, WebSocketServer } from "ws"
-import {
-  type CodecName,
-  closeTable,
-  codecs,
-  encode,
-  messages,
-  pack,
-  soon,
-  type Text,
-  until,
-  wireFrame
-} from "./support.js"
-
-/** One connection of the client, seen from a server that does as it likes. */
-interface Caller {
-  readonly ws: WebSocket
-  readonly codec: CodecName
-  /** Counts the connections, from 1. */
-  readonly visit: number
-  readonly say: (message: unknown) => void
-  readonly raw: (...frames: ReadonlyArray<Buffer>) => void
-  /** The codes that the client closed its connections with. */
-  readonly codes: ReadonlyArray<number>
-}
-
-const welcome = {
-  type: "welcome",
-  session: "s",
-  generation: 1,
-  secret: "secret",
-  processed: 0,
-  resumed: false,
-  heartbeat: 30_000,
-  deadline: 60_000,
-  resumeWindow: 120_000,
-  limits: { maxMessage: 1_000_000, messages: 100, bytes: 1_000_000 }
-}
-
-/** A server that answers the first message of each connection, the hello, with `answer`. */
-const fakeServer = (answer: (caller: Caller) => void) =>
-  Effect.acquireRelease(
-    Effect.async<{ readonly server: WebSocketServer; readonly codes: ReadonlyArray<number> }>((resume) => {
-      const codes: Array<number> = []
-      let visits = 0
-      const server = new WebSocketServer({ port: 0, host: "127.0.0.1" })
-      server.on("connection", (ws, request) => {
-        const codec = ws.protocol === "holdfast.v1.msgpack" ? "msgpack" : "json"
-        const visit = ++visits
-        const say = (message: unknown) => ws.send(encode(codec, message))
-        const raw = (...frames: ReadonlyArray<Buffer>) => {
-          for (const frame of frames) request.socket.write(frame)
-        }
-        ws.once("message", () => answer({ ws, codec, visit, say, raw, codes }))
-        ws.on("message", (data) => {
-          if (data.toString().includes("bye")) ws.close(1000, "bye")
-        })
-        ws.on("error", () => {})
-        ws.on("close", (code) => codes.push(code))
-      })
-      server.on("listening", () => resume(Effect.succeed({ server, codes })))
-    }),
-    ({ server }) =>
-      Effect.sync(() => {
-        for (const ws of server.clients) ws.terminate()
-        server.close()
-      })
-  )
-
-const makeClient = (answer: (caller: Caller) => void, options?: Partial<Client.ClientOptions<Text, Text>>) =>
-  Effect.gen(function* () {
-    const { codes, server } = yield* fakeServer(answer)
-    const url = `ws://127.0.0.1:${(server.address() as AddressInfo).port}/`
-    const reconnect = Reconnect.exponential({ base: "20 seconds", jitter: false })
-    const client = yield* Effect.provide(
-      Client.make<Text, Text>({ url, messages, reconnect, closeTimeout: "1 second", ...options }),
-      NodeDialer.layer
-    )
-    return { client, codes }
-  })
-
-type Settled = Extract<ClientStatus.Status, { _tag: "Waiting" | "Ended" }>
-
-/** The first status in which the client waits or has ended. */
-const outcome = (client: Client.Client<Text, Text>): Effect.Effect<Settled> =>
-  soon(
-    "the client to wait or to end",
-    client.changes.pipe(
-      Stream.filter((status): status is Settled => status._tag === "Waiting" || status._tag === "Ended"),
-      Stream.runHead,
-      Effect.map(Option.getOrThrow)
-    )
-  )
-
-/** Asserts that the status is this verdict's, and gives the typed reason. */
-const assertVerdict = (status: Settled, verdict: "Stop" | "Resume", why: string): ConnectionError.AttemptError => {
-  if (status._tag === "Waiting") {
-    assert.strictEqual(verdict, "Resume")
-    return status.reason
-  }
-  if (status.reason._tag !== "Stopped") throw new Error(`ended by ${status.reason._tag}`)
-  assert.deepStrictEqual<unknown>(status.reason.verdict, { _tag: verdict, why })
-  return status.reason.end
-}
-
-/** What the server saw of the close, which may come later than the client's own status. */
-const assertClosedWith = (codes: ReadonlyArray<number>, code: number) =>
-  Effect.map(
-    until(
-      "the close to arrive",
-      Effect.sync(() => codes.length),
-      (length) => length > 0
-    ),
-    () => assert.deepStrictEqual(codes, [code], "on the wire")
-  )
+import { WebSocketServer } from "ws"
+import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome, says, welcome } from "./fakeServer.js"
+import { type CodecName, closeTable, codecs, messages, pack, soon, type Text, wireFrame } from "./support.js"
 
 const close = (code: number, reason = "words"): Buffer =>
   wireFrame(8, Buffer.concat([Buffer.of(code >> 8, code & 255), Buffer.from(reason)]), { masked: false })
@@ -215,11 +103,6 @@ interface Lie {
 }
 
 const data = (seq: unknown, ack: unknown = 0) => ({ type: "data", seq, ack, body: { text: "x" } })
-const says =
-  (...all: ReadonlyArray<unknown>) =>
-  ({ say }: Caller) => {
-    for (const message of all) say(message)
-  }
 const impossible = /^welcome: processed \d+, generation \d+ cannot be$/
 
 const lies: ReadonlyArray<Lie> = [

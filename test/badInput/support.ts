@@ -99,22 +99,10 @@ const unpack = Schema.decodeUnknownSync(MsgPack.schema(Schema.Unknown))
 export const encode = (codec: CodecName, value: unknown): Codec.Frame =>
   codec === "json" ? JSON.stringify(value) : pack(value)
 
-/** A WebSocket frame as bytes. The mask of a client's is zero, so its payload stays readable. */
-export const wireFrame = (
-  opcode: number,
-  payload: Uint8Array,
-  options: { readonly fin?: boolean; readonly masked?: boolean; readonly length?: number } = {}
-): Buffer => {
-  const length = options.length ?? payload.byteLength
-  const maskBit = options.masked === false ? 0 : 0x80
-  const head = Buffer.alloc(10)
-  head[0] = (options.fin === false ? 0 : 0x80) | opcode
-  head[1] = maskBit | 127
-  head.writeBigUInt64BE(BigInt(length), 2)
-  const short = length < 126
-  const lead = short ? Buffer.of(head[0], maskBit | length) : head
-  return Buffer.concat([lead, Buffer.alloc(maskBit === 0 ? 0 : 4), payload])
-}
+export const decode = (bytes: Buffer, isBinary: boolean): Said =>
+  (isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said
+
+export { wireFrame } from "./wireFrame.js"
 
 // ---- the peer
 
@@ -131,7 +119,7 @@ export interface Closed {
 
 export class Peer {
   private readonly said: Array<Said> = []
-  private readonly waiting = new Set<() => void>()
+  private readonly watchers = new Set<() => void>()
   private end: Closed | undefined
   reasonBytes = 0
   private seq = 0
@@ -142,8 +130,7 @@ export class Peer {
     readonly codec: CodecName
   ) {
     ws.on("message", (data, isBinary) => {
-      const bytes = data as Buffer // binaryType is "nodebuffer"
-      this.said.push((isBinary ? unpack(bytes) : JSON.parse(bytes.toString())) as Said)
+      this.said.push(decode(data as Buffer, isBinary)) // binaryType is "nodebuffer"
       this.wake()
     })
     ws.on("close", (code, reason) => {
@@ -155,13 +142,13 @@ export class Peer {
   }
 
   private wake(): void {
-    for (const look of this.waiting) look()
+    for (const look of this.watchers) look()
   }
 
   private readonly change: Effect.Effect<void> = Effect.async((resume) => {
     const look = () => resume(Effect.void)
-    this.waiting.add(look)
-    return Effect.sync(() => this.waiting.delete(look))
+    this.watchers.add(look)
+    return Effect.sync(() => this.watchers.delete(look))
   })
 
   /** Sends a message of the protocol, or something like it. */
@@ -176,22 +163,27 @@ export class Peer {
     return this.seq
   }
 
-  private take(type: string): Effect.Effect<Said> {
+  private take(types: ReadonlyArray<string>): Effect.Effect<Said> {
     return Effect.suspend(() => {
-      const at = this.said.findIndex((message) => message.type === type)
+      const at = this.said.findIndex((message) => types.includes(message.type))
       const found = this.said[at]
       if (found !== undefined) {
         this.said.splice(at, 1)
         return Effect.succeed(found)
       }
-      if (this.end !== undefined) return Effect.dieMessage(`closed (${JSON.stringify(this.end)}) before ${type}`)
-      return Effect.zipRight(this.change, this.take(type))
+      if (this.end !== undefined) return Effect.dieMessage(`closed (${JSON.stringify(this.end)}) before ${types}`)
+      return Effect.zipRight(this.change, this.take(types))
     })
   }
 
-  /** The next message of this type; others stay where they are. */
-  next(type: string): Effect.Effect<Said> {
-    return soon(`${type} from the gateway`, this.take(type))
+  /** The next message of these types; others stay where they are. */
+  next(...types: ReadonlyArray<string>): Effect.Effect<Said> {
+    return soon(`${types} from the gateway`, this.take(types))
+  }
+
+  /** How many messages of this type have come and were not taken. */
+  waiting(type: string): number {
+    return this.said.filter((message) => message.type === type).length
   }
 
   /** How the gateway closed. */

@@ -34,7 +34,7 @@ const megabyte = 1024 * 1024
 /** Publications to each topic: 32 MiB. */
 const poured = 2048
 /** MiB: a frame that is being written for each, and what a heap differs by from one collection to the next. */
-const slack = 2
+const slack = 4
 
 const percentile = (sorted: ReadonlyArray<number>, part: number) => sorted[Math.floor(part * (sorted.length - 1))] ?? 0
 

@@ -1,0 +1,121 @@
+/** A session's topics, made when there is something to do about them: most sessions of a gateway may have none. */
+import * as Effect from "effect/Effect"
+import { CloseCode } from "../CloseCode.js"
+import { type BrokerUnavailable, SessionClosed, TopicRefused } from "../ConnectionError.js"
+import type { Principal } from "../GatewaySession.js"
+import type { Resolved } from "../Options.js"
+import type * as Protocol from "../Protocol.js"
+import type { Attendance } from "./attendance.js"
+import type { GatewayTopics } from "./gatewayTopics.js"
+import type { LiveConnection } from "./liveConnection.js"
+import type { SessionDriver } from "./sessionDriver.js"
+import { SessionTopics, type Subscribed } from "./sessionTopics.js"
+import { mostRequests, type Request, tooManyRequests } from "./topicRequests.js"
+
+interface Host<P extends Principal, R> {
+  readonly options: Resolved
+  readonly topics: GatewayTopics<P, R> | undefined
+}
+
+interface Session<P extends Principal, R> extends Subscribed<P, R> {
+  readonly driver: SessionDriver
+}
+
+const noTopics = (topic: string): TopicRefused =>
+  new TopicRefused({ topic, code: "unknown-topic", reason: "this gateway has no topics" })
+
+export class LazyTopics<P extends Principal, R> {
+  private made: SessionTopics<P, R> | undefined
+  private isOpen = false
+  /** Answers in a row that found the connection congested, where there are no topics. */
+  private unread = 0
+
+  constructor(
+    private readonly host: Host<P, R>,
+    private readonly session: Session<P, R>
+  ) {}
+
+  private of(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
+    if (this.made !== undefined) return this.made
+    const topics = new SessionTopics(shared, this.session)
+    this.made = topics
+    const { live } = this.session.driver
+    if (live !== undefined) topics.attached(live)
+    if (this.isOpen) topics.opened()
+    return topics
+  }
+
+  // ---- the server's wishes
+
+  subscribe(
+    name: string,
+    since: Protocol.Position | "oldest" | undefined
+  ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
+    return Effect.suspend(() => {
+      const { topics } = this.host
+      if (topics === undefined) return Effect.fail(noTopics(name))
+      return Effect.flatMap(topics.invitation(name, since), ({ known, since }) => {
+        const { endReason } = this.session.driver
+        const refused =
+          endReason === undefined ? this.of(topics).invite(known, since) : new SessionClosed({ reason: endReason })
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      })
+    })
+  }
+
+  unsubscribe(name: string, reason: string): Effect.Effect<void> {
+    return Effect.suspend(() => this.made?.expel(name, reason) ?? Effect.void)
+  }
+
+  // ---- the client's
+
+  receive(request: Request, live: LiveConnection, size: number): void {
+    const { options, topics } = this.host
+    if (topics !== undefined) return this.of(topics).receive(request, live, size)
+    // Each has its answer; those that find the connection congested wait there.
+    this.unread = live.isCongested ? this.unread + 1 : 0
+    if (this.unread > mostRequests(options)) return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
+    const { code, reason } = noTopics(request.topic)
+    live.write(this.session.codec.encode({ type: "error", code, reason, id: request.id }))
+  }
+
+  // ---- the session's life
+
+  /** The session's handlers are ready. */
+  opened(): void {
+    this.isOpen = true
+    this.made?.opened()
+  }
+
+  attached(live: LiveConnection): void {
+    this.made?.attached(live)
+  }
+
+  detached(): void {
+    this.made?.detached()
+  }
+
+  drained(): void {
+    this.made?.drained()
+  }
+
+  ended(): void {
+    this.made?.ended()
+  }
+
+  get settled(): Effect.Effect<void> {
+    return this.made?.settled ?? Effect.void
+  }
+
+  get attendance(): Attendance | undefined {
+    return this.made?.attendance
+  }
+
+  get names(): ReadonlyArray<string> {
+    return this.made?.names ?? []
+  }
+
+  get queued(): { readonly messages: number; readonly bytes: number } {
+    return this.made?.queued ?? { messages: 0, bytes: 0 }
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * A client that floods and one that sends garbage, which come back whenever
+ * they are closed. Run by floodAndGarbage.test.ts in a process of its own.
+ */
+import { randomBytes } from "node:crypto"
+import type { IncomingMessage } from "node:http"
+import type { Socket } from "node:net"
+import { Effect } from "effect"
+import { WebSocket } from "ws"
+import { wireFrame } from "../badInput/wireFrame.js"
+import { type Kind, type Plan, rates, type Tally } from "./attack.js"
+import { answer } from "./child.js"
+
+const text = (value: string | object, options?: { readonly masked: boolean }) =>
+  wireFrame(1, Buffer.from(typeof value === "string" ? value : JSON.stringify(value)), options)
+
+const hello = { type: "hello" }
+
+/** Too much at any speed. Padded, so that what the server reads in one go is less than may be unprocessed. */
+const flood = Buffer.concat(
+  Array.from({ length: 2 * (rates.messageRate + rates.replayMessages) }, (_, at) =>
+    text({ type: "data", seq: at + 1, ack: 0, body: -at - 1, padding: "x".repeat(600) })
+  )
+)
+
+const garbage: Readonly<Record<Exclude<Kind, "flood">, () => Buffer>> = {
+  "no JSON": () => text("what is this?"),
+  "no message": () => text({ type: "nonsense", seq: "one" }),
+  "no hello": () => text({ type: "data", seq: 1, ack: 0, body: 1 }),
+  binary: () => wireFrame(2, Buffer.from(JSON.stringify(hello))),
+  "no UTF-8": () => wireFrame(1, Buffer.of(0xc3, 0x28, 0xff)),
+  "reserved opcode": () => wireFrame(3, Buffer.from("hello")),
+  // With the reserved bits set it is no frame, whatever follows.
+  noise: () => Buffer.concat([Buffer.of(0xf0), randomBytes(200)]),
+  unmasked: () => text(hello, { masked: false }),
+  "too large": () => wireFrame(1, Buffer.alloc(100), { length: 2 ** 40 })
+}
+
+/** Writes no faster than the server takes it. */
+const pour = (socket: Socket, bytes: Buffer) => {
+  let written = 0
+  const more = () => {
+    while (written < bytes.length && socket.writable) {
+      const next = bytes.subarray(written, written + 64 * 1024)
+      written += next.length
+      if (!socket.write(next)) return void socket.once("drain", more)
+    }
+  }
+  more()
+}
+
+/** One connection, from its upgrade to its close: the code. */
+const attempt = (port: number, kind: Kind) =>
+  Effect.async<number>((resume) => {
+    const ws = new WebSocket(`ws://127.0.0.1:${port}/`, ["holdfast.v1.json"])
+    ws.on("upgrade", ({ socket }: IncomingMessage) => {
+      ws.on("open", () => {
+        if (kind !== "flood") return void socket.write(garbage[kind]())
+        ws.send(JSON.stringify(hello))
+        ws.once("message", () => pour(socket, flood))
+      })
+    })
+    ws.on("error", () => {}) // "close" follows
+    ws.on("close", (code) => resume(Effect.succeed(code)))
+    return Effect.sync(() => ws.terminate())
+  })
+
+const closes = new Map<string, number>()
+
+/** Attacks in these ways in turn, and comes back for as long as it is let run. */
+const attacker = (kinds: ReadonlyArray<Kind>, { pause, port }: Plan) =>
+  Effect.gen(function* () {
+    for (let turn = 0; ; turn++) {
+      const kind = kinds[turn % kinds.length] ?? "flood"
+      const code = yield* attempt(port, kind)
+      const met = `${kind}: ${code}`
+      closes.set(met, (closes.get(met) ?? 0) + 1)
+      if (pause > 0) yield* Effect.sleep(pause)
+    }
+  })
+
+answer({
+  /** Attacks for so many milliseconds, and tells what it met so far. */
+  attack: (plan: Plan) =>
+    Effect.all([attacker(["flood"], plan), attacker(Object.keys(garbage) as Array<Kind>, plan)], {
+      concurrency: 2
+    }).pipe(
+      Effect.timeoutOption(plan.millis),
+      Effect.map((): Tally => Object.fromEntries(closes))
+    )
+})
