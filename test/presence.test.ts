@@ -478,6 +478,24 @@ describe("Presence is refused", () => {
     })
   )
 
+  for (const codec of ["json", "msgpack"] as const) {
+    it.scoped(`where more are there than a message holds, and the client goes on without it (${codec})`, () =>
+      Effect.gen(function* () {
+        const { memory, person } = yield* crowd({ codec, maxMessage: 4096 })
+        const watcher = yield* person("watcher")
+        const come = (i: number) =>
+          memory.join(lobby.name, `${lobby.name}#presence`, { session: `session-${i}`, principal: `person-${i}` })
+        for (let i = 10; i < 40; i++) yield* come(i)
+        const { seen, stop } = yield* watcher.watch()
+        assert.lengthOf(seen[0]?.split(" ") ?? [], 31)
+        yield* stop
+        for (let i = 40; i < 200; i++) yield* come(i)
+        assert.include(yield* (yield* watcher.watch()).failure, "TopicRefused too-large")
+        assert.deepInclude(yield* watcher.client.status, { _tag: "Ready", generation: 1 })
+      })
+    )
+  }
+
   it.scoped("to clients that would publish it themselves", () =>
     Effect.gen(function* () {
       const { dialer, seen } = yield* annAndWatcher()

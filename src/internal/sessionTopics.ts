@@ -8,7 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
-import type { Codec } from "../Codec.js"
+import { byteLength, type Codec } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
@@ -252,11 +252,19 @@ export class SessionTopics<P extends Principal, R> {
       const { members, ...start } = yield* patiently(this.start(known, since))
       const expelled = this.subscribing?.expelled
       if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
+      const { codec } = this.session
+      const answer = codec.encode({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
+      const { maxMessage } = this.topics.options
+      const size = byteLength(answer)
+      // Its client would be closed with 1009, for good.
+      if (size > maxMessage) {
+        return yield* refusal(request, "too-large", `who is there takes ${size} bytes, and the limit is ${maxMessage}`)
+      }
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
       // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
       if (outflow !== this.outflow) return false
-      outflow.say({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
+      outflow.write(answer)
       this.activate(membership, feed, outflow, start)
       return true
     })
