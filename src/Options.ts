@@ -54,7 +54,7 @@ export interface Options {
   readonly highWaterMark?: number | undefined
   /**
    * Publications that wait: on a gateway for a session's slow connection, in all its topics; on a client for the consumer
-   * of a subscription. What becomes of more is the topic's policy. Default 1024.
+   * of a subscription. What becomes of more is the topic's policy; the newest of a topic that may skip waits beyond it. Default 1024.
    */
   readonly queueMessages?: number | undefined
   /** Bytes of them. Default 1 MiB. */

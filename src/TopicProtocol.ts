@@ -28,7 +28,7 @@ export type Position = typeof Position.Type
  * What becomes of publications that wait for a slow consumer.
  *
  * - `disconnect`: nothing is skipped; who is too slow is closed with 4413, and recovers from the log.
- * - `dropOldest`: the oldest that wait give way.
+ * - `dropOldest`: the oldest that wait give way, never the newest.
  * - `latest`: only the newest waits.
  *
  * @since 0.1.0

@@ -206,11 +206,11 @@ export class Subscriber implements Follower, Lagging {
     outflow.messages++
     outflow.bytes += shared.size
     if (this.policy === "latest") this.skipTo(shared.offset - 1)
-    while (outflow.isOver && this.mode === "Lagging") {
+    while (outflow.isOver) {
       if (this.policy === "disconnect") return this.giveUp()
+      // The newest waits in any case: nothing else would tell the client that it missed it.
+      if (this.cursor.offset >= shared.offset - 1) return
       this.skipTo(this.cursor.offset + 1)
-      // Others fill the bounds: nothing of this topic waits.
-      if (this.cursor.offset === shared.offset) this.caughtUp()
     }
   }
 

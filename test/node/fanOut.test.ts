@@ -62,6 +62,6 @@ describe("fan-out", () => {
           assert.isAbove(counted.read, 0)
         })
       ),
-    120_000
+    300_000
   )
 })

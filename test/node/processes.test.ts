@@ -105,21 +105,24 @@ describe.concurrent("the client as a process", () => {
     })
   )
 
-  it.scopedLive("finds a gateway that hangs dead at its deadline, and resumes when it goes on", () =>
-    Effect.gen(function* () {
-      const gateway = yield* Program.gateway()
-      const env = { HOLDFAST_HEARTBEAT_INTERVAL: "300 millis", HOLDFAST_READ_DEADLINE: "2 seconds" }
-      const client = yield* Program.client(gateway.url, env)
-      yield* client.line(/ready/)
-      const [duration] = yield* Effect.timed(
-        Effect.zipRight(gateway.signal("SIGSTOP"), client.line(/waiting .*nothing received for 2000 ms/))
-      )
-      // The last activity was at most a heartbeat before.
-      assert.isAtLeast(Duration.toMillis(duration), 1600)
-      assert.isAtMost(Duration.toMillis(duration), 2800)
-      yield* gateway.signal("SIGCONT")
-      yield* client.line(/ready: resumed/)
-    })
+  it.scopedLive(
+    "finds a gateway that hangs dead at its deadline, and resumes when it goes on",
+    () =>
+      Effect.gen(function* () {
+        const gateway = yield* Program.gateway()
+        const env = { HOLDFAST_HEARTBEAT_INTERVAL: "300 millis", HOLDFAST_READ_DEADLINE: "2 seconds" }
+        const client = yield* Program.client(gateway.url, env)
+        yield* client.line(/ready/)
+        const [duration] = yield* Effect.timed(
+          Effect.zipRight(gateway.signal("SIGSTOP"), client.line(/waiting .*nothing received for 2000 ms/))
+        )
+        // The last activity was at most a heartbeat before.
+        assert.isAtLeast(Duration.toMillis(duration), 1600)
+        assert.isAtMost(Duration.toMillis(duration), 2800)
+        yield* gateway.signal("SIGCONT")
+        yield* client.line(/ready: resumed/)
+      }),
+    60_000
   )
 
   it.scopedLive(
