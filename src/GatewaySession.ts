@@ -154,7 +154,10 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
     topic: Ref<A>,
     options?: { readonly since?: Position | "oldest" | undefined }
   ) => Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable>
-  /** Ends a subscription, whoever wished it: the client's stream fails with `TopicRefused` and this reason. */
+  /**
+   * Ends a subscription, whoever wished it: the client's stream fails with `TopicRefused` and this reason. A client that is
+   * away, or does not hear of it, asks again when it comes back: have the topic's rule refuse it, too.
+   */
   readonly unsubscribe: <A>(topic: Ref<A>, reason?: string) => Effect.Effect<void>
   /** Ends the session: its client is told 4410 with this reason, now or when it comes back. */
   readonly end: (reason: string) => Effect.Effect<void>
