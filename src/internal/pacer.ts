@@ -11,7 +11,7 @@ import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type * as Protocol from "../Protocol.js"
-import { RateLimit, terms } from "./tokenBucket.js"
+import { bytesAtOnce, messagesAtOnce, RateLimit, terms } from "./tokenBucket.js"
 
 /** A queue of messages, of which one did not fit. */
 export interface Paced {
@@ -56,11 +56,11 @@ export class Pacer {
       ...(byteRate === undefined ? {} : { byteRate }),
       ...(messageRate === undefined ? {} : { messageRate })
     }
-    const of = (rate: number = unlimited) => terms(rate * share, rate * share)
+    const of = (rate = unlimited, atOnce: (rate: number) => number) => terms(rate * share, atOnce(rate) * share)
     this.limit =
       byteRate === undefined && messageRate === undefined
         ? undefined
-        : new RateLimit({ messages: of(messageRate), bytes: of(byteRate) }, this.now)
+        : new RateLimit({ messages: of(messageRate, messagesAtOnce), bytes: of(byteRate, bytesAtOnce) }, this.now)
     this.disarm()
     this.call()
   }

@@ -7,7 +7,7 @@ import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import type { Resolved } from "../Options.js"
 import type { LiveConnection } from "./liveConnection.js"
-import { RateLimit, type Rates, terms } from "./tokenBucket.js"
+import { bytesAtOnce, messagesAtOnce, RateLimit, type Rates, terms } from "./tokenBucket.js"
 
 /** Room for the envelopes of a full window, beside the bodies that count. */
 const envelopeAllowance = 128
@@ -23,19 +23,18 @@ export interface GuardTerms {
 }
 
 /**
- * A second's worth, and the window beside it: all of that may arrive at once
+ * What may be sent at once, and the window beside it: all of that may arrive at once
  * when the network has held it up. With it a client that sends no more than its
- * window, at once a second's worth of its 95%, and 95% of the rate, never sends
- * too fast, whatever the network does; a message larger than a second's worth
- * included.
+ * window, at once 95% of that, and 95% of the rate, never sends too fast, whatever the
+ * network does; a message larger than that included.
  */
 export const guardTerms = (options: Resolved): GuardTerms => {
   const { byteRate, maxMessage, messageRate, replayBytes, replayMessages } = options
   const window = Math.max(replayBytes, maxMessage) + replayMessages * envelopeAllowance
   return {
     rates: {
-      messages: terms(messageRate, messageRate + replayMessages),
-      bytes: terms(byteRate, byteRate + window + maxMessage)
+      messages: terms(messageRate, messagesAtOnce(messageRate) + replayMessages),
+      bytes: terms(byteRate, bytesAtOnce(byteRate) + window + maxMessage)
     },
     words: { messages: `more than ${messageRate} messages a second`, bytes: `more than ${byteRate} bytes a second` }
   }

@@ -25,6 +25,16 @@ export const terms = (rate: number, capacity: number): Terms => ({
 })
 
 /**
+ * What may be sent at once: a second's worth; of a rate of more than 1,000
+ * messages or 1 MiB that much, or a tenth of a second's worth. A flood is let
+ * through so far, and others wait while it is looked at.
+ */
+const atOnce = (rate: number, most: number): number => Math.min(rate, Math.max(rate / 10, most))
+
+export const messagesAtOnce = (rate: number): number => atOnce(rate, 1000)
+export const bytesAtOnce = (rate: number): number => atOnce(rate, 1024 * 1024)
+
+/**
  * One bucket, full at first. Time is in milliseconds and the caller's; what is
  * asked must be asked in its order. A clock that was set back refills nothing.
  */
