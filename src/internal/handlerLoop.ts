@@ -10,6 +10,9 @@ import type { decoder } from "./messageCodec.js"
 import type { Ownership } from "./ownership.js"
 import type { SessionDriver } from "./sessionDriver.js"
 
+/** Messages of one session that are handled before others have their turn. */
+const turn = 64
+
 interface Host<C, S, P extends Principal, R> {
   readonly limits: Protocol.Limits
   readonly handlers: Handlers<C, S, P, R, R, R, R>
@@ -58,9 +61,13 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     this.session.driver.inbox.close("nothing more is handled")
   }
 
-  private handle(batch: ReadonlyArray<Inbound>, at: number): Effect.Effect<void, unknown, R> {
+  private handle(batch: ReadonlyArray<Inbound>, at: number, rested = false): Effect.Effect<void, unknown, R> {
     const message = batch[at]
     if (message === undefined || this.stopped) return this.record(false)
+    if (at % turn === turn - 1 && !rested) {
+      // Fibers yield to each other alone: other connections are heard when the event loop turns.
+      return Effect.flatMap(Effect.sleep(0), () => this.handle(batch, at, true))
+    }
     return Effect.flatMap(this.dispatch(message), () => {
       this.session.driver.processed(message)
       const rest = () => this.handle(batch, at + 1)

@@ -8,7 +8,7 @@ import type { Socket } from "node:net"
 import { Effect } from "effect"
 import { WebSocket } from "ws"
 import { wireFrame } from "../badInput/wireFrame.js"
-import { type Kind, type Plan, rates, type Tally } from "./attack.js"
+import { type Flood, floods, type Kind, type Plan, rates, type Tally } from "./attack.js"
 import { answer } from "./child.js"
 
 const text = (value: string | object, options?: { readonly masked: boolean }) =>
@@ -16,14 +16,20 @@ const text = (value: string | object, options?: { readonly masked: boolean }) =>
 
 const hello = { type: "hello" }
 
-/** Too much at any speed. Padded, so that what the server reads in one go is less than may be unprocessed. */
-const flood = Buffer.concat(
-  Array.from({ length: 2 * (rates.messageRate + rates.replayMessages) }, (_, at) =>
-    text({ type: "data", seq: at + 1, ack: 0, body: -at - 1, padding: "x".repeat(600) })
+/** Too much at any speed. */
+const much = (message: (at: number) => object) =>
+  Buffer.concat(
+    Array.from({ length: 2 * (rates.messageRate + rates.replayMessages) }, (_, at) =>
+      text({ ...message(at), padding: "x".repeat(600) })
+    )
   )
-)
 
-const garbage: Readonly<Record<Exclude<Kind, "flood">, () => Buffer>> = {
+const flood: Readonly<Record<Flood, Buffer>> = {
+  flood: much((at) => ({ type: "data", seq: at + 1, ack: 0, body: -at - 1 })),
+  "flood of pings": much((at) => ({ type: "ping", id: at + 1 }))
+}
+
+const garbage: Readonly<Record<Exclude<Kind, Flood>, () => Buffer>> = {
   "no JSON": () => text("what is this?"),
   "no message": () => text({ type: "nonsense", seq: "one" }),
   "no hello": () => text({ type: "data", seq: 1, ack: 0, body: 1 }),
@@ -55,9 +61,9 @@ const attempt = (port: number, kind: Kind) =>
     const ws = new WebSocket(`ws://127.0.0.1:${port}/`, ["holdfast.v1.json"])
     ws.on("upgrade", ({ socket }: IncomingMessage) => {
       ws.on("open", () => {
-        if (kind !== "flood") return void socket.write(garbage[kind]())
+        if (kind !== "flood" && kind !== "flood of pings") return void socket.write(garbage[kind]())
         ws.send(JSON.stringify(hello))
-        ws.once("message", () => pour(socket, flood))
+        ws.once("message", () => pour(socket, flood[kind]))
       })
     })
     ws.on("error", () => {}) // "close" follows
@@ -82,7 +88,7 @@ const attacker = (kinds: ReadonlyArray<Kind>, { pause, port }: Plan) =>
 answer({
   /** Attacks for so many milliseconds, and tells what it met so far. */
   attack: (plan: Plan) =>
-    Effect.all([attacker(["flood"], plan), attacker(Object.keys(garbage) as Array<Kind>, plan)], {
+    Effect.all([attacker(floods, plan), attacker(Object.keys(garbage) as Array<Kind>, plan)], {
       concurrency: 2
     }).pipe(
       Effect.timeoutOption(plan.millis),

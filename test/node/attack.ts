@@ -5,7 +5,10 @@ export const rates = { messageRate: 200, byteRate: 1024 * 1024, replayMessages: 
 
 /** The ways to attack, and the documented close code of each (PROTOCOL.md §7). */
 export const documented = {
-  flood: 4429,
+  /** Without waiting for acknowledgements: more than may be unprocessed. */
+  flood: 4400,
+  /** Of messages that are not acknowledged: faster than may be. */
+  "flood of pings": 4429,
   "no JSON": 4400,
   "no message": 4400,
   "no hello": 4400,
@@ -18,6 +21,10 @@ export const documented = {
 }
 
 export type Kind = keyof typeof documented
+
+export const floods = ["flood", "flood of pings"] as const
+
+export type Flood = (typeof floods)[number]
 
 export interface Plan {
   readonly port: number
