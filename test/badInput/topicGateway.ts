@@ -76,7 +76,8 @@ export const makeGateway = (options?: Partial<Plain>) =>
     const context = yield* Layer.build(
       Layer.mergeAll(NodeListener.layer({ port: 0 }), SessionStore.layerMemory(), Broker.layerMemory())
     )
-    const all: GatewayOptions = { ...echo, topics, ...options }
+    // Requests of a megabyte, one after the other: it is not their rate that is tested.
+    const all: GatewayOptions = { ...echo, topics, byteRate: 2 ** 30, ...options }
     return yield* Effect.provide(Gateway.make(all), context)
   })
 
