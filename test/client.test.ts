@@ -89,7 +89,7 @@ describe("Client.changes", () => {
       const early = yield* collect(client.changes)
       yield* settle
       const late = yield* collect(client.changes)
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       yield* client.close
       yield* settle
@@ -217,7 +217,7 @@ describe("Client.deliver", () => {
       const refused = yield* Effect.fork(Effect.flip(client.deliver({ m: 1 })))
       const accepted = yield* Effect.fork(client.deliver({ n: "2" }))
       yield* settle
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       assert.strictEqual((yield* Fiber.join(refused))._tag, "MessageRefused")
       yield* Fiber.join(accepted)
