@@ -85,11 +85,14 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly cut: (one?: string, other?: string) => Effect.Effect<void>
     /** What becomes of dials from now on, to this machine or to all. */
     readonly reach: (reach: Reach, to?: string) => Effect.Effect<void>
-    /** From now on nothing that `from` says arrives at `to`, new dials included, and nobody hears of it. Both ways: `partition`. */
+    /** From now on nothing that `from` says arrives at `to`, new dials included, and nobody hears of it: a half-open connection. */
     readonly silence: (from?: string, to?: string) => Effect.Effect<void>
+    /** The end of a silence: what was said in it arrives now, as TCP sends it again, unless its connection was given up. */
+    readonly heal: (from?: string, to?: string) => Effect.Effect<void>
+    /** A silence in both directions. */
     readonly partition: (one: string, other: string) => Effect.Effect<void>
-    /** The end of silences, in both directions: what was said in them arrives now, as TCP sends it again, unless its connection was given up. */
-    readonly heal: (one?: string, other?: string) => Effect.Effect<void>
+    /** The end of silences in both directions. */
+    readonly rejoin: (one: string, other: string) => Effect.Effect<void>
     /** What the way from one machine to another is like from now on; an omitted name is any machine. */
     readonly way: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
     /** From now on this machine's connections are not read: what is sent to it waits with the sender. */

@@ -118,6 +118,11 @@ export const make = (
         })
       })
 
+    const between = (one: string, other: string, isSilent: boolean) => {
+      paths.silence(one, other, isSilent)
+      paths.silence(other, one, isSilent)
+    }
+
     const controls: Controls = {
       links: Effect.sync(() => connections.links()),
       latest: Effect.suspend(() => {
@@ -137,16 +142,9 @@ export const make = (
         }),
       reach: (reach, to) => Effect.sync(() => connections.setReach(reach, to)),
       silence: (from, to) => Effect.sync(() => paths.silence(from, to, true)),
-      partition: (one, other) =>
-        Effect.sync(() => {
-          paths.silence(one, other, true)
-          paths.silence(other, one, true)
-        }),
-      heal: (one, other) =>
-        Effect.sync(() => {
-          paths.silence(one, other, false)
-          paths.silence(other, one, false)
-        }),
+      heal: (from, to) => Effect.sync(() => paths.silence(from, to, false)),
+      partition: (one, other) => Effect.sync(() => between(one, other, true)),
+      rejoin: (one, other) => Effect.sync(() => between(one, other, false)),
       way: (options, from, to) =>
         Effect.gen(function* () {
           if (options.jitter !== undefined) random ??= new PCGRandom(yield* networkRandom.nextInt)
