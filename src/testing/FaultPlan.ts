@@ -200,8 +200,8 @@ const doings = (network: MemoryNetwork["Type"], fault: Exclude<Fault, { _tag: "C
       return [silence(fault.one, fault.other), silence(fault.other, fault.one)]
     case "Slow": {
       const { from, latency, to } = fault
-      const begin = network.way({ latency, jitter: latency }, from, to)
-      return [{ name: `slow ${from} ${to}`, begin, end: network.way({}, from, to) }]
+      const begin = network.congest({ latency, jitter: latency }, from, to)
+      return [{ name: `slow ${from} ${to}`, begin, end: network.clear(from, to) }]
     }
     case "Stall":
       return [

@@ -95,6 +95,10 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly rejoin: (one: string, other: string) => Effect.Effect<void>
     /** What the way from one machine to another is like from now on; an omitted name is any machine. */
     readonly way: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
+    /** From now on the way is like this instead. */
+    readonly congest: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
+    /** The end of a congestion: the way is again as it was. */
+    readonly clear: (from?: string, to?: string) => Effect.Effect<void>
     /** From now on this machine's connections are not read: what is sent to it waits with the sender. */
     readonly stall: (reader: string) => Effect.Effect<void>
     /** The end of a stall. */

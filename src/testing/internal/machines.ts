@@ -43,6 +43,12 @@ export const make = (
 
     // Drawn when it is first needed: a network without jitter leaves the program's Random alone.
     let random: PCGRandom | undefined
+    const shake = ({ jitter }: WayOptions) =>
+      jitter === undefined || random !== undefined
+        ? Effect.void
+        : Effect.map(networkRandom.nextInt, (seed) => {
+            random = new PCGRandom(seed)
+          })
     const surroundings: Surroundings = {
       now: () => clock.unsafeCurrentTimeMillis(),
       after: (millis, then) => {
@@ -146,10 +152,16 @@ export const make = (
       partition: (one, other) => Effect.sync(() => between(one, other, true)),
       rejoin: (one, other) => Effect.sync(() => between(one, other, false)),
       way: (options, from, to) =>
-        Effect.gen(function* () {
-          if (options.jitter !== undefined) random ??= new PCGRandom(yield* networkRandom.nextInt)
-          paths.change(from, to, conditionsOf(options))
-        }),
+        Effect.zipRight(
+          shake(options),
+          Effect.sync(() => paths.change(from, to, conditionsOf(options)))
+        ),
+      congest: (options, from, to) =>
+        Effect.zipRight(
+          shake(options),
+          Effect.sync(() => paths.congest(from, to, conditionsOf(options)))
+        ),
+      clear: (from, to) => Effect.sync(() => paths.congest(from, to, undefined)),
       stall: (reader) => Effect.sync(() => connections.stall(reader, true)),
       release: (reader) => Effect.sync(() => connections.stall(reader, false)),
       on,

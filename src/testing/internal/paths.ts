@@ -27,6 +27,8 @@ interface Part {
 export class Paths {
   private readonly silences = new Sayings<boolean>()
   private readonly conditions = new Sayings<Conditions>()
+  /** What holds instead, for a while. */
+  private readonly congestions = new Sayings<Conditions | undefined>()
   private readonly parts = new Set<Part>()
 
   constructor(
@@ -65,13 +67,18 @@ export class Paths {
     this.refresh()
   }
 
+  congest(from: string | undefined, to: string | undefined, conditions: Conditions | undefined): void {
+    this.congestions.say(from, to, conditions)
+    this.refresh()
+  }
+
   /** Somebody fell asleep, or woke. */
   refresh(): void {
     for (const part of [...this.parts]) this.apply(part)
   }
 
   private apply({ from, to, wire }: Part): void {
-    wire.conditions = this.conditions.of(from, to) ?? perfect
+    wire.conditions = this.congestions.of(from, to) ?? this.conditions.of(from, to) ?? perfect
     if (this.silences.of(from, to) === true || this.isAsleep(to)) wire.hold("path")
     else wire.letGo("path")
   }
