@@ -224,7 +224,7 @@ export class End implements Transport {
   /** The peer is gone: what it had sent still arrives. */
   private finishAfterArrived(): void {
     const hand = () => {
-      if (this.arrived.length === 0 || this.receiver === undefined) this.finish(lost)
+      if (this.arrived.length === 0 || this.receiver === undefined || this.paused) this.finish(lost)
       else if (this.end === undefined) queueMicrotask(hand)
     }
     if (this.paused) this.finish(lost)

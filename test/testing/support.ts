@@ -1,0 +1,66 @@
+/** What the tests of the network in memory share. */
+import { Clock, Effect, type Scope } from "effect"
+import { Client, Dialer, Gateway, Messages, SessionStore, type Transport } from "holdfast"
+
+/** What a transport hears, each with the virtual time at which it did. */
+export interface Heard {
+  readonly at: number
+  readonly what: string
+}
+
+/** Runs a transport, and writes down what it hears; `onMessage` may pause it. */
+export const listenTo = (
+  transport: Transport.Transport,
+  options?: { readonly clock?: Clock.Clock; readonly onMessage?: (frame: unknown) => void }
+): Array<Heard> => {
+  const heard: Array<Heard> = []
+  const note = (what: string) => heard.push({ at: options?.clock?.unsafeCurrentTimeMillis() ?? 0, what })
+  transport.run({
+    message: (frame) => {
+      note(String(frame))
+      options?.onMessage?.(frame)
+    },
+    ping: () => note("ping"),
+    pong: () => note("pong"),
+    congested: () => {
+      if (heard.at(-1)?.what !== "congested") note("congested")
+    },
+    drained: () => note("drained"),
+    closed: ({ code }) => note(`closed ${code}`)
+  })
+  return heard
+}
+
+export const whats = (heard: ReadonlyArray<Heard>) => heard.map(({ what }) => what)
+
+/** A transport to a machine, by the Dialer that is there. */
+export const dial = (url = "memory:"): Effect.Effect<Transport.Transport, unknown, Dialer.Dialer | Scope.Scope> =>
+  Effect.flatMap(Dialer.Dialer, (dialer) =>
+    dialer.dial({ url, protocols: ["holdfast.v1.json"], maxFrame: 10_000_000, closeTimeout: 5000 })
+  )
+
+/** Virtual milliseconds. */
+export const now = Clock.currentTimeMillis
+
+/** A gateway's program, whose sessions answer what they are sent with its name; `handled` outlives the machine that it runs on. */
+export const gateway = (name: string, handled: Array<unknown> = []) =>
+  Effect.zipRight(
+    Gateway.make({
+      messages: Messages.json,
+      authenticate: Gateway.anonymous,
+      onMessage: (message, session) =>
+        Effect.zipRight(
+          Effect.sync(() => handled.push(message)),
+          session.send(`${name}: ${String(message)}`)
+        )
+    }),
+    Effect.never
+  ).pipe(Effect.scoped)
+
+/** The same, with a store of its own that is lost with it. */
+export const gatewayAlone = (name: string, handled?: Array<unknown>) =>
+  Effect.suspend(() =>
+    Effect.provideServiceEffect(gateway(name, handled), SessionStore.SessionStore, SessionStore.makeMemory())
+  )
+
+export const client = (url = "memory:") => Client.make({ url, messages: Messages.json })
