@@ -1,6 +1,16 @@
 /** What the tests of the network in memory share. */
 import { Clock, Effect, type Scope } from "effect"
-import { Client, Dialer, Gateway, Messages, SessionStore, type Transport } from "holdfast"
+import {
+  Client,
+  type Credentials,
+  Dialer,
+  Gateway,
+  type Listener,
+  Messages,
+  SessionStore,
+  type Transport
+} from "holdfast"
+import { MemoryNetwork, VirtualTime } from "holdfast/testing"
 
 /** What a transport hears, each with the virtual time at which it did. */
 export interface Heard {
@@ -64,3 +74,23 @@ export const gatewayAlone = (name: string, handled?: Array<unknown>) =>
   )
 
 export const client = (url = "memory:") => Client.make({ url, messages: Messages.json })
+
+export const Network = MemoryNetwork.MemoryNetwork
+
+/** Runs in virtual time, with a network that is new. */
+export const virtually = <A, E>(
+  effect: Effect.Effect<
+    A,
+    E,
+    MemoryNetwork.MemoryNetwork | Dialer.Dialer | Listener.Listener | Credentials.Credentials | Scope.Scope
+  >,
+  options?: VirtualTime.Options
+): Effect.Effect<A, E> => VirtualTime.run(effect.pipe(Effect.scoped, Effect.provide(MemoryNetwork.layer())), options)
+
+/** The virtual time that an effect takes. */
+export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, number], E, R> =>
+  Effect.gen(function* () {
+    const before = yield* now
+    const a = yield* effect
+    return [a, (yield* now) - before]
+  })

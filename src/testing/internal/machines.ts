@@ -5,7 +5,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
 import { Credentials, type Service as CredentialsService } from "../../Credentials.js"
 import { Dialer } from "../../Dialer.js"
@@ -38,7 +38,8 @@ export const make = (
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     const networkRandom = yield* Effect.random
-    const scope = yield* Effect.scope
+    // Closed after the links are cut: nothing that a program does at its end waits for a peer.
+    const programs = yield* Effect.acquireRelease(Scope.make(), Scope.close)
     const fork = yield* FiberSet.makeRuntime<never>()
 
     // Drawn when it is first needed: a network without jitter leaves the program's Random alone.
@@ -101,7 +102,7 @@ export const make = (
           (program as Effect.Effect<A, E, OnMachine | Exclude<R, OnMachine>>).pipe(
             Effect.provide(on(name)),
             Effect.provide(context),
-            Effect.forkIn(scope),
+            Effect.forkIn(programs),
             Effect.tap((fiber) => Effect.sync(() => here.add(fiber)))
           )
         )
@@ -187,6 +188,9 @@ export const make = (
           return Effect.forEach([...here.programs], (start) => start, { discard: true })
         })
     }
-    yield* Effect.addFinalizer(() => controls.cut())
+    yield* Effect.addFinalizer(() => {
+      for (const { boot } of known.values()) boot.isUp = false
+      return controls.cut()
+    })
     return { controls, onMachine }
   })
