@@ -33,9 +33,28 @@ export interface Options {
   readonly limit?: Duration.DurationInput | undefined
 }
 
+/** What may happen at one instant before it is held to go on for ever. */
+const busyLimit = 1_000_000
+
 /**
- * A program waits for what never comes: nothing is left that could happen, or
- * more virtual time has passed than it was given.
+ * Why a program cannot end: nothing is left that could happen; more virtual
+ * time has passed than it was given; or it does a million things without any
+ * time passing.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type StuckReason = "Quiet" | "Late" | "Busy"
+
+const stuckMessage = (millis: number): Record<StuckReason, string> => ({
+  Quiet: `After ${millis} ms of virtual time nothing is left that could happen, and the program still waits. Either it waits for what nobody will do, or for something outside of Effect (a socket, a Promise of the platform), which virtual time cannot wait for: give it an implementation in memory.`,
+  Late: `The program has not ended after ${millis} ms of virtual time. Either it waits for what nobody will do, or it needs a larger \`limit\`.`,
+  Busy: `At ${millis} ms of virtual time a million things happened without any time passing: some loop of the program never waits. Its finalizers were not run.`
+})
+
+/**
+ * A program can never end, for `reason`, after so many milliseconds of virtual
+ * time.
  *
  * @since 0.1.0
  * @category errors
@@ -44,23 +63,41 @@ export class Stuck extends Error {
   override readonly name = "Stuck"
   constructor(
     readonly millis: number,
-    readonly isQuiet: boolean
+    readonly reason: StuckReason
   ) {
-    super(
-      isQuiet
-        ? `After ${millis} ms of virtual time nothing is left that could happen, and the program still waits. Either it waits for what nobody will do, or for something outside of Effect (a socket, a Promise of the platform), which virtual time cannot wait for: give it an implementation in memory.`
-        : `The program has not ended after ${millis} ms of virtual time. Either it waits for what nobody will do, or it needs a larger \`limit\`.`
-    )
+    super(stuckMessage(millis)[reason])
   }
 }
 
-const makeScheduler = (shuffle: number | undefined): Scheduler.Scheduler => {
+/** Counts what happens at one instant. */
+class Effort {
+  private spent = 0
+  private at = -1
+
+  constructor(private readonly timers: Timers) {}
+
+  /** One thing more; false when there were too many. */
+  spend(): boolean {
+    if (this.timers.now !== this.at) {
+      this.at = this.timers.now
+      this.spent = 0
+    }
+    this.spent++
+    return !this.isSpent
+  }
+
+  get isSpent(): boolean {
+    return this.spent > busyLimit
+  }
+}
+
+const makeScheduler = (shuffle: number | undefined, effort: Effort): Scheduler.Scheduler => {
   const random = shuffle === undefined ? undefined : new PCGRandom(shuffle)
   const ready = new Scheduler.PriorityBuckets()
   /** Each task in a microtask of its own, between those of everything else. */
   const runOne = () => {
     const bucket = ready.buckets[0]
-    if (bucket === undefined) return
+    if (bucket === undefined || !effort.spend()) return
     const [, tasks] = bucket
     const index = random === undefined || tasks.length === 1 ? 0 : random.integer(tasks.length)
     const [task] = tasks.splice(index, 1)
@@ -116,10 +153,11 @@ export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options):
   Effect.uninterruptibleMask((restore) =>
     Effect.gen(function* () {
       const timers = new Timers()
+      const effort = new Effort(timers)
       const limit = Duration.toMillis(options?.limit ?? "1 day")
       const fiber = yield* Effect.forkDaemon(Effect.interruptible(effect)).pipe(
         Effect.withClock(makeClock(timers)),
-        Effect.withScheduler(makeScheduler(options?.shuffle))
+        Effect.withScheduler(makeScheduler(options?.shuffle, effort))
       )
       const ended = Deferred.unsafeMake<A, E>(FiberId.none)
       let exit: Exit.Exit<A, E> | undefined
@@ -131,12 +169,13 @@ export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options):
       const end = (how: Exit.Exit<A, E>) => Deferred.unsafeDone(ended, how)
       const turn = () => {
         if (exit !== undefined) return end(stuck === undefined ? exit : Exit.die(stuck))
+        if (!effort.spend()) return end(Exit.die(new Stuck(timers.now, "Busy")))
         if (stuck !== undefined) {
           // Even its finalizers wait for what never comes.
           if (timers.next > stuck.millis + limit) return end(Exit.die(stuck))
           timers.advance()
         } else if (timers.next > limit) {
-          stuck = new Stuck(timers.now, timers.isEmpty)
+          stuck = new Stuck(timers.now, timers.isEmpty ? "Quiet" : "Late")
           fiber.unsafeInterruptAsFork(FiberId.none)
         } else {
           timers.advance()
