@@ -130,12 +130,15 @@ export class Connections {
 
   // ---- listening
 
-  listener(here: Machine): Listener["Type"] {
+  listener(here: Machine, boot: Boot): Listener["Type"] {
     const address = here.name === byDefault ? "memory:" : `ws://${here.name}/`
     return {
       address,
       listen: (handler) =>
         Effect.suspend(() => {
+          if (!boot.isUp) {
+            return Effect.fail(new ListenFailed({ address, cause: new Error("this machine has crashed") }))
+          }
           if (this.handlers.has(here.name)) {
             return Effect.fail(new ListenFailed({ address, cause: new Error("a gateway listens already") }))
           }
@@ -239,7 +242,6 @@ export class Connections {
         fail: (cause) => {
           there.wire.sever()
           there.leave()
-          made?.cut()
           end(Effect.fail(failed(cause)))
         }
       }
