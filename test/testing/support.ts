@@ -1,5 +1,5 @@
 /** What the tests of the network in memory share. */
-import { Clock, Effect, Queue, type Scope } from "effect"
+import { Clock, Effect, Queue, Random, type Scope } from "effect"
 import { Client, type Credentials, Dialer, Gateway, Listener, Messages, SessionStore, type Transport } from "holdfast"
 import { MemoryNetwork, VirtualTime } from "holdfast/testing"
 
@@ -82,7 +82,13 @@ export const virtually = <A, E>(
     MemoryNetwork.MemoryNetwork | Dialer.Dialer | Listener.Listener | Credentials.Credentials | Scope.Scope
   >,
   options?: VirtualTime.Options
-): Effect.Effect<A, E> => VirtualTime.run(effect.pipe(Effect.scoped, Effect.provide(MemoryNetwork.layer())), options)
+): Effect.Effect<A, E> =>
+  effect.pipe(
+    Effect.scoped,
+    Effect.provide(MemoryNetwork.layer()),
+    (all) => VirtualTime.run(all, options),
+    Effect.withRandom(Random.make("the same each time"))
+  )
 
 /** The virtual time that an effect takes. */
 export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, number], E, R> =>

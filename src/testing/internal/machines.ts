@@ -174,8 +174,9 @@ export const make = (
         Effect.sync(() => {
           const here = machine(name)
           if (!here.boot.isUp) return
-          connections.crash(name, options?.isTold ?? true)
-          remote.cut(name)
+          const isTold = options?.isTold ?? true
+          connections.crash(name, isTold)
+          remote.crash(name, isTold)
           here.crash()
           paths.refresh()
         }),
