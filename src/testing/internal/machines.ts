@@ -69,7 +69,7 @@ export const make = (
     const paths = new Paths(surroundings, (name) => known.get(name)?.isAsleep === true)
     const connections = new Connections({
       machine,
-      isKnown: (name) => known.has(name),
+      names: () => known.keys(),
       paths,
       surroundings,
       clientPings
