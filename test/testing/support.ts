@@ -1,15 +1,6 @@
 /** What the tests of the network in memory share. */
-import { Clock, Effect, type Scope } from "effect"
-import {
-  Client,
-  type Credentials,
-  Dialer,
-  Gateway,
-  type Listener,
-  Messages,
-  SessionStore,
-  type Transport
-} from "holdfast"
+import { Clock, Effect, Queue, Random, type Scope } from "effect"
+import { Client, type Credentials, Dialer, Gateway, Listener, Messages, SessionStore, type Transport } from "holdfast"
 import { MemoryNetwork, VirtualTime } from "holdfast/testing"
 
 /** What a transport hears, each with the virtual time at which it did. */
@@ -44,7 +35,13 @@ export const listenTo = (
 export const whats = (heard: ReadonlyArray<Heard>) => heard.map(({ what }) => what)
 
 /** A transport to a machine, by the Dialer that is there. */
-export const dial = (url = "memory:"): Effect.Effect<Transport.Transport, unknown, Dialer.Dialer | Scope.Scope> =>
+export const dial = (
+  url = "memory:"
+): Effect.Effect<
+  Transport.Transport,
+  ConnectionError.DialFailed | ConnectionError.DialRefused,
+  Dialer.Dialer | Scope.Scope
+> =>
   Effect.flatMap(Dialer.Dialer, (dialer) =>
     dialer.dial({ url, protocols: ["holdfast.v1.json"], maxFrame: 10_000_000, closeTimeout: 5000 })
   )
@@ -85,7 +82,13 @@ export const virtually = <A, E>(
     MemoryNetwork.MemoryNetwork | Dialer.Dialer | Listener.Listener | Credentials.Credentials | Scope.Scope
   >,
   options?: VirtualTime.Options
-): Effect.Effect<A, E> => VirtualTime.run(effect.pipe(Effect.scoped, Effect.provide(MemoryNetwork.layer())), options)
+): Effect.Effect<A, E> =>
+  effect.pipe(
+    Effect.scoped,
+    Effect.provide(MemoryNetwork.layer()),
+    (all) => VirtualTime.run(all, options),
+    Effect.withRandom(Random.make("the same each time"))
+  )
 
 /** The virtual time that an effect takes. */
 export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<readonly [A, number], E, R> =>
@@ -94,3 +97,29 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<re
     const a = yield* effect
     return [a, (yield* now) - before]
   })
+
+/** A program on a machine that accepts what is dialled and does nothing else; gives what it accepted, in order. */
+export const hold = (machine: string) =>
+  Effect.gen(function* () {
+    const network = yield* Network
+    const accepted = yield* Queue.unbounded<Transport.Transport>()
+    const program = Effect.gen(function* () {
+      const listener = yield* Listener.Listener
+      const incoming = yield* Queue.unbounded<Listener.Incoming>()
+      yield* listener.listen((one) => void Queue.unsafeOffer(incoming, one))
+      yield* Effect.forever(
+        Effect.gen(function* () {
+          const one = yield* Queue.take(incoming)
+          const options = { protocol: one.request.protocols[0] ?? "", maxFrame: 10_000_000, closeTimeout: 5000 }
+          yield* Queue.offer(accepted, yield* one.accept(options))
+        })
+      )
+    })
+    const fiber = yield* network.run(machine, Effect.scoped(program))
+    yield* Effect.sleep(0)
+    return [Queue.take(accepted), fiber] as const
+  })
+
+/** Why a dial failed, in words. */
+export const why = (failed: ConnectionError.DialFailed | ConnectionError.DialRefused): string =>
+  failed._tag === "DialFailed" ? String(failed.cause) : `${failed.status}: ${failed.body}`

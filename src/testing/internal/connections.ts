@@ -49,7 +49,7 @@ export class Connections {
   constructor(
     private readonly network: {
       readonly machine: (name: string) => Machine
-      readonly isKnown: (name: string) => boolean
+      readonly names: () => Iterable<string>
       readonly paths: Paths
       readonly surroundings: Surroundings
       readonly clientPings: boolean
@@ -130,12 +130,15 @@ export class Connections {
 
   // ---- listening
 
-  listener(here: Machine): Listener["Type"] {
+  listener(here: Machine, boot: Boot): Listener["Type"] {
     const address = here.name === byDefault ? "memory:" : `ws://${here.name}/`
     return {
       address,
       listen: (handler) =>
         Effect.suspend(() => {
+          if (!boot.isUp) {
+            return Effect.fail(new ListenFailed({ address, cause: new Error("this machine has crashed") }))
+          }
           if (this.handlers.has(here.name)) {
             return Effect.fail(new ListenFailed({ address, cause: new Error("a gateway listens already") }))
           }
@@ -164,26 +167,16 @@ export class Connections {
   }
 
   private dial(here: Machine, boot: Boot, request: DialRequest): Effect.Effect<Transport, DialError> {
-    const to = this.named(request.url)
-    const reach = this.reachOf(to)
     const failed = (cause: string) => new DialFailed({ url: request.url, cause: new Error(cause) })
-    if (!boot.isUp) return Effect.fail(failed("this machine has crashed"))
-    switch (reach._tag) {
-      case "Refused":
-        return Effect.fail(failed("connection refused"))
-      case "Status":
-        return Effect.fail(new DialRefused({ url: request.url, retryAfter: undefined, ...reach }))
-      case "Silent":
-        return Effect.never
-      case "Open":
-        return this.upgrade(here.name, to, request, failed)
-    }
+    return boot.isUp
+      ? this.upgrade(here.name, this.named(request.url), request, failed)
+      : Effect.fail(failed("this machine has crashed"))
   }
 
-  /** The machine that a URL names. */
+  /** The machine that a URL names; a URL's host has no capitals. */
   private named(url: string): string {
-    const name = URL.canParse(url) ? new URL(url).hostname : ""
-    return this.network.isKnown(name) ? name : byDefault
+    const host = URL.canParse(url) ? new URL(url).hostname.toLowerCase() : ""
+    return [...this.network.names()].find((name) => name.toLowerCase() === host) ?? byDefault
   }
 
   private upgrade(
@@ -211,7 +204,12 @@ export class Connections {
       const there = paths.wire<DialRequest>(from, to, () => {
         there.leave()
         const refuse = (error: DialError) => back.wire.push(() => end(Effect.fail(error)), answerSize)
-        if (!this.network.machine(to).boot.isUp) return refuse(failed("connection refused"))
+        const reach = this.reachOf(to)
+        if (reach._tag === "Silent") return
+        if (reach._tag === "Refused" || !this.network.machine(to).boot.isUp) return refuse(failed("connection refused"))
+        if (reach._tag === "Status") {
+          return refuse(new DialRefused({ url: request.url, retryAfter: undefined, ...reach }))
+        }
         const handler = this.handlers.get(to)
         const refusal = (status: number, body: string, retryAfter?: number) =>
           refuse(new DialRefused({ url: request.url, status, body, retryAfter }))
@@ -239,7 +237,6 @@ export class Connections {
         fail: (cause) => {
           there.wire.sever()
           there.leave()
-          made?.cut()
           end(Effect.fail(failed(cause)))
         }
       }

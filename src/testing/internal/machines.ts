@@ -69,7 +69,7 @@ export const make = (
     const paths = new Paths(surroundings, (name) => known.get(name)?.isAsleep === true)
     const connections = new Connections({
       machine,
-      isKnown: (name) => known.has(name),
+      names: () => known.keys(),
       paths,
       surroundings,
       clientPings
@@ -80,7 +80,7 @@ export const make = (
       const here = machine(name)
       const { boot } = here
       return Context.make(Dialer, connections.dialer(here, boot)).pipe(
-        Context.add(Listener, connections.listener(here)),
+        Context.add(Listener, connections.listener(here, boot)),
         Context.add(Credentials, credentials),
         Context.add(MachineTag, remote.from(here, boot))
       )
@@ -96,6 +96,7 @@ export const make = (
     const run: Controls["run"] = <A, E, R>(name: string, program: Effect.Effect<A, E, R>) =>
       Effect.gen(function* () {
         const here = machine(name)
+        if (!here.boot.isUp) return yield* Effect.dieMessage(`the machine ${name} has crashed: restart it first`)
         const context = yield* Effect.context<Exclude<R, OnMachine>>()
         const started = Effect.suspend(() =>
           // The layer gives what is on a machine, the context everything else.
@@ -173,8 +174,9 @@ export const make = (
         Effect.sync(() => {
           const here = machine(name)
           if (!here.boot.isUp) return
-          connections.crash(name, options?.isTold ?? true)
-          remote.cut(name)
+          const isTold = options?.isTold ?? true
+          connections.crash(name, isTold)
+          remote.crash(name, isTold)
           here.crash()
           paths.refresh()
         }),

@@ -207,18 +207,23 @@ export class End implements Transport {
 
   /** The machine stops dead: this end hears and says nothing any more. The peer is told by the network, or nobody tells it. */
   crash(isTold: boolean): void {
-    if (this.end !== undefined) return
+    const isKnown = this.crashed === undefined
+    if (isKnown && this.end !== undefined) return
     this.crashed = "unnoticed"
     this.wire.sever()
     this.waiting = []
     this.waitingBytes = 0
     this.arrived = []
-    if (isTold) this.wire.push({ type: "gone", size: 0 }, 0)
+    if (isTold && isKnown) this.wire.push({ type: "gone", size: 0 }, 0)
+    // Nobody acknowledges what arrives: it is sent again and again, and the wire takes no more than it holds.
+    else this.peer?.wire.hold("crash")
   }
 
   /** A machine stands in the place of the one that crashed, and knows nothing of the connection. */
   forget(): void {
-    if (this.crashed !== undefined) this.crashed = "answered with a reset"
+    if (this.crashed === undefined) return
+    this.crashed = "answered with a reset"
+    this.peer?.wire.letGo("crash")
   }
 
   /** The peer is gone: what it had sent still arrives. */

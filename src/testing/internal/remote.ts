@@ -37,17 +37,28 @@ export class Remote {
     }
   }
 
+  /** What was asked of it is not answered any more, and whoever asked hears of that or does not; it asks nothing. */
+  crash(machine: string, isTold: boolean): void {
+    for (const { fail, from, to } of [...this.asking]) {
+      if (from === machine || (to === machine && isTold)) fail("connection reset")
+    }
+  }
+
   from(here: Machine, boot: Boot): MachineTag["Type"] {
     return {
       name: here.name,
       ask: (to, effect, options) => this.ask(here, boot, to, effect, options),
       hear: (from, receive) => {
-        const { leave, wire } = this.network.paths.wire(from, here.name, receive)
+        let isHearing = true
+        const { leave, wire } = this.network.paths.wire<Parameters<typeof receive>[0]>(from, here.name, (a) => {
+          if (isHearing && boot.isUp) receive(a)
+        })
         const stop = () => {
+          isHearing = false
           leave()
           wire.sever()
         }
-        return { say: (a) => (boot.isUp ? wire.push(a, size) : undefined), stop }
+        return { say: (a) => (isHearing && boot.isUp ? wire.push(a, size) : undefined), stop }
       }
     }
   }
@@ -63,7 +74,6 @@ export class Remote {
     const { timeout, unreachable } = options
     const asked = Effect.async<A, E | E2>((resume) => {
       if (!boot.isUp) return resume(Effect.fail(unreachable("this machine has crashed")))
-      if (isRefused(to) || !machine(to).boot.isUp) return resume(Effect.fail(unreachable("connection refused")))
       const end = (answer: Effect.Effect<A, E | E2>) => {
         leave()
         resume(answer)
@@ -81,11 +91,15 @@ export class Remote {
           end(Effect.fail(unreachable(cause)))
         }
       }
-      const back = paths.wire<Effect.Effect<A, E>>(to, here.name, end)
+      const back = paths.wire<Effect.Effect<A, E | E2>>(to, here.name, end)
       // It happens even when nobody waits for the answer any more.
       const there = paths.wire<Effect.Effect<A, E>>(here.name, to, (question) => {
         there.leave()
-        if (machine(to).boot.isUp) fork(question).addObserver((exit) => back.wire.push(exit, size))
+        const { boot } = machine(to)
+        if (isRefused(to) || !boot.isUp) {
+          return back.wire.push(Effect.fail(unreachable("connection refused")), size)
+        }
+        fork(question).addObserver((exit) => (boot.isUp ? back.wire.push(exit, size) : undefined))
       })
       this.asking.add(asking)
       there.wire.push(effect, size)

@@ -26,8 +26,8 @@ export interface Surroundings {
   readonly random: () => number
 }
 
-/** Who holds a wire: somebody by hand, or the path that it is a part of. */
-export type Holder = "hand" | "path"
+/** Who holds a wire: somebody by hand, the path that it is a part of, or the crash of the machine that it leads to. */
+export type Holder = "hand" | "path" | "crash"
 
 interface Travelling<A> {
   readonly packet: A
