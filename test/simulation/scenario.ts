@@ -36,9 +36,9 @@ export const scenario = (seed: number): Scenario =>
   Effect.gen(function* () {
     const pick = <const A>(...from: readonly [A, ...ReadonlyArray<A>]) =>
       Effect.map(Random.nextIntBetween(0, from.length), (index) => from[index] ?? from[0])
-    const clients = names("client", yield* Random.nextIntBetween(2, 5))
-    const gateways = names("gateway", yield* Random.nextIntBetween(1, 4))
-    const within = yield* pick(30_000, 120_000, 300_000)
+    const clients = names("client", yield* pick(2, 2, 3, 4))
+    const gateways = names("gateway", yield* pick(1, 2, 2, 3))
+    const within = yield* pick(10_000, 30_000, 120_000)
     const mallory = (yield* Random.next) < 0.3
     const ways = [
       ...clients.flatMap((client) => gateways.map((gateway) => [client, gateway] as const)),
@@ -50,17 +50,17 @@ export const scenario = (seed: number): Scenario =>
       gateways,
       codec: yield* pick("json", "msgpack"),
       clientPings: (yield* Random.next) < 0.7,
-      latency: yield* pick(0, 1, 10, 80),
-      jitter: yield* pick(0, 5, 100),
+      latency: yield* pick(0, 0, 10, 80),
+      jitter: yield* pick(0, 0, 5, 100),
       replayMessages: yield* pick(2, 5, 1024),
-      actions: yield* Random.nextIntBetween(2, 12),
+      actions: yield* Random.nextIntBetween(2, 8),
       within,
       drainEvery: yield* pick(0, 0, 0, Math.round(within / 3)),
       mallory,
       shuffle: yield* Random.nextBoolean,
       plan: yield* FaultPlan.random({
         ways,
-        faults: yield* Random.nextIntBetween(0, 12),
+        faults: yield* Random.nextIntBetween(0, 10),
         within,
         longest: yield* pick("5 seconds", "90 seconds", "4 minutes"),
         spared: ["store"]

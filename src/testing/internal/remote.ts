@@ -9,6 +9,8 @@ import type { Paths } from "./paths.js"
 /** Rough size of a question or an answer, in bytes. */
 const size = 200
 
+const describe = (duration: Duration.DurationInput): string => Duration.format(Duration.decode(duration))
+
 interface Asking {
   readonly from: string
   readonly to: string
@@ -72,13 +74,18 @@ export class Remote {
   ): Effect.Effect<A, E | E2> {
     const { fork, isRefused, machine, paths } = this.network
     const { timeout, unreachable } = options
-    const asked = Effect.async<A, E | E2>((resume) => {
+    return Effect.async<A, E | E2>((resume) => {
       if (!boot.isUp) return resume(Effect.fail(unreachable("this machine has crashed")))
+      if (isRefused(to) || !machine(to).boot.isUp) return resume(Effect.fail(unreachable("connection refused")))
+      let isAnswered = false
+      let stopTimeout = () => {}
       const end = (answer: Effect.Effect<A, E | E2>) => {
         leave()
         resume(answer)
       }
       const leave = () => {
+        isAnswered = true
+        stopTimeout()
         this.asking.delete(asking)
         back.leave()
       }
@@ -91,23 +98,20 @@ export class Remote {
           end(Effect.fail(unreachable(cause)))
         }
       }
-      const back = paths.wire<Effect.Effect<A, E | E2>>(to, here.name, end)
+      const back = paths.wire<Effect.Effect<A, E>>(to, here.name, end)
       // It happens even when nobody waits for the answer any more.
       const there = paths.wire<Effect.Effect<A, E>>(here.name, to, (question) => {
         there.leave()
-        const { boot } = machine(to)
-        if (isRefused(to) || !boot.isUp) {
-          return back.wire.push(Effect.fail(unreachable("connection refused")), size)
-        }
-        fork(question).addObserver((exit) => (boot.isUp ? back.wire.push(exit, size) : undefined))
+        if (machine(to).boot.isUp) fork(question).addObserver((exit) => back.wire.push(exit, size))
       })
       this.asking.add(asking)
       there.wire.push(effect, size)
+      if (!isAnswered) {
+        const late = Effect.sync(() => end(Effect.fail(unreachable(`no answer within ${describe(timeout)}`))))
+        const waiting = fork(Effect.zipRight(Effect.sleep(timeout), late))
+        stopTimeout = () => waiting.unsafeInterruptAsFork(waiting.id())
+      }
       return Effect.sync(leave)
-    })
-    return Effect.timeoutFail(asked, {
-      duration: timeout,
-      onTimeout: () => unreachable(`no answer within ${Duration.format(Duration.decode(timeout))}`)
     })
   }
 }
