@@ -270,6 +270,17 @@ describe("SessionStore.makeMemory", () => {
     })
   )
 
+  it.effect("does not bring back what has expired, when its owner detaches it once more", () =>
+    Effect.gen(function* () {
+      const store = yield* SessionStore.makeMemory()
+      yield* store.create(session)
+      yield* store.detach("s", 1, 1000)
+      yield* TestClock.adjust(1001)
+      assert.deepInclude(yield* Effect.flip(store.detach("s", 1, 1000)), { _tag: "Fenced", generation: 1, gone: true })
+      assert.deepStrictEqual(yield* store.attach(attaching()), { _tag: "Gone", tombstone: { _tag: "Expired" } })
+    })
+  )
+
   it.scoped("sweeps by itself", () =>
     Effect.gen(function* () {
       const store = yield* Store
