@@ -87,6 +87,36 @@ describe("Broker.makeMemory", () => {
     })
   )
 
+  it.scoped("gives a listener the position from which it hears, though others publish before it is told", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker.makeMemory()
+      // A fiber gives the others their turn every 16 steps: at each place inside of the operation once.
+      for (let steps = 0; steps < 16; steps++) {
+        const topic = `t${steps}`
+        const heard: Array<number> = []
+        const subscribe = broker.subscribe(topic, {
+          published: ({ position }) => heard.push(position.offset),
+          reset: () => {}
+        })
+        const publish = Effect.forEach([1, 2, 3, 4, 5, 6], () =>
+          Effect.zipRight(Effect.yieldNow(), broker.publish(topic, "1"))
+        )
+        const later = Effect.zipRight(
+          Effect.replicateEffect(
+            Effect.sync(() => {}),
+            steps
+          ),
+          subscribe
+        )
+        const [position] = yield* Effect.withMaxOpsBeforeYield(
+          Effect.all([later, publish], { concurrency: "unbounded" }),
+          16
+        )
+        assert.deepStrictEqual(heard, [1, 2, 3, 4, 5, 6].slice(position.offset), `${steps} steps before it`)
+      }
+    })
+  )
+
   it.scoped("as a Layer rids itself of old members every minute", () =>
     Effect.gen(function* () {
       const broker = yield* Service
