@@ -4,6 +4,7 @@
  *
  * @since 0.1.0
  */
+export * as BrokerLaws from "./BrokerLaws.js"
 export * as Law from "./Law.js"
 export * as MemoryNetwork from "./MemoryNetwork.js"
 export * as MemoryTransport from "./MemoryTransport.js"

@@ -22,8 +22,8 @@ export interface Bench<S> {
   readonly isAlone: boolean
   /** Milliseconds of the unit of time. */
   readonly unit: number
-  /** Lets so many units of the implementation's time pass. */
-  readonly pass: (units: number) => Effect.Effect<void>
+  /** Lets so many units of the implementation's time pass, and milliseconds more. */
+  readonly pass: (units: number, millis?: number) => Effect.Effect<void>
   /** Waits in real time for what comes from elsewhere. */
   readonly until: (what: string, holds: () => boolean) => Effect.Effect<void, Breach>
   /** A name that nobody else uses, with this text in it. */
@@ -73,7 +73,7 @@ const makeBench = <I, S, E>(
       isLive,
       isAlone: options.isAlone ?? true,
       unit,
-      pass: (units) => (isLive ? Effect.sleep(units * unit) : TestClock.adjust(units * unit)),
+      pass: (units, millis = 0) => (isLive ? Effect.sleep : TestClock.adjust)(units * unit + millis),
       until: until(patienceOf(options)),
       name: (text) => `${text}.${own}`
     }
@@ -122,12 +122,22 @@ export const lawsOf = <I, S, E>(
     })
 
 /**
- * Gives other fibers their turn now and then *within* operations, each time at other places: what an implementation does
- * in several steps is seen between them.
+ * Runs rounds in which a fiber gives the others their turn every so many steps, *within* operations too. After `turn(i)`,
+ * for all i, that is after each step of an operation: what an implementation does in several steps is seen between them.
  */
 export const interleaved = <E, R>(round: (n: number) => Effect.Effect<unknown, E, R>): Effect.Effect<void, E, R> =>
-  Effect.forEach([13, 16, 17, 19, 23, 2048], (ops, n) => Effect.withMaxOpsBeforeYield(round(n), ops), {
+  Effect.forEach([16, 17, 19, 23, 29, 2048], (steps, n) => Effect.withMaxOpsBeforeYield(round(n), steps), {
     discard: true
+  })
+
+/** `Effect.void` is none: a generator goes on without it. */
+const aStep = Effect.sync(() => {})
+
+/** Gives the others their turn, and then is `i` steps nearer to doing so again. */
+export const turn = (i: number): Effect.Effect<void> =>
+  Effect.gen(function* () {
+    yield* Effect.yieldNow()
+    for (let step = 0; step < i % 32; step++) yield* aStep
   })
 
 /** Starts an operation and interrupts it, after so many turns of the scheduler; where they are many, after real time too. */

@@ -6,18 +6,25 @@ const isObject = (value: unknown): value is object => typeof value === "object" 
 const entries = (value: object): ReadonlyMap<string, unknown> =>
   new Map(Object.entries(value).filter(([, content]) => content !== undefined))
 
-/** Where two values first differ, and how; undefined when they are the same. */
-export const difference = (actual: unknown, expected: unknown, path = ""): string | undefined => {
+/** Where two values first differ, and what each has there. */
+export interface Difference {
+  readonly path: string
+  readonly actual: string
+  readonly expected: string
+}
+
+/** The first difference of two values; undefined when they are the same. */
+export const difference = (actual: unknown, expected: unknown, path = ""): Difference | undefined => {
   if (Object.is(actual, expected)) return undefined
-  const here = path === "" ? "" : `at ${path}: `
-  const differ = `${here}${show(actual)}`
+  const differ = { path, actual: show(actual), expected: show(expected) }
   if (!isObject(actual) || !isObject(expected)) return differ
   if (ArrayBuffer.isView(actual) || ArrayBuffer.isView(expected)) {
     return isSameBytes(actual, expected) ? undefined : differ
   }
   if (Array.isArray(actual) !== Array.isArray(expected)) return differ
   if (Array.isArray(actual) && Array.isArray(expected) && actual.length !== expected.length) {
-    return `${here}${actual.length} elements: ${show(actual)}`
+    const counted = (elements: ReadonlyArray<unknown>) => `${elements.length} elements: ${show(elements)}`
+    return { path, actual: counted(actual), expected: counted(expected) }
   }
   const [has, should] = [entries(actual), entries(expected)]
   for (const key of new Set([...should.keys(), ...has.keys()])) {

@@ -18,7 +18,9 @@ export const breach = (did: string, expected: string, actual: unknown): Effect.E
 export const expectSame = (did: string, actual: unknown, expected: unknown): Effect.Effect<void, Breach> =>
   Effect.suspend(() => {
     const found = difference(actual, expected)
-    return found === undefined ? Effect.void : Effect.fail(new Breach({ did, expected: show(expected), actual: found }))
+    if (found === undefined) return Effect.void
+    const where = found.path === "" ? "" : `, at ${found.path}`
+    return Effect.fail(new Breach({ did: `${did}${where}`, expected: found.expected, actual: found.actual }))
   })
 
 export const expectThat = (

@@ -1,7 +1,8 @@
 /** Laws of `create`, `attach` and `confirm`: what is kept, and who gets it. */
 import * as Effect from "effect/Effect"
 import { expectSame } from "../expect.js"
-import { banned, law, messages, oddNames } from "./storeBench.js"
+import { oddNames } from "../oddNames.js"
+import { banned, law, messages } from "./storeBench.js"
 
 export const attaching = [
   law("create: a new session is of generation 1, attached, and holds nothing", (t) =>

@@ -1,7 +1,7 @@
 /** Laws of operations at the same time, from two nodes, and of those that are interrupted. */
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
-import { cutShort, interleaved } from "../bench.js"
+import { cutShort, interleaved, turn } from "../bench.js"
 import { expectSame, expectThat } from "../expect.js"
 import { banned, law, messages, type StoreBench } from "./storeBench.js"
 
@@ -13,7 +13,7 @@ const node = (t: StoreBench, i: number) => (i % 2 === 0 ? t.one : t.other)
 
 const all = <A, E, R>(effects: Iterable<Effect.Effect<A, E, R>>) =>
   Effect.all(
-    Array.from(effects, (effect) => Effect.zipRight(Effect.yieldNow(), effect)),
+    Array.from(effects, (effect, i) => Effect.zipRight(turn(i), effect)),
     { concurrency: "unbounded" }
   )
 
@@ -83,7 +83,7 @@ export const concurrency = [
         const id = yield* t.create({ id: t.id(`round ${round}`) })
         const appending = all(numbers.map((i) => Effect.either(t.one.append(id, 1, messages(1, i + 1, "old ")))))
         const takeover = Effect.gen(function* () {
-          for (let turn = 0; turn < 4 * round; turn++) yield* Effect.yieldNow()
+          for (let i = 0; i < 4 * round; i++) yield* turn(i)
           const session = yield* t.attached("attach, while generation 1 appends", { id })
           const next = session.sent + 1
           yield* t.other.append(id, 2, messages(next, next + 1, "new "))

@@ -17,7 +17,7 @@ export const ending = [
       yield* t.pass(5)
       yield* t.one.append(id, 2, messages(1, 1))
       yield* t.one.detach(id, 2, t.millis(1))
-      yield* t.pass(1 + 1 / t.millis(1))
+      yield* t.pass(1, 1)
       yield* t.expectAnswer("attach one millisecond after the window", expired, { secretHash: "h2" })
     })
   ),
@@ -28,7 +28,7 @@ export const ending = [
       yield* t.one.detach(id, 1, 0)
       yield* t.attached("attach in the same millisecond")
       yield* t.one.detach(id, 2, 0)
-      yield* t.pass(1 / t.millis(1))
+      yield* t.pass(0, 1)
       yield* t.expectAnswer("attach in the next one", expired, { secretHash: "h2" })
     })
   ),

@@ -39,8 +39,8 @@ export class StoreBench {
     return this.bench.name(name)
   }
 
-  pass(units: number): Effect.Effect<void> {
-    return this.bench.pass(units)
+  pass(units: number, millis?: number): Effect.Effect<void> {
+    return this.bench.pass(units, millis)
   }
 
   /** So many units in milliseconds. */
@@ -123,38 +123,3 @@ export const exactLaw = (
   name: string,
   body: (bench: StoreBench) => Effect.Effect<unknown, unknown, Scope.Scope>
 ): Statement<Service> => ({ ...law(`${name} (exact)`, body), isExact: true })
-
-/** Names that a store must keep apart and take as they are. */
-export const oddNames: ReadonlyArray<string> = [
-  "a",
-  "A",
-  "a:b",
-  "a:b:c",
-  ":",
-  "a/b",
-  "/a//b/",
-  "{a}",
-  "{a}{b}",
-  "}a{",
-  "{}",
-  "a*",
-  "*",
-  "a?",
-  "[ab]",
-  "a#presence",
-  "a b",
-  " a",
-  "a\nb",
-  "a\\b",
-  '"a"',
-  "'a'; --",
-  "%61",
-  "__proto__",
-  "\u00e9",
-  "e\u0301",
-  "ключ",
-  "漢字",
-  "😀",
-  "x".repeat(1000),
-  `${"x".repeat(1000)}y`
-]
