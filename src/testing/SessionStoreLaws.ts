@@ -48,10 +48,9 @@ export const make = <E = never>(
  * import { SessionStore } from "holdfast"
  * import { SessionStoreLaws } from "holdfast/testing"
  *
- * // Two nodes over one real server, whose time cannot be set.
+ * // By the real clock, as for a server's; with `nodes: 2` as well where two instances share their data.
  * SessionStoreLaws.suite(SessionStore.layerMemory(), (law, holds) => test(law, () => Effect.runPromise(holds)), {
- *   clock: "live",
- *   nodes: 2
+ *   clock: "live"
  * })
  * ```
  *
