@@ -66,9 +66,9 @@ export interface Options {
   readonly clock?: "test" | "live" | undefined
   /**
    * What all times of the laws are multiples of. Default 1 second, and 100
-   * milliseconds under the live clock, where a law allows for one unit that the
-   * network and a busy machine take: one that seems broken when they took more
-   * is tried again, three times in all.
+   * milliseconds under the live clock, where a law about time allows for one unit
+   * that the network and a busy machine take: one that seems broken when they
+   * took more is tried again, three times in all.
    */
   readonly unit?: Duration.DurationInput | undefined
   /**

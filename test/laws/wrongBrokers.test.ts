@@ -155,6 +155,16 @@ const wrong: ReadonlyArray<Wrong> = [
     faultyBroker((broker) => ({ history: (topic, { since }) => broker.history(topic, { since, limit: 1000 }) }))
   ],
   [
+    "reads the end of the log in another step than the log",
+    "recovery: what history gave is complete while others publish, and stays as it was",
+    reading((broker, topic, log) =>
+      Effect.zipRight(
+        Effect.yieldNow(),
+        Effect.map(broker.history(topic, { limit: 0 }), ({ end }) => ({ ...log, end }))
+      )
+    )
+  ],
+  [
     "has times in seconds",
     "a log: has the times of its publications in milliseconds, none before the one before",
     reading((_, __, log) =>

@@ -305,6 +305,16 @@ const wrong: ReadonlyArray<Wrong> = [
     faultyStore((store) => ({ remove: (id, generation) => store.remove(id, generation) }))
   ],
   [
+    "takes what it does not know for expired",
+    "attach: a session that never was is Unknown",
+    faultyStore((store) => ({
+      attach: (request) =>
+        Effect.map(store.attach(request), (answer) =>
+          answer._tag === "Unknown" ? { _tag: "Gone", tombstone: { _tag: "Expired" } } : answer
+        )
+    }))
+  ],
+  [
     "counts tombstones",
     "size: counts the sessions that are kept, and no tombstones",
     faultyStore((store) => {

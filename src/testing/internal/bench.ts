@@ -23,8 +23,11 @@ export interface Bench<S> {
   readonly isAlone: boolean
   /** Milliseconds of the unit of time. */
   readonly unit: number
-  /** Milliseconds that went by while nobody let time pass: what the machine and the network took. */
-  readonly lost: Effect.Effect<number>
+  /**
+   * Whether the law let time pass, and more than a unit of it went by besides, that the machine and the network took. Never
+   * so of a law that is not about time: what many at once can break must not be tried until it holds.
+   */
+  readonly isLate: Effect.Effect<boolean>
   /** Lets so many units of the implementation's time pass, and milliseconds more. */
   readonly pass: (units: number, millis?: number) => Effect.Effect<void>
   /** Waits in real time for what comes from elsewhere. */
@@ -78,7 +81,7 @@ const makeBench = <I, S, E>(
       isLive,
       isAlone: options.isAlone ?? true,
       unit,
-      lost: Effect.map(Clock.currentTimeMillis, (now) => now - start - passed),
+      isLate: Effect.map(Clock.currentTimeMillis, (now) => isLive && passed > 0 && now - start - passed > unit),
       pass: (units, millis = 0) =>
         Effect.suspend(() => {
           const time = units * unit + millis
@@ -105,7 +108,7 @@ const broken = (law: string, cause: Cause.Cause<unknown>): Effect.Effect<never, 
   return Effect.fail(new LawBroken({ law, did, expected: "that it succeeds", actual: show(thrown), cause: thrown }))
 }
 
-/** Broken, but with more than a unit of the live clock's time lost, so that its figures prove nothing. */
+/** Broken, but late, so that it proves nothing. */
 class Undecided extends Data.TaggedError("Undecided")<{ readonly broken: LawBroken }> {}
 
 const hold = <S>(
@@ -118,7 +121,12 @@ const hold = <S>(
   // Disconnected, so that an operation that cannot be interrupted is not waited for.
   return Effect.raceFirst(Effect.disconnect(Effect.scoped(statement.body(bench))), alarm).pipe(
     Effect.asVoid,
-    Effect.catchAllCause((cause) => (Cause.isInterruptedOnly(cause) ? Effect.interrupt : broken(statement.name, cause)))
+    Effect.catchAllCause((cause) =>
+      Cause.isInterruptedOnly(cause) ? Effect.interrupt : broken(statement.name, cause)
+    ),
+    Effect.catchTag("LawBroken", (broken) =>
+      Effect.flatMap(bench.isLate, (isLate) => Effect.fail(isLate ? new Undecided({ broken }) : broken))
+    )
   )
 }
 
