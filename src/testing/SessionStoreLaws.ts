@@ -43,7 +43,7 @@ export const make = <E = never>(
  *
  * @example
  * ```ts
- * import { test } from "node:test"
+ * // `test` is that of node:test here, or of any runner that takes a promise.
  * import { Effect } from "effect"
  * import { SessionStore } from "holdfast"
  * import { SessionStoreLaws } from "holdfast/testing"
