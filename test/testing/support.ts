@@ -1,6 +1,16 @@
 /** What the tests of the network in memory share. */
 import { Clock, Effect, Queue, Random, type Scope } from "effect"
-import { Client, type Credentials, Dialer, Gateway, Listener, Messages, SessionStore, type Transport } from "holdfast"
+import {
+  Client,
+  type ConnectionError,
+  type Credentials,
+  Dialer,
+  Gateway,
+  Listener,
+  Messages,
+  SessionStore,
+  type Transport
+} from "holdfast"
 import { MemoryNetwork, VirtualTime } from "holdfast/testing"
 
 /** What a transport hears, each with the virtual time at which it did. */

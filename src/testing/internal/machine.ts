@@ -31,8 +31,9 @@ export class Machine {
     })
   }
 
+  /** A machine that has crashed does not sleep: it is awake when it is back. */
   fallAsleep(): void {
-    this.isAsleep = true
+    this.isAsleep = this.boot.isUp
   }
 
   wake(): void {

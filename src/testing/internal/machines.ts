@@ -86,11 +86,11 @@ export const make = (
       )
     }
 
+    // One layer after the other: the clock of a merged one would stay behind with whoever it was provided to.
     const on = (name: string): Layer.Layer<OnMachine> =>
-      Layer.unwrapEffect(
-        Effect.map(Effect.clock, (base) =>
-          Layer.merge(Layer.succeedContext(onMachine(name)), Layer.setClock(machine(name).clock(base)))
-        )
+      Layer.flatMap(
+        Layer.suspend(() => Layer.setClock(machine(name).clock(clock))),
+        () => Layer.syncContext(() => onMachine(name))
       )
 
     const run: Controls["run"] = <A, E, R>(name: string, program: Effect.Effect<A, E, R>) =>
@@ -107,6 +107,7 @@ export const make = (
             Effect.tap((fiber) => Effect.sync(() => here.add(fiber)))
           )
         )
+        here.hasClock = true
         here.programs.push(started)
         return yield* started
       })
