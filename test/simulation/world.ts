@@ -27,23 +27,13 @@ const aWhile = "6 minutes"
  * crashed, or whose question arrived and whose answer did not. Such sessions wait for leases in the store (issue 5).
  */
 const orphansSessions = ({ plan }: Scenario): boolean =>
-  plan.some(({ fault }) => {
-    switch (fault._tag) {
-      case "Crash":
-        return true
-      case "Refuse":
-        return fault.machine === "store"
-      case "Cut":
-      case "Partition":
-        return fault.other === "store"
-      case "Silence":
-      case "Slow":
-        return fault.from === "store" || fault.to === "store"
-      case "Stall":
-      case "Suspend":
-        return false
-    }
-  })
+  plan.some(
+    ({ fault }) =>
+      fault._tag === "Crash" ||
+      (fault._tag === "Refuse" && fault.machine === "store") ||
+      ("other" in fault && fault.other === "store") ||
+      ("from" in fault && (fault.from === "store" || fault.to === "store"))
+  )
 
 const unfold = (scenario: Scenario, ledger: Ledger) =>
   Effect.gen(function* () {
