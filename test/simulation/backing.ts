@@ -20,8 +20,11 @@ export const make = (ledger: Ledger) =>
 
     const watchedStore: typeof store = {
       ...store,
+      create: (session) =>
+        Effect.tap(store.create(session), () => void ledger.event("store", `${session.id} is created`)),
       attach: (request) =>
         Effect.tap(store.attach(request), (attached) => {
+          ledger.event("store", `${request.id} asked for: ${attached._tag}`)
           if (attached._tag === "Attached") generations.set(request.id, attached.session.generation)
         }),
       confirm: (id, generation) => fenced(id, generation, "confirm", store.confirm(id, generation)),
@@ -30,7 +33,10 @@ export const make = (ledger: Ledger) =>
         fenced(id, generation, "acknowledge", store.acknowledge(id, generation, progress)),
       detach: (id, generation, window) =>
         fenced(id, generation, "detach", store.detach(id, generation, window)).pipe(
-          Effect.tap(() => void ledger.detached.set(id, ledger.now()))
+          Effect.tap(() => {
+            ledger.detached.set(id, ledger.now())
+            ledger.event("store", `${id} is detached from ${generation}`)
+          })
         ),
       remove: (id, generation, tombstone) =>
         fenced(id, generation, "remove", store.remove(id, generation, tombstone)).pipe(

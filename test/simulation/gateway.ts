@@ -1,5 +1,5 @@
 /** The program of a gateway: handles, answers, and writes down what it did. */
-import { Deferred, Duration, Effect, Layer, Random, Schema } from "effect"
+import { Cause, Deferred, Duration, Effect, Layer, Random, Schema } from "effect"
 import { Gateway, Messages, Topic } from "holdfast"
 import { Machine } from "holdfast/testing"
 import { idOf, type Ledger, type Said, type Sender } from "./ledger.js"
@@ -142,6 +142,8 @@ export const program = (
   const onMachine = Layer.merge(Machine.layerSessionStore({ on: "store" }), Machine.layerBroker({ on: "store" }))
   return Effect.forever(Effect.zipRight(Effect.scoped(once), again)).pipe(
     Effect.provide(onMachine),
-    Effect.tapErrorCause((cause) => Effect.sync(() => ledger.violation(7, `${name} ended: ${cause}`)))
+    Effect.tapErrorCause((cause) =>
+      Effect.sync(() => (Cause.isInterruptedOnly(cause) ? undefined : ledger.violation(7, `${name} ended: ${cause}`)))
+    )
   )
 }

@@ -15,7 +15,11 @@ export interface Shrunk {
   readonly outcome: Outcome
 }
 
-export const shrink = (scenario: Scenario, outcome: Outcome): Effect.Effect<Shrunk> =>
+export const shrink = (
+  scenario: Scenario,
+  outcome: Outcome,
+  runWorld: (scenario: Scenario) => Effect.Effect<Outcome> = run
+): Effect.Effect<Shrunk> =>
   Effect.gen(function* () {
     const kind = kindOf(outcome)
     let best: Shrunk = { scenario, outcome }
@@ -26,7 +30,7 @@ export const shrink = (scenario: Scenario, outcome: Outcome): Effect.Effect<Shru
       Effect.gen(function* () {
         if (tried++ >= budget) return false
         const smaller = { ...scenario, plan }
-        const outcome = yield* run(smaller)
+        const outcome = yield* runWorld(smaller)
         if (kindOf(outcome) !== kind) return false
         best = { scenario: smaller, outcome }
         return true

@@ -133,7 +133,8 @@ export class End implements Transport {
   // ---- reading
 
   private arrive(packet: Packet): void {
-    if (this.crashed === "answered with a reset") this.wire.push({ type: "gone", size: 0 }, 0)
+    // A reset is not answered with another.
+    if (this.crashed === "answered with a reset" && packet.type !== "gone") this.wire.push({ type: "gone", size: 0 }, 0)
     if (this.end !== undefined || this.crashed !== undefined) return
     if (packet.type === "gone") return this.finishAfterArrived()
     this.arrived.push(packet)
