@@ -111,7 +111,8 @@ export const layerBroker = (options: RemoteOptions): Layer.Layer<Broker, never, 
               published: (publication) => far.say((listener) => listener.published(publication)),
               reset: (position, reason) => far.say((listener) => listener.reset(position, reason))
             })
-            return yield* ask(Scope.extend(subscribed, scope))
+            // What it does not know to be subscribed may be all the same: it is not to hear of it.
+            return yield* Effect.onError(ask(Scope.extend(subscribed, scope)), () => Effect.sync(far.stop))
           }),
         history: (...args) => ask(broker.history(...args)),
         join: (...args) => ask(broker.join(...args)),

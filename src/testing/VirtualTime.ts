@@ -144,7 +144,8 @@ const afterMicrotasks: (then: () => void) => void =
  * the effect can never end.
  *
  * Everything that it waits for must be in memory: `MemoryNetwork`, the memory
- * stores, and what your own program puts in the place of its databases.
+ * stores, and what your own program puts in the place of its databases. A run
+ * within a run is outside of the first.
  *
  * @since 0.1.0
  * @category running
@@ -172,10 +173,10 @@ export const run = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: Options):
         if (!effort.spend()) return end(Exit.die(new Stuck(timers.now, "Busy")))
         if (stuck !== undefined) {
           // Even its finalizers wait for what never comes.
-          if (timers.next > stuck.millis + limit) return end(Exit.die(stuck))
+          if (timers.isEmpty || timers.next > stuck.millis + limit) return end(Exit.die(stuck))
           timers.advance()
-        } else if (timers.next > limit) {
-          stuck = new Stuck(timers.now, timers.isEmpty ? "Quiet" : "Late")
+        } else if (timers.isEmpty || timers.next > limit) {
+          stuck = timers.isEmpty ? new Stuck(timers.now, "Quiet") : new Stuck(limit, "Late")
           fiber.unsafeInterruptAsFork(FiberId.none)
         } else {
           timers.advance()

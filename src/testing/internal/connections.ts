@@ -34,6 +34,10 @@ const answerSize = 200
 /** The machine that serves whoever asks for one that the network does not know. */
 const byDefault = "server"
 
+/** What is sent to a machine that does not read waits with the sender. */
+const setStalled = (link: Link, sender: Side, isStalled: boolean): void =>
+  isStalled ? link.stall(sender) : link.release(sender)
+
 export class Connections {
   dials = 0
   onLink: (link: Link) => void = () => {}
@@ -95,17 +99,10 @@ export class Connections {
   stall(reader: string, isStalled: boolean): void {
     if (isStalled) this.stalled.add(reader)
     else this.stalled.delete(reader)
-    for (const connected of this.connected) this.applyStall(connected)
-  }
-
-  /** What is sent to a machine that does not read waits with the sender. */
-  private applyStall({ from, link, to }: Connected): void {
-    const apply = (reader: string, sender: Side) => {
-      if (this.stalled.has(reader)) link.stall(sender)
-      else link.release(sender)
+    for (const { from, link, to } of this.connected) {
+      if (from === reader) setStalled(link, "server", isStalled)
+      if (to === reader) setStalled(link, "client", isStalled)
     }
-    apply(from, "server")
-    apply(to, "client")
   }
 
   /** The machine is gone: its side of each link, its listener, the dials on their way. */
@@ -276,7 +273,8 @@ export class Connections {
     }
     this.current()
     this.connected.push(connected)
-    if (this.stalled.size > 0) this.applyStall(connected)
+    if (this.stalled.has(from)) setStalled(link, "server", true)
+    if (this.stalled.has(to)) setStalled(link, "client", true)
     this.onLink(link)
     return link
   }

@@ -97,12 +97,13 @@ export const make = (
       Effect.gen(function* () {
         const here = machine(name)
         if (!here.boot.isUp) return yield* Effect.dieMessage(`the machine ${name} has crashed: restart it first`)
-        const context = yield* Effect.context<Exclude<R, OnMachine>>()
+        // Its services and its fiber's settings: after a restart they are the same.
+        const runtime = yield* Effect.runtime<Exclude<R, OnMachine>>()
         const started = Effect.suspend(() =>
-          // The layer gives what is on a machine, the context everything else.
+          // The layer gives what is on a machine, the runtime everything else.
           (program as Effect.Effect<A, E, OnMachine | Exclude<R, OnMachine>>).pipe(
             Effect.provide(on(name)),
-            Effect.provide(context),
+            Effect.provide(runtime),
             Effect.forkIn(programs),
             Effect.tap((fiber) => Effect.sync(() => here.add(fiber)))
           )
