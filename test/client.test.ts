@@ -47,6 +47,18 @@ describe("Client.messages", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("what has come and was not pulled is acknowledged by no reconnect", () =>
+    Effect.gen(function* () {
+      const { client, unacknowledged } = yield* withEchoes(3)
+      const network = yield* MemoryNetwork.MemoryNetwork
+      yield* network.cut
+      yield* client.reconnect
+      yield* TestClock.adjust("1 second")
+      assert.deepInclude(yield* client.status, { _tag: "Ready", start: { _tag: "Resumed" } })
+      assert.strictEqual(yield* unacknowledged, 3)
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("what a consumer had in hand when it failed goes to the next one", () =>
     Effect.gen(function* () {
       const { client } = yield* withEchoes(3)
@@ -192,6 +204,23 @@ describe("Client.deliver", () => {
       yield* client.close
       assert.strictEqual((yield* Fiber.join(delivery))._tag, "NotSent")
       assert.strictEqual((yield* Effect.flip(client.send("y")))._tag, "SessionClosed")
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("fails with OutcomeUnknown for what left and was not answered, when the client is closed", () =>
+    Effect.gen(function* () {
+      yield* Gateway.make({
+        drainTimeout: 0,
+        messages: Messages.json,
+        authenticate: Gateway.anonymous,
+        onMessage: () => Effect.never
+      })
+      const client = yield* makeClient({ closeTimeout: "1 second" })
+      const delivery = yield* Effect.fork(Effect.flip(client.deliver("x")))
+      yield* settle
+      yield* Effect.fork(client.close)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(delivery))._tag, "OutcomeUnknown")
     }).pipe(Effect.provide(World))
   )
 
