@@ -52,8 +52,9 @@ describe("Client.messages", () => {
       const { client, unacknowledged } = yield* withEchoes(3)
       const network = yield* MemoryNetwork.MemoryNetwork
       yield* network.cut
+      yield* settle
       yield* client.reconnect
-      yield* TestClock.adjust("1 second")
+      yield* settle
       assert.deepInclude(yield* client.status, { _tag: "Ready", start: { _tag: "Resumed" } })
       assert.strictEqual(yield* unacknowledged, 3)
     }).pipe(Effect.provide(World))
@@ -144,6 +145,24 @@ describe("Messages", () => {
       assert.deepInclude(tooLarge, { _tag: "MessageTooLarge", limit: 1024 * 1024, size: 1024 * 1024 + 2 })
     }).pipe(Effect.provide(World))
   )
+
+  for (const codec of ["json", "msgpack"] as const) {
+    it.scoped(`of exactly maxMessage go both ways, and one byte more goes nowhere (${codec})`, () =>
+      Effect.gen(function* () {
+        const { handled } = yield* echoGateway({ maxMessage: 1000 })
+        const client = yield* makeClient({ codec, maxMessage: 1000 })
+        const echoes = yield* collect(client.messages)
+        yield* client.ready
+        // Two quotes in JSON, three bytes of length in MessagePack.
+        const largest = "x".repeat(codec === "json" ? 998 : 997)
+        yield* client.deliver(largest)
+        const refused = yield* Effect.flip(client.send(`${largest}x`))
+        assert.deepInclude(refused, { _tag: "MessageTooLarge", size: 1001, limit: 1000 })
+        yield* settle
+        assert.deepStrictEqual([handled, yield* echoes], [[largest], [largest]])
+      }).pipe(Effect.provide(World))
+    )
+  }
 
   it.scoped("of another version are refused where they arrive, and the session goes on", () =>
     Effect.gen(function* () {

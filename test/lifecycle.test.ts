@@ -12,6 +12,7 @@ import {
   SessionStore
 } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
+import { greet, join } from "./peer.js"
 import { collect, echoGateway, isRunning, makeClient, settle, type TestClient, World, withRandom } from "./support.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
@@ -332,6 +333,29 @@ describe("Drain", () => {
       yield* network.reach({ _tag: "Refused" })
       yield* TestClock.adjust(2000)
       assert.deepInclude(yield* client.status, { _tag: "Waiting", delay: 1000 }, "the goaway was no failure")
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("gives no session to a hello that was being looked at when it began", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const known = yield* Deferred.make<void>()
+      const gateway = yield* Gateway.make({
+        messages: Messages.json,
+        authenticate: ({ token }) => Effect.as(token === "slow" ? Deferred.await(known) : Effect.void, { id: "x" }),
+        onMessage: () => Effect.never
+      }).pipe(Scope.extend(scope))
+      const { peer } = yield* join()
+      yield* peer.say({ type: "data", seq: 1, ack: 0, body: "for ever" })
+      const late = yield* greet({ token: "slow" })
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust(1000)
+      assert.isTrue(yield* isRunning(closing), "the drain waits for the handler")
+      yield* Deferred.succeed(known, undefined)
+      yield* settle
+      assert.deepStrictEqual(late.said("welcome"), [])
+      assert.deepInclude(late.closed() ?? {}, { code: 1012 })
+      assert.strictEqual((yield* gateway.stats).sessions, 1)
     }).pipe(Effect.provide(World))
   )
 

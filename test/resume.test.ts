@@ -351,6 +351,42 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  for (const [what, limits, size] of [
+    ["messages", { replayMessages: 3 }, 1],
+    ["bytes", { maxMessage: 100, replayBytes: 300 }, 98]
+  ] as const) {
+    it.scoped(`its client has no more ${what} in flight than the server allows, and all come through`, () =>
+      Effect.gen(function* () {
+        const handled: Array<unknown> = []
+        const done = yield* Queue.unbounded<void>()
+        const gateway = yield* Gateway.make({
+          ...limits,
+          messages: Messages.json,
+          authenticate: Gateway.anonymous,
+          onMessage: (message) =>
+            Effect.zipRight(
+              Effect.sync(() => void handled.push(message)),
+              Queue.take(done)
+            )
+        })
+        const client = yield* makeClient()
+        yield* client.ready
+        const texts = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(size))
+        for (const text of texts) yield* client.send(text)
+        yield* TestClock.adjust("1 second")
+        const [session] = yield* gateway.sessions
+        assert.strictEqual((yield* session?.info ?? Effect.die("no session")).unprocessed, 3)
+        yield* Queue.offerAll(
+          done,
+          texts.map(() => undefined)
+        )
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(handled, texts)
+        assert.strictEqual((yield* client.status)._tag, "Ready")
+      }).pipe(Effect.provide(World))
+    )
+  }
+
   it.scoped("the acknowledgement alone goes out after ackDelay", () =>
     Effect.gen(function* () {
       yield* Gateway.make({

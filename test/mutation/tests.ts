@@ -19,6 +19,9 @@ interface Report {
   }>
 }
 
+/** A test that takes this many milliseconds never ends: many faults leave somebody waiting. */
+const limitOfTest = 15_000
+
 /** A test file that takes this many milliseconds hangs. */
 const limitOfOne = 180_000
 const limitOfAll = 1_800_000
@@ -54,7 +57,7 @@ const run = async (copy: string, files: ReadonlyArray<string>, limit: number): P
   const path = join(copy, resultFile)
   rmSync(path, { force: true })
   const vitest = join(copy, "node_modules/vitest/vitest.mjs")
-  const options = ["--bail=1", "--reporter=json", `--outputFile=${path}`]
+  const options = ["--bail=1", `--testTimeout=${limitOfTest}`, "--reporter=json", `--outputFile=${path}`]
   const only = files.map((file) => join(copy, file))
   const { code, output } = await processes.run(copy, process.execPath, [vitest, "run", ...options, ...only], limit)
   if (code === undefined) return { _tag: "Caught", by: `time limit of ${limit / 1000} s` }

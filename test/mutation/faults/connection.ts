@@ -15,6 +15,13 @@ export const group: Group = {
     {
       name: "the read deadline is one millisecond early",
       file: readDeadline,
+      find: "const left = lastActivity + deadline - now",
+      replace: "const left = lastActivity + deadline - now - 1",
+      caughtBy: [connection]
+    },
+    {
+      name: "the last millisecond of the read deadline is not waited for when it was moved",
+      file: readDeadline,
       find: "return left > 0 ?",
       replace: "return left > 1 ?",
       caughtBy: [connection]
@@ -121,6 +128,13 @@ export const group: Group = {
     {
       name: "the write deadline is one millisecond early",
       file: writeDeadline,
+      find: "const left = since + deadline - now",
+      replace: "const left = since + deadline - now - 1",
+      caughtBy: [connection]
+    },
+    {
+      name: "the last millisecond of the write deadline is not waited for when it was moved",
+      file: writeDeadline,
       find: "return left > 0\n",
       replace: "return left > 1\n",
       caughtBy: [connection]
@@ -158,7 +172,7 @@ export const group: Group = {
       file: live,
       find: "    for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)\n",
       replace: "",
-      caughtBy: [connection, "test/lifecycle.test.ts"]
+      caughtBy: [connection]
     },
     {
       name: "senders that wait for room are not told of the end",

@@ -107,7 +107,7 @@ export const group: Group = {
       file: admission,
       find: "      if (live.end !== undefined) session.abandoned()\n",
       replace: "",
-      caughtBy: [races, resume, lifecycle]
+      caughtBy: [races]
     },
     {
       name: "a session of another subprotocol is resumed",
@@ -128,7 +128,7 @@ export const group: Group = {
       file: "src/internal/ownership.ts",
       find: "      if (this.generation > generation) return this.run(operation)\n",
       replace: "      if (this.generation > generation) return Effect.void\n",
-      caughtBy: [races, resume, lifecycle]
+      caughtBy: [lifecycle]
     },
     {
       name: "a store that fails once is not asked again",
@@ -143,13 +143,6 @@ export const group: Group = {
       find: "yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.connections.delete(open)))",
       replace: "yield* Effect.addFinalizer(() => Effect.void)",
       caughtBy: [lifecycle, races, "test/limits.test.ts"]
-    },
-    {
-      name: "a refused connection's place is never given back",
-      file: core,
-      find: "this.host.fork(this.accept(new Arrival(incoming))).addObserver(this.limits.leave(address))",
-      replace: "this.host.fork(Effect.tap(this.accept(new Arrival(incoming)), this.limits.leave(address)))",
-      caughtBy: ["test/limits.test.ts"]
     },
     {
       name: "a connection outlives its scope",
@@ -211,8 +204,8 @@ export const group: Group = {
       name: "a gateway that drains takes new sessions",
       file: core,
       find: "    if (this.draining) return",
-      replace: "    if (this.draining && this.sessions.size === 0) return",
-      caughtBy: [lifecycle, races]
+      replace: "    if (this.draining && live.end !== undefined) return",
+      caughtBy: [lifecycle]
     },
     {
       name: "the drain waits for handlers without a bound",

@@ -53,14 +53,14 @@ export const group: Group = {
       file: "src/internal/handlerLoop.ts",
       find: "return Effect.map(noted, () => driver.recorded(processed, now))",
       replace: "driver.recorded(processed, now)\n      return noted",
-      caughtBy: [lifecycle, races]
+      caughtBy: [lifecycle]
     },
     {
       name: "a message leaves before the store has it",
       file: driver,
       find: "while (this.state.transmitted < this.state.appended &&",
       replace: "while (this.state.transmitted < this.state.sent &&",
-      caughtBy: [lifecycle, races]
+      caughtBy: [lifecycle]
     },
     {
       name: "a gap of one message is not noticed",
@@ -151,14 +151,14 @@ export const group: Group = {
       file: driver,
       find: '    old?.close(CloseCode.TakenOver, "a newer connection of this session took over")\n',
       replace: "    void old\n",
-      caughtBy: [resume, lifecycle]
+      caughtBy: [resume]
     },
     {
       name: "a message of the lost session that is handled late counts in the new one",
       file: driver,
       find: "      this.epoch++\n",
       replace: "",
-      caughtBy: [resume, races, client]
+      caughtBy: [resume]
     },
     {
       name: "what a lost session had not sent is not sent in the new one",
@@ -172,7 +172,7 @@ export const group: Group = {
       file: "src/internal/outbox.ts",
       find: "const { highest } = this.session.state",
       replace: "const { acked: highest } = this.session.state",
-      caughtBy: [client, resume]
+      caughtBy: [client]
     },
     {
       name: "one message too many is released",

@@ -124,7 +124,7 @@ export const group: Group = {
       file: store,
       find: "          record.expiresAt = undefined\n",
       replace: "",
-      caughtBy: [laws]
+      caughtBy: [laws, resume]
     },
     {
       name: "the gateway ends a session at the last millisecond of its window",
