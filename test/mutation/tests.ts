@@ -14,7 +14,7 @@ interface Report {
       readonly ancestorTitles: ReadonlyArray<string>
       readonly title: string
       readonly status: string
-      readonly failureMessages: ReadonlyArray<string> | null
+      readonly duration?: number | null
     }>
   }>
 }
@@ -27,10 +27,6 @@ const limitOfOne = 180_000
 const limitOfAll = 1_800_000
 
 const resultFile = ".mutation-result.json"
-
-/** Where a call that never answers ends in Vitest. */
-const isLate = (messages: ReadonlyArray<string> | null): boolean =>
-  messages?.some((message) => message.includes("Test timed out in")) === true
 
 /** The first test that failed. A file that could not be loaded is no test, and goes before. */
 const judge = (copy: string, { testResults }: Report): Finding => {
@@ -45,10 +41,8 @@ const judge = (copy: string, { testResults }: Report): Finding => {
     const failed = assertionResults.find(({ status }) => status === "failed")
     if (failed === undefined) continue
     const test = [...failed.ancestorTitles, failed.title].join(" > ")
-    return {
-      _tag: "Caught",
-      by: `${relative(copy, name)}: ${test}${isLate(failed.failureMessages) ? " (timed out)" : ""}`
-    }
+    const how = (failed.duration ?? 0) >= limitOfTest ? " (timed out)" : ""
+    return { _tag: "Caught", by: `${relative(copy, name)}: ${test}${how}` }
   }
   return { _tag: "Missed" }
 }

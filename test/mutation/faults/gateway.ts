@@ -142,7 +142,7 @@ export const group: Group = {
       file: core,
       find: "yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.connections.delete(open)))",
       replace: "yield* Effect.addFinalizer(() => Effect.void)",
-      caughtBy: [lifecycle, races, "test/limits.test.ts"]
+      caughtBy: ["test/node/leaks.test.ts"]
     },
     {
       name: "a connection outlives its scope",
