@@ -7,7 +7,6 @@ const shape = "src/internal/messagePackShape.ts"
 const codecs = "test/badInput/codec.test.ts"
 const frames = "test/badInput/frames.test.ts"
 const publications = "test/badInput/publications.test.ts"
-const client = "test/badInput/client.test.ts"
 
 export const group: Group = {
   title: "Codec: malformed frames, sizes, nesting",

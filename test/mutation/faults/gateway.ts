@@ -138,11 +138,11 @@ export const group: Group = {
       caughtBy: [lifecycle]
     },
     {
-      name: "a connection that has ended stays counted among the open ones",
+      name: "a connection that is gone is held on to for as long as the gateway lives",
       file: core,
       find: "yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.connections.delete(open)))",
       replace: "yield* Effect.addFinalizer(() => Effect.void)",
-      caughtBy: ["test/node/leaks.test.ts"]
+      caughtBy: ["test/node/requestMemory.test.ts"]
     },
     {
       name: "a connection outlives its scope",
