@@ -47,6 +47,19 @@ describe("Client.messages", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("what has come and was not pulled is acknowledged by no reconnect", () =>
+    Effect.gen(function* () {
+      const { client, unacknowledged } = yield* withEchoes(3)
+      const network = yield* MemoryNetwork.MemoryNetwork
+      yield* network.cut
+      yield* settle
+      yield* client.reconnect
+      yield* settle
+      assert.deepInclude(yield* client.status, { _tag: "Ready", start: { _tag: "Resumed" } })
+      assert.strictEqual(yield* unacknowledged, 3)
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("what a consumer had in hand when it failed goes to the next one", () =>
     Effect.gen(function* () {
       const { client } = yield* withEchoes(3)
@@ -133,6 +146,24 @@ describe("Messages", () => {
     }).pipe(Effect.provide(World))
   )
 
+  for (const codec of ["json", "msgpack"] as const) {
+    it.scoped(`of exactly maxMessage go both ways, and one byte more goes nowhere (${codec})`, () =>
+      Effect.gen(function* () {
+        const { handled } = yield* echoGateway({ maxMessage: 1000 })
+        const client = yield* makeClient({ codec, maxMessage: 1000 })
+        const echoes = yield* collect(client.messages)
+        yield* client.ready
+        // Two quotes in JSON, three bytes of length in MessagePack.
+        const largest = "x".repeat(codec === "json" ? 998 : 997)
+        yield* client.deliver(largest)
+        const refused = yield* Effect.flip(client.send(`${largest}x`))
+        assert.deepInclude(refused, { _tag: "MessageTooLarge", size: 1001, limit: 1000 })
+        yield* settle
+        assert.deepStrictEqual([handled, yield* echoes], [[largest], [largest]])
+      }).pipe(Effect.provide(World))
+    )
+  }
+
   it.scoped("of another version are refused where they arrive, and the session goes on", () =>
     Effect.gen(function* () {
       yield* Gateway.make(yield* squares)
@@ -192,6 +223,23 @@ describe("Client.deliver", () => {
       yield* client.close
       assert.strictEqual((yield* Fiber.join(delivery))._tag, "NotSent")
       assert.strictEqual((yield* Effect.flip(client.send("y")))._tag, "SessionClosed")
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("fails with OutcomeUnknown for what left and was not answered, when the client is closed", () =>
+    Effect.gen(function* () {
+      yield* Gateway.make({
+        drainTimeout: 0,
+        messages: Messages.json,
+        authenticate: Gateway.anonymous,
+        onMessage: () => Effect.never
+      })
+      const client = yield* makeClient({ closeTimeout: "1 second" })
+      const delivery = yield* Effect.fork(Effect.flip(client.deliver("x")))
+      yield* settle
+      yield* Effect.fork(client.close)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual((yield* Fiber.join(delivery))._tag, "OutcomeUnknown")
     }).pipe(Effect.provide(World))
   )
 

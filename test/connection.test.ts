@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Metric, Scope, Stream, TestClock } from "effect"
-import { Connection, type Options } from "holdfast"
+import { Effect, Exit, Fiber, Metric, Scope, Stream, Supervisor, TestClock } from "effect"
+import { Connection, type Options, WriteDeadline } from "holdfast"
 import { MemoryTransport } from "holdfast/testing"
 import { collect, isRunning, settle, withRandom } from "./support.js"
 
@@ -107,6 +107,19 @@ describe("ReadDeadline", () => {
     )
   }
 
+  it.scoped("is met to the millisecond when it was moved by one alone", () =>
+    Effect.gen(function* () {
+      const { connection, link } = yield* connectMute()
+      const end = yield* endOf(connection)
+      yield* TestClock.adjust(1)
+      link.server.send("x")
+      yield* TestClock.adjust(59_999)
+      assert.isTrue(yield* isRunning(end), "looked at, and one millisecond is left")
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(end), { _tag: "ReadDeadlineExceeded", lastActivity: 1 })
+    })
+  )
+
   it.scoped("is not moved by what this end sends", () =>
     Effect.gen(function* () {
       const { connection } = yield* connectMute()
@@ -128,6 +141,20 @@ describe("ReadDeadline", () => {
       yield* Stream.runDrain(Stream.take(connection.messages, 4))
       yield* TestClock.adjust(59_999)
       assert.isTrue(yield* isRunning(end))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(end), { _tag: "ReadDeadlineExceeded", lastActivity: 600_000 })
+    })
+  )
+
+  it.scoped("starts over after a pause when nothing waited to be read", () =>
+    Effect.gen(function* () {
+      const { connection, link } = yield* connectMute({ highWaterMark: 100 })
+      const end = yield* endOf(connection)
+      link.server.send("x".repeat(100))
+      yield* TestClock.adjust(600_000)
+      yield* Stream.runDrain(Stream.take(connection.messages, 1))
+      yield* TestClock.adjust(59_999)
+      assert.isTrue(yield* isRunning(end), "the ten minutes were this end's")
       yield* TestClock.adjust(1)
       assert.deepInclude(yield* Fiber.join(end), { _tag: "ReadDeadlineExceeded", lastActivity: 600_000 })
     })
@@ -176,6 +203,37 @@ describe("WriteDeadline", () => {
       yield* TestClock.adjust(1)
       assert.deepInclude(yield* Fiber.join(end), { _tag: "WriteDeadlineExceeded", since: 9000 })
     }).pipe(withRandom(0.99))
+  )
+
+  it.scoped("of a write that is stuck is not moved by later ones", () =>
+    Effect.gen(function* () {
+      const { connection, link } = yield* connect()
+      const end = yield* endOf(connection)
+      link.stall("client")
+      yield* connection.send("first")
+      yield* TestClock.adjust(6000)
+      yield* connection.send("second")
+      yield* TestClock.adjust(3999)
+      assert.isTrue(yield* isRunning(end))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(end), { _tag: "WriteDeadlineExceeded", since: 0 })
+    }).pipe(withRandom(0.99))
+  )
+
+  it.effect("is met to the millisecond by the write one millisecond after one that has left", () =>
+    Effect.gen(function* () {
+      const backlog = new WriteDeadline.Backlog()
+      backlog.note(0, 10)
+      backlog.note(1, 20)
+      let taken = 0
+      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      yield* TestClock.adjust(9999)
+      taken = 10
+      yield* TestClock.adjust(1)
+      assert.isTrue(yield* isRunning(watching))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(watching), { _tag: "WriteDeadlineExceeded", since: 1 })
+    })
   )
 
   it.scoped("is not met by a connection that drains in time", () =>
@@ -322,6 +380,18 @@ describe("Connection", () => {
       yield* TestClock.adjust(1)
       assert.isFalse(yield* isRunning(closing))
       assert.isFalse(link.isOpen())
+    })
+  )
+
+  it.scoped("has no fiber any more when it has ended, though its scope is open", () =>
+    Effect.gen(function* () {
+      const supervisor = yield* Supervisor.track
+      const { connection } = yield* Effect.supervised(connect(), supervisor)
+      yield* settle
+      assert.lengthOf(yield* supervisor.value, 2, "the heartbeat and the read deadline")
+      yield* connection.close()
+      yield* settle
+      assert.lengthOf(yield* supervisor.value, 0)
     })
   )
 

@@ -1,7 +1,18 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Exit, Layer, Scope, Supervisor, TestClock } from "effect"
-import { Client, Credentials, Dialer, Gateway, Listener, Messages, Reconnect, SessionStore } from "holdfast"
+import { Clock, Context, Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Supervisor, TestClock } from "effect"
+import {
+  Client,
+  ConnectionError,
+  Credentials,
+  Dialer,
+  Gateway,
+  Listener,
+  Messages,
+  Reconnect,
+  SessionStore
+} from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
+import { greet, join } from "./peer.js"
 import { collect, echoGateway, isRunning, makeClient, settle, type TestClient, World, withRandom } from "./support.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
@@ -325,6 +336,29 @@ describe("Drain", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("gives no session to a hello that was being looked at when it began", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const known = yield* Deferred.make<void>()
+      const gateway = yield* Gateway.make({
+        messages: Messages.json,
+        authenticate: ({ token }) => Effect.as(token === "slow" ? Deferred.await(known) : Effect.void, { id: "x" }),
+        onMessage: () => Effect.never
+      }).pipe(Scope.extend(scope))
+      const { peer } = yield* join()
+      yield* peer.say({ type: "data", seq: 1, ack: 0, body: "for ever" })
+      const late = yield* greet({ token: "slow" })
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust(1000)
+      assert.isTrue(yield* isRunning(closing), "the drain waits for the handler")
+      yield* Deferred.succeed(known, undefined)
+      yield* settle
+      assert.deepStrictEqual(late.said("welcome"), [])
+      assert.deepInclude(late.closed() ?? {}, { code: 1012 })
+      assert.strictEqual((yield* gateway.stats).sessions, 1)
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("is bounded by drainTimeout when a handler does not finish", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
@@ -457,6 +491,37 @@ describe("Two gateways on one store", () => {
 })
 
 describe("A store that fails", () => {
+  it.scoped("is asked again after 100 ms, and then twice as long each time, until it answers", () =>
+    Effect.gen(function* () {
+      const memory = yield* SessionStore.makeMemory()
+      const asked: Array<number> = []
+      const failing: SessionStore.SessionStore["Type"] = {
+        ...memory,
+        append: (...args) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            asked.push(now)
+            return asked.length < 5
+              ? Effect.fail(new ConnectionError.StoreUnavailable({ cause: "down" }))
+              : memory.append(...args)
+          })
+      }
+      const { gateway } = yield* Effect.provideService(echoGateway(), SessionStore.SessionStore, failing)
+      const client = yield* makeClient()
+      const messages = yield* collect(client.messages)
+      yield* settle
+      const [session] = yield* gateway.sessions
+      if (session === undefined) return assert.fail("no session")
+      const sending = yield* Effect.fork(session.send("at last"))
+      yield* TestClock.adjust(799)
+      assert.deepStrictEqual(asked, [0, 100, 200, 400])
+      assert.isTrue(yield* isRunning(sending))
+      yield* TestClock.adjust(1)
+      assert.deepStrictEqual(asked, [0, 100, 200, 400, 800])
+      assert.isFalse(yield* isRunning(sending))
+      assert.deepStrictEqual(yield* messages, ["at last"])
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("holds up send until it answers, in order, and loses nothing", () =>
     Effect.gen(function* () {
       const memory = yield* SessionStore.makeMemory()
@@ -491,6 +556,85 @@ describe("A store that fails", () => {
       yield* settle
       for (const fiber of sending) assert.isFalse(yield* isRunning(fiber))
       assert.deepStrictEqual(yield* messages, [1, 2, 3])
+    }).pipe(Effect.provide(World))
+  )
+})
+
+describe("A store that is slow", () => {
+  it.scoped("is told again what reached it after the session was resumed", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const memory = yield* SessionStore.makeMemory()
+      const appended: Array<readonly [generation: number, seqs: ReadonlyArray<number>]> = []
+      let delay = 0
+      const slow: SessionStore.SessionStore["Type"] = {
+        ...memory,
+        append: (id, generation, messages) =>
+          Effect.suspend(() => Effect.sleep(delay)).pipe(
+            Effect.zipRight(memory.append(id, generation, messages)),
+            Effect.tap(() => Effect.sync(() => appended.push([generation, messages.map(({ seq }) => seq)])))
+          )
+      }
+      const { gateway } = yield* Effect.provideService(echoGateway(), SessionStore.SessionStore, slow)
+      const client = yield* makeClient({ reconnect: oneSecond })
+      const messages = yield* collect(client.messages)
+      yield* settle
+      const [session] = yield* gateway.sessions
+      if (session === undefined) return assert.fail("no session")
+      delay = 5000
+      yield* Effect.fork(session.send("late"))
+      yield* network.cut
+      yield* TestClock.adjust(1000)
+      assert.deepInclude(yield* client.status, { _tag: "Ready", generation: 2 })
+      yield* TestClock.adjust(4000)
+      assert.deepStrictEqual([appended, yield* messages], [[], []], "it was fenced off")
+      yield* TestClock.adjust(5000)
+      assert.deepStrictEqual(appended, [[2, [1]]])
+      assert.deepStrictEqual(yield* messages, ["late"])
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("has what leaves, each message of it", () =>
+    Effect.gen(function* () {
+      const memory = yield* SessionStore.makeMemory()
+      const answers = yield* Queue.unbounded<void>()
+      const slow: SessionStore.SessionStore["Type"] = {
+        ...memory,
+        append: (...args) => Effect.zipRight(Queue.take(answers), memory.append(...args))
+      }
+      const { gateway } = yield* Effect.provideService(echoGateway(), SessionStore.SessionStore, slow)
+      const client = yield* makeClient()
+      const messages = yield* collect(client.messages)
+      yield* settle
+      const [session] = yield* gateway.sessions
+      if (session === undefined) return assert.fail("no session")
+      for (const n of [1, 2]) yield* Effect.fork(session.send(n))
+      yield* settle
+      yield* Queue.offer(answers, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(yield* messages, [1], "the store does not have the second")
+      yield* Queue.offer(answers, undefined)
+      yield* settle
+      assert.deepStrictEqual(yield* messages, [1, 2])
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("has noted what is acknowledged", () =>
+    Effect.gen(function* () {
+      const memory = yield* SessionStore.makeMemory()
+      const answer = yield* Deferred.make<void>()
+      const slow: SessionStore.SessionStore["Type"] = {
+        ...memory,
+        acknowledge: (...args) => Effect.zipRight(Deferred.await(answer), memory.acknowledge(...args))
+      }
+      const { handled } = yield* Effect.provideService(echoGateway(), SessionStore.SessionStore, slow)
+      const client = yield* makeClient()
+      const delivery = yield* Effect.fork(client.deliver("x"))
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(handled, ["x"])
+      assert.isTrue(yield* isRunning(delivery), "handled, and not noted")
+      yield* Deferred.succeed(answer, undefined)
+      yield* Fiber.join(delivery)
     }).pipe(Effect.provide(World))
   )
 })

@@ -264,6 +264,36 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("whose client leaves for good while the store answers its return has its window, and not more", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const memory = yield* SessionStore.makeMemory()
+      const store = slow(memory, (operation) => (operation === "attach" ? 1000 : 0))
+      const first = yield* Scope.make()
+      yield* echoGateway({ drainTimeout: 0 }).pipe(
+        Effect.provideService(SessionStore.SessionStore, store),
+        Scope.extend(first)
+      )
+      const client = yield* makeClient({ reconnect: oneSecond })
+      yield* client.ready
+      yield* network.reach({ _tag: "Refused" })
+      yield* Scope.close(first, Exit.void)
+      const { gateway } = yield* Effect.provideService(echoGateway(), SessionStore.SessionStore, store)
+      yield* network.reach({ _tag: "Open" })
+      yield* client.reconnect
+      yield* TestClock.adjust(500)
+      yield* network.reach({ _tag: "Refused" })
+      yield* network.cut
+      yield* TestClock.adjust(500)
+      assert.deepInclude(yield* gateway.stats, { connections: 0, sessions: 1 })
+      yield* TestClock.adjust(120_000)
+      assert.strictEqual((yield* gateway.stats).sessions, 1)
+      yield* TestClock.adjust(1)
+      assert.strictEqual((yield* gateway.stats).sessions, 0)
+      assert.strictEqual(yield* memory.size, 0)
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("that is offered too large a message refuses it, and lives", () =>
     Effect.gen(function* () {
       const { gateway } = yield* echoGateway({ maxMessage: 100, replayBytes: 50 })

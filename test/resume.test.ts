@@ -1,7 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
+import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Stream, TestClock } from "effect"
 import { Gateway, Messages, Reconnect, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
+import { join, resumeOf } from "./peer.js"
 import { collect, echoGateway, isRunning, makeClient, settle, type TestClient, World } from "./support.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
@@ -112,6 +113,37 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("is taken over from a connection that lives: that is told 4409 at once, and its end touches nothing", () =>
+    Effect.gen(function* () {
+      const { closed, gateway, handled } = yield* echoGateway()
+      const { peer: old, welcome } = yield* join()
+      const { peer, welcome: again } = yield* join(resumeOf(welcome))
+      assert.deepInclude(again, { resumed: true, session: welcome["session"], generation: 2 })
+      assert.deepInclude(old.closed() ?? {}, { code: 4409 })
+      yield* old.leave
+      yield* peer.say({ type: "data", seq: 1, ack: 0, body: "on" })
+      assert.deepStrictEqual(handled, ["on"])
+      assert.deepInclude(peer.said("data")[0] ?? {}, { seq: 1, body: "on" })
+      yield* TestClock.adjust("10 minutes")
+      assert.deepStrictEqual(closed, [])
+      assert.deepInclude(yield* gateway.stats, { connections: 1, sessions: 1 })
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("that is back is not swept up as expired while it is connected", () =>
+    Effect.gen(function* () {
+      const { closed, handled } = yield* echoGateway({ resumeWindow: "2 minutes" })
+      const client = yield* makeClient({ reconnect: oneSecond })
+      yield* client.deliver("before")
+      yield* cutAndReturn
+      yield* TestClock.adjust("10 minutes")
+      yield* client.deliver("after")
+      assert.deepStrictEqual(handled, ["before", "after"])
+      assert.deepStrictEqual(closed, [])
+      assert.deepInclude(yield* client.status, { _tag: "Ready", start: { _tag: "Resumed" }, generation: 2 })
+    }).pipe(Effect.provide(Layer.merge(MemoryNetwork.layer(), SessionStore.layerMemory())))
+  )
+
   it.scoped("is found dead by both ends when the wire goes silent", () =>
     Effect.gen(function* () {
       const network = yield* Network
@@ -132,6 +164,27 @@ describe("A session", () => {
         deadline: 60_000
       })
       assert.deepInclude(yield* gateway.stats, { connections: 0, sessions: 1 })
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("has its client show at once that it has the new secret, which voids the one before", () =>
+    Effect.gen(function* () {
+      const memory = yield* SessionStore.makeMemory()
+      const confirmed: Array<number> = []
+      const store: SessionStore.SessionStore["Type"] = {
+        ...memory,
+        confirm: (id, generation) => {
+          confirmed.push(generation)
+          return memory.confirm(id, generation)
+        }
+      }
+      yield* Effect.provideService(echoGateway(), SessionStore.SessionStore, store)
+      const client = yield* makeClient({ reconnect: oneSecond })
+      yield* client.ready
+      yield* settle
+      assert.deepStrictEqual(confirmed, [1])
+      yield* cutAndReturn
+      assert.deepStrictEqual(confirmed, [1, 2])
     }).pipe(Effect.provide(World))
   )
 
@@ -298,6 +351,42 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  for (const [what, limits, size] of [
+    ["messages", { replayMessages: 3 }, 1],
+    ["bytes", { maxMessage: 100, replayBytes: 300 }, 98]
+  ] as const) {
+    it.scoped(`its client has no more ${what} in flight than the server allows, and all come through`, () =>
+      Effect.gen(function* () {
+        const handled: Array<unknown> = []
+        const done = yield* Queue.unbounded<void>()
+        const gateway = yield* Gateway.make({
+          ...limits,
+          messages: Messages.json,
+          authenticate: Gateway.anonymous,
+          onMessage: (message) =>
+            Effect.zipRight(
+              Effect.sync(() => void handled.push(message)),
+              Queue.take(done)
+            )
+        })
+        const client = yield* makeClient()
+        yield* client.ready
+        const texts = Array.from({ length: 10 }, (_, i) => `${i}`.repeat(size))
+        for (const text of texts) yield* client.send(text)
+        yield* TestClock.adjust("1 second")
+        const [session] = yield* gateway.sessions
+        assert.strictEqual((yield* session?.info ?? Effect.die("no session")).unprocessed, 3)
+        yield* Queue.offerAll(
+          done,
+          texts.map(() => undefined)
+        )
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual(handled, texts)
+        assert.strictEqual((yield* client.status)._tag, "Ready")
+      }).pipe(Effect.provide(World))
+    )
+  }
+
   it.scoped("the acknowledgement alone goes out after ackDelay", () =>
     Effect.gen(function* () {
       yield* Gateway.make({
@@ -319,6 +408,47 @@ describe("A session", () => {
 })
 
 describe("A lost session", () => {
+  it.scoped("does not have what is handled late of it count in the new one", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const { gateway } = yield* echoGateway({ resumeWindow: "1 second" })
+      const client = yield* makeClient({ reconnect: oneSecond })
+      const done = yield* Queue.unbounded<void>()
+      const seen: Array<unknown> = []
+      yield* Effect.fork(
+        Stream.runForEach(client.messages, (message) => {
+          seen.push(message)
+          return Queue.take(done)
+        })
+      )
+      const current = Effect.flatMap(gateway.sessions, ([session]) =>
+        session === undefined ? Effect.dieMessage("no session") : Effect.succeed(session)
+      )
+      const unacknowledged = Effect.map(
+        Effect.flatMap(current, (session) => session.info),
+        (info) => info.unacknowledged.messages
+      )
+      yield* client.ready
+      yield* Effect.flatMap(current, (session) => session.send("old"))
+      yield* settle
+      yield* network.reach({ _tag: "Refused" })
+      yield* network.cut
+      yield* TestClock.adjust(1500)
+      yield* network.reach({ _tag: "Open" })
+      yield* TestClock.adjust(5000)
+      yield* Effect.flatMap(current, (session) => session.send("new"))
+      yield* settle
+      assert.deepStrictEqual(seen, ["old"])
+      yield* Queue.offer(done, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(seen, ["old", "new"])
+      assert.strictEqual(yield* unacknowledged, 1, "the new one is in hand still")
+      yield* Queue.offer(done, undefined)
+      yield* TestClock.adjust("1 second")
+      assert.strictEqual(yield* unacknowledged, 0)
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("is a typed event; what had not left goes out in the new one, what had is reported", () =>
     Effect.gen(function* () {
       const network = yield* Network

@@ -1,0 +1,23 @@
+/** All faults, by mechanism. */
+import type { Group } from "./fault.js"
+import * as codec from "./faults/codec.js"
+import * as connection from "./faults/connection.js"
+import * as gateway from "./faults/gateway.js"
+import * as limits from "./faults/limits.js"
+import * as presence from "./faults/presence.js"
+import * as reconnect from "./faults/reconnect.js"
+import * as session from "./faults/session.js"
+import * as sessionStore from "./faults/sessionStore.js"
+import * as topics from "./faults/topics.js"
+
+export const groups: ReadonlyArray<Group> = [
+  session.group,
+  sessionStore.group,
+  connection.group,
+  reconnect.group,
+  gateway.group,
+  limits.group,
+  topics.group,
+  presence.group,
+  codec.group
+]

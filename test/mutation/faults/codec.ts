@@ -1,0 +1,106 @@
+import type { Group } from "../fault.js"
+
+const codec = "src/Codec.ts"
+const jsonText = "src/internal/jsonText.ts"
+const shape = "src/internal/messagePackShape.ts"
+
+const codecs = "test/badInput/codec.test.ts"
+const frames = "test/badInput/frames.test.ts"
+const publications = "test/badInput/publications.test.ts"
+
+export const group: Group = {
+  title: "Codec: malformed frames, sizes, nesting",
+  faults: [
+    {
+      name: "sizes are counted in characters",
+      file: codec,
+      find: "if (unit > 0x7f) bytes +=",
+      replace: "if (unit > 0xffff) bytes +=",
+      caughtBy: [codecs]
+    },
+    {
+      name: "a surrogate pair counts six bytes",
+      file: codec,
+      find: "unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1",
+      replace: "unit > 0x7ff ? 2 : 1",
+      caughtBy: [codecs]
+    },
+    {
+      name: "a message without a sequence number is let through as number 0",
+      file: codec,
+      find: "if (!isCount(seq) || seq === 0) return",
+      replace: "if (!isCount(seq)) return",
+      caughtBy: [frames]
+    },
+    {
+      name: "a data message without a body is let through",
+      file: codec,
+      find: '    if (message.body === undefined) return malformed("data: no body")\n',
+      replace: "",
+      caughtBy: [frames]
+    },
+    {
+      name: "numbers of the protocol may be fractions",
+      file: codec,
+      find: "Number.isSafeInteger(u) && (u as number) >= 0",
+      replace: "Number.isFinite(u) && (u as number) >= 0",
+      caughtBy: [frames]
+    },
+    {
+      name: "binary frames are taken for JSON text",
+      file: codec,
+      find: 'return malformed("holdfast.v1.json takes text messages", CloseCode.UnsupportedData)',
+      replace: 'return malformed("holdfast.v1.json takes text messages")',
+      caughtBy: [frames]
+    },
+    {
+      name: "a type that every object has is taken for one of the protocol's",
+      file: codec,
+      find: "  if (!Object.hasOwn(decoders, type)) return",
+      replace: "  if (!(type in decoders)) return",
+      caughtBy: [frames]
+    },
+    {
+      name: "deep nesting in a frame exhausts the stack",
+      file: codec,
+      find: "    if (error instanceof RangeError) return tooDeep()\n",
+      replace: "    if (error instanceof SyntaxError) return tooDeep()\n",
+      caughtBy: [frames]
+    },
+    {
+      name: "publications may be nested one deeper",
+      file: jsonText,
+      find: "if (depth === deepest) return",
+      replace: "if (depth > deepest) return",
+      caughtBy: [publications]
+    },
+    {
+      name: "a lone surrogate is published",
+      file: jsonText,
+      find: '      return isWellFormed(value) ? undefined : "a lone surrogate is no text"',
+      replace: '      return isWellFormed("") ? undefined : "a lone surrogate is no text"',
+      caughtBy: [publications]
+    },
+    {
+      name: "MessagePack extension types are let through",
+      file: shape,
+      find: "    default:\n      return extension\n",
+      replace: "    case 0xc7:\n      return extension\n    default:\n      return [0, 1 + (1 << (byte - 0xd4))]\n",
+      caughtBy: [publications]
+    },
+    {
+      name: "64-bit integers of the protocol stay bigints",
+      file: codec,
+      find: '  if (typeof value === "bigint") return Number(value)\n  // A megabyte',
+      replace: "  // A megabyte",
+      caughtBy: [codecs, frames]
+    },
+    {
+      name: "a publication larger in MessagePack than its limit is let through",
+      file: "src/internal/publicationCodec.ts",
+      find: "return Math.max(text, Either.isRight(packed) ? Codec.byteLength(packed.right) : 0)",
+      replace: "return Either.isRight(packed) ? text : 0",
+      caughtBy: [publications, "test/publish.test.ts"]
+    }
+  ]
+}

@@ -1,0 +1,247 @@
+import type { Group } from "../fault.js"
+
+const live = "src/internal/liveConnection.ts"
+const readDeadline = "src/ReadDeadline.ts"
+const writeDeadline = "src/WriteDeadline.ts"
+const closeCode = "src/CloseCode.ts"
+
+const connection = "test/connection.test.ts"
+const closeCodes = "test/badInput/closeCodes.test.ts"
+const reconnect = "test/reconnect.test.ts"
+
+export const group: Group = {
+  title: "Connection: heartbeat, deadlines, close",
+  faults: [
+    {
+      name: "the read deadline is one millisecond early",
+      file: readDeadline,
+      find: "const left = lastActivity + deadline - now",
+      replace: "const left = lastActivity + deadline - now - 1",
+      caughtBy: [connection]
+    },
+    {
+      name: "the last millisecond of the read deadline is not waited for when it was moved",
+      file: readDeadline,
+      find: "return left > 0 ?",
+      replace: "return left > 1 ?",
+      caughtBy: [connection]
+    },
+    {
+      name: "the read deadline is one millisecond late",
+      file: readDeadline,
+      find: "const left = lastActivity + deadline - now",
+      replace: "const left = lastActivity + deadline - now + 1",
+      caughtBy: [connection]
+    },
+    {
+      name: "the read deadline stays where it was when it was armed",
+      file: readDeadline,
+      find: `  const look: Effect.Effect<void, ReadDeadlineExceeded> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const resumed = watched.paused()
+    if (resumed !== undefined) return resumed
+    const lastActivity = watched.lastActivity()
+`,
+      replace: `  const lastActivity = watched.lastActivity()
+  const look: Effect.Effect<void, ReadDeadlineExceeded> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+    const resumed = watched.paused()
+    if (resumed !== undefined) return resumed
+`,
+      caughtBy: [connection]
+    },
+    {
+      name: "the read deadline runs while this end has paused reading",
+      file: readDeadline,
+      find: "    if (resumed !== undefined) return resumed\n",
+      replace: "    void resumed\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "the time of a pause counts as the peer's silence",
+      file: live,
+      find: "    this.pausedUntil = undefined\n    this.lastActivity = this.clock.unsafeCurrentTimeMillis()\n",
+      replace: "    this.pausedUntil = undefined\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "a pong does not move the read deadline",
+      file: live,
+      find: "    this.lastActivity = now\n",
+      replace: "",
+      caughtBy: [connection]
+    },
+    {
+      name: "a ping does not move the read deadline",
+      file: live,
+      find: "    this.lastActivity = this.clock.unsafeCurrentTimeMillis()\n    this.sink.pinged",
+      replace: "    this.sink.pinged",
+      caughtBy: [connection]
+    },
+    {
+      name: "what this end sends moves the read deadline",
+      file: live,
+      find: "    this.counts.messagesOut++\n",
+      replace: "    this.lastActivity = this.clock.unsafeCurrentTimeMillis()\n    this.counts.messagesOut++\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "the first heartbeat is not jittered",
+      file: "src/Heartbeat.ts",
+      find: "Effect.flatMap(Random.next, (part) => {",
+      replace: "Effect.flatMap(Effect.as(Random.next, 1), (part) => {",
+      caughtBy: [connection]
+    },
+    {
+      name: "every heartbeat is jittered anew",
+      file: "src/Heartbeat.ts",
+      find: "Effect.sleep(options.interval))\n",
+      replace: "Effect.sleep(options.interval * part))\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "any pong gives the round-trip time",
+      file: live,
+      find: "if (id === this.lastPing.id && id !== 0) this.roundTrip",
+      replace: "if (id !== 0) this.roundTrip",
+      caughtBy: [connection]
+    },
+    {
+      name: "the write deadline is never armed",
+      file: live,
+      find: "    if (this.watchingWrites) return\n",
+      replace: "    if (!this.watchingWrites) return\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "the write deadline counts from the latest write",
+      file: writeDeadline,
+      find: "    this.marks.push({ at, until })\n",
+      replace: "    this.marks = [{ at, until }]\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "the write deadline counts writes that have left",
+      file: writeDeadline,
+      find: "if (mark.until > taken) break",
+      replace: "if (mark.until >= taken) break",
+      caughtBy: [connection]
+    },
+    {
+      name: "the write deadline is one millisecond early",
+      file: writeDeadline,
+      find: "const left = since + deadline - now",
+      replace: "const left = since + deadline - now - 1",
+      caughtBy: [connection]
+    },
+    {
+      name: "the last millisecond of the write deadline is not waited for when it was moved",
+      file: writeDeadline,
+      find: "return left > 0\n",
+      replace: "return left > 1\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "a peer that is faster than the application is not paused",
+      file: "src/internal/frameQueue.ts",
+      find: " || this.frames.length >= maxFrames) this.live.pause()",
+      replace: " && this.frames.length >= maxFrames) this.live.pause()",
+      caughtBy: [connection]
+    },
+    {
+      name: "a later reason replaces the first",
+      file: live,
+      find: "    if (this.end !== undefined) return\n    this.end = end\n",
+      replace: "    this.end = end\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "a peer that does not answer the close is not destroyed",
+      file: live,
+      find: "return Effect.asVoid(Effect.zipRight(closed, forced))",
+      replace: "void forced\n      return Effect.asVoid(closed)",
+      caughtBy: [connection]
+    },
+    {
+      name: "the end of the scope does not close the connection",
+      file: live,
+      find: '          live.close(CloseCode.GoingAway, "")\n          return live.gone\n',
+      replace: "          return Effect.void\n",
+      caughtBy: [connection]
+    },
+    {
+      name: "the supervised fibers go on after the end",
+      file: live,
+      find: "    for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)\n",
+      replace: "",
+      caughtBy: [connection]
+    },
+    {
+      name: "senders that wait for room are not told of the end",
+      file: live,
+      find: "    for (const wake of waiting) wake()\n    if (!this.transportClosed)",
+      replace: "    if (!this.transportClosed)",
+      caughtBy: [connection]
+    },
+    {
+      name: "close reasons are cut by characters",
+      file: closeCode,
+      find: `  const bytes = new Uint8Array(maxReasonBytes)
+  const { written } = encoder.encodeInto(reason, bytes)
+  return decoder.decode(bytes.subarray(0, written))
+`,
+      replace: "  return decoder.decode(encoder.encode(reason.slice(0, maxReasonBytes)))\n",
+      caughtBy: [closeCodes, connection]
+    },
+    {
+      name: "close reasons are cut inside a character",
+      file: closeCode,
+      find: `  const bytes = new Uint8Array(maxReasonBytes)
+  const { written } = encoder.encodeInto(reason, bytes)
+  return decoder.decode(bytes.subarray(0, written))
+`,
+      replace: "  return decoder.decode(encoder.encode(reason).subarray(0, maxReasonBytes))\n",
+      caughtBy: [closeCodes, connection]
+    },
+    {
+      name: "1000 counts as wanted, bye or not",
+      file: closeCode,
+      find: 'return options?.byeSent === true ? stop("Ended") : resume("Lost")',
+      replace: 'return options?.byeSent === false ? resume("Lost") : stop("Ended")',
+      caughtBy: [closeCodes, "test/resume.test.ts"]
+    },
+    {
+      name: "4409 is answered by coming back",
+      file: closeCode,
+      find: 'return stop("TakenOver")',
+      replace: 'return resume("Lost")',
+      caughtBy: [closeCodes]
+    },
+    {
+      name: "a slow consumer is sent away for good",
+      file: closeCode,
+      find: 'return resume("TooSlow")',
+      replace: 'return stop("Refused")',
+      caughtBy: [closeCodes]
+    },
+    {
+      name: "codes from 4500 on are retried",
+      file: closeCode,
+      find: "code >= 4500 && code <= 4999",
+      replace: "code > 4500 && code <= 4999",
+      caughtBy: [closeCodes]
+    },
+    {
+      name: "HTTP 403 is retried",
+      file: closeCode,
+      find: '    case 403:\n      return stop("NotAllowed")\n',
+      replace: '    case 403:\n      return resume("TryLater")\n',
+      caughtBy: [reconnect]
+    },
+    {
+      name: "not allowed and not authenticated are mixed up",
+      file: "src/internal/sessionEnd.ts",
+      find: "return [CloseCode.NotAllowed, end.reason]",
+      replace: "return [CloseCode.NotAuthenticated, end.reason]",
+      caughtBy: ["test/authentication.test.ts"]
+    }
+  ]
+}

@@ -1,0 +1,246 @@
+import type { Group } from "../fault.js"
+
+const core = "src/internal/gatewayCore.ts"
+const admission = "src/internal/admission.ts"
+const hosted = "src/internal/hostedSession.ts"
+const reauthentication = "src/internal/reauthentication.ts"
+
+const lifecycle = "test/lifecycle.test.ts"
+const races = "test/races.test.ts"
+const authentication = "test/authentication.test.ts"
+const disconnect = "test/disconnect.test.ts"
+const resume = "test/resume.test.ts"
+const connection = "test/node/connection.test.ts"
+
+export const group: Group = {
+  title: "Gateway: who comes in, what is left behind, the drain",
+  faults: [
+    {
+      name: "a hello that resumes a session which lives here is not authenticated",
+      file: core,
+      find: "const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)",
+      replace: `const known = this.sessions.get(hello.resume?.session ?? "")
+      const found = known
+        ? Option.some(known.principal)
+        : yield* accept.authenticate(live, authentication, this.options.helloTimeout)`,
+      caughtBy: [authentication, "test/badInput/hello.test.ts", resume]
+    },
+    {
+      name: "whoever was disconnected while the store answered resumes",
+      file: admission,
+      find: "      if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))\n",
+      replace: "      void revoked\n",
+      caughtBy: [disconnect]
+    },
+    {
+      name: "whoever was disconnected while it was authenticated gets a session",
+      file: admission,
+      find: "    if (revoked !== undefined) live.close(CloseCode.SessionEnded, revoked)\n    else if (full",
+      replace: "    void revoked\n    if (full",
+      caughtBy: [disconnect]
+    },
+    {
+      name: "a session of a disconnected principal that only the store knows can be resumed",
+      file: "src/internal/disconnect.ts",
+      find: "      host.store.revoke(target, end)\n",
+      replace: "",
+      caughtBy: [disconnect]
+    },
+    {
+      name: "a hello sees disconnects from before it came",
+      file: "src/internal/revocations.ts",
+      find: "const since = this.recent.slice(from - this.forgotten)",
+      replace: "const since = this.recent.slice(Math.min(0, from - this.forgotten))",
+      caughtBy: [disconnect]
+    },
+    {
+      name: "a token that has expired already gets a session",
+      file: core,
+      find: "if (reauthentication.hasExpired(principal, this.host.now())) {",
+      replace: "if (!expires && reauthentication.hasExpired(principal, this.host.now())) {",
+      caughtBy: [authentication]
+    },
+    {
+      name: "a session outlives its principal's expiry",
+      file: reauthentication,
+      find: "this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, ended) : ended)",
+      replace: "this.timer = this.host.fork(askAt < expiresAt ? asked : ended)",
+      caughtBy: [authentication]
+    },
+    {
+      name: "a principal expires a millisecond late",
+      file: reauthentication,
+      find: "const ended = Effect.map(sleepUntil(expiresAt, this.host.now)",
+      replace: "const ended = Effect.map(sleepUntil(expiresAt + 1, this.host.now)",
+      caughtBy: [authentication]
+    },
+    {
+      name: "a fresh token of another principal is taken",
+      file: reauthentication,
+      find: "if (principal.id !== this.session.principal.id) {",
+      replace: 'if (principal.id === "") {',
+      caughtBy: [authentication]
+    },
+    {
+      name: "a resumed session keeps the principal that it had",
+      file: admission,
+      find: "      session.principal = principal\n",
+      replace: "",
+      caughtBy: [authentication, resume]
+    },
+    {
+      name: "a session that lived elsewhere meanwhile goes on as it was here",
+      file: admission,
+      find: "const here = known?.ownership.generation === stored.generation - 1 ? known : undefined",
+      replace: "const here = known",
+      caughtBy: [lifecycle, races]
+    },
+    {
+      name: "attempts that the store answers in the wrong order take the session from the latest",
+      file: admission,
+      find: "if (known !== undefined && known.ownership.generation >= stored.generation) {",
+      replace: "if (known !== undefined && known.ownership.generation > stored.generation + 1) {",
+      caughtBy: [races]
+    },
+    {
+      name: "a session whose client left while the store answered never expires",
+      file: admission,
+      find: "      if (live.end !== undefined) session.abandoned()\n",
+      replace: "",
+      caughtBy: [races]
+    },
+    {
+      name: "a session of another subprotocol is resumed",
+      file: admission,
+      find: "codec.subprotocol === stored.subprotocol\n",
+      replace: "codec.subprotocol !== undefined || stored.subprotocol\n",
+      caughtBy: ["test/badInput/resume.test.ts", resume]
+    },
+    {
+      name: "a fenced session goes on",
+      file: "src/internal/ownership.ts",
+      find: "      this.lost()\n",
+      replace: "",
+      caughtBy: [lifecycle, "test/presence.test.ts", disconnect]
+    },
+    {
+      name: "an operation that was fenced during a takeover is given up",
+      file: "src/internal/ownership.ts",
+      find: "      if (this.generation > generation) return this.run(operation)\n",
+      replace: "      if (this.generation > generation) return Effect.void\n",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a store that fails once is not asked again",
+      file: "src/internal/ownership.ts",
+      find: 'while: (error) => error._tag === "StoreUnavailable" && !this.isOver()',
+      replace: 'while: (error) => error._tag !== "StoreUnavailable" && !this.isOver()',
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a connection that is gone is held on to for as long as the gateway lives",
+      file: core,
+      find: "yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.connections.delete(open)))",
+      replace: "yield* Effect.addFinalizer(() => Effect.void)",
+      caughtBy: ["test/node/requestMemory.test.ts"]
+    },
+    {
+      name: "a connection outlives its scope",
+      file: core,
+      find: "Effect.asVoid(live.ended)",
+      replace: "Effect.void",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a session that ended is left in the registry",
+      file: admission,
+      find: "    this.sessions.delete(id)\n",
+      replace: "",
+      caughtBy: [lifecycle, resume]
+    },
+    {
+      name: "onClose is not run when the session is interrupted",
+      file: hosted,
+      find: "      Effect.ensuring(this.farewell)\n",
+      replace: "      Effect.zipRight(this.farewell)\n",
+      caughtBy: [lifecycle, races]
+    },
+    {
+      name: "a defect in a handler leaves its session open",
+      file: hosted,
+      find: '    this.finish({ _tag: "HandlerFailed", cause })\n',
+      replace: "",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "an upgrade that dies is never answered",
+      file: core,
+      find: 'new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })',
+      replace: "Effect.never",
+      caughtBy: [races]
+    },
+    {
+      name: "a hello that does not come is waited for longer than helloTimeout",
+      file: "src/internal/accept.ts",
+      find: "    Effect.timeoutOption(timeout),\n    Effect.map((answer) => {",
+      replace: "    Effect.timeoutOption(timeout + 1),\n    Effect.map((answer) => {",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a page of another origin may connect",
+      file: "src/internal/accept.ts",
+      find: "!checks.origins.includes(String(origin))",
+      replace: "checks.origins.length === 0",
+      caughtBy: ["test/badInput/upgrade.test.ts", "test/badInput/headers.test.ts"]
+    },
+    {
+      name: "the drain gives every client the same delay",
+      file: core,
+      find: "session.drain(Math.round(drainSpread * part))",
+      replace: "session.drain(Math.round(part >= 0 ? drainSpread : part))",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a gateway that drains takes new sessions",
+      file: core,
+      find: "    if (this.draining) return",
+      replace: "    if (this.draining && live.end !== undefined) return",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "the drain waits for handlers without a bound",
+      file: core,
+      find: "return bounded(Effect.zipRight(drained, gone), drainTimeout).pipe(",
+      replace: "void drainTimeout\n    return Effect.zipRight(drained, gone).pipe(",
+      caughtBy: [lifecycle, races]
+    },
+    {
+      name: "the drain begins further messages",
+      file: hosted,
+      find: "      this.loop.stop()\n",
+      replace: '      this.driver.inbox.close("nothing more is handled")\n',
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a gateway that shuts down removes its sessions from the store",
+      file: "src/internal/forget.ts",
+      find: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Kept")',
+      replace: 'return Effect.as(store.remove(id, ownership.generation), "Kept")',
+      caughtBy: [lifecycle, "test/presence.test.ts"]
+    },
+    {
+      name: "what arrives in the packet of the handshake is lost",
+      file: "src/node/internal/wsTransport.ts",
+      find: "    else this.early.push(event)\n",
+      replace: "",
+      caughtBy: [connection]
+    },
+    {
+      name: "anybody's x-forwarded-for is believed from its left end",
+      file: "src/node/internal/clientAddress.ts",
+      find: 'parse((hops.pop() ?? "").trim())',
+      replace: 'parse((hops.shift() ?? "").trim())',
+      caughtBy: ["test/node/clientAddress.test.ts"]
+    }
+  ]
+}

@@ -1,0 +1,202 @@
+import type { Group } from "../fault.js"
+
+const sessionLimits = "src/internal/sessionLimits.ts"
+const connectionLimits = "src/internal/connectionLimits.ts"
+const bucket = "src/internal/tokenBucket.ts"
+const topicRequests = "src/internal/topicRequests.ts"
+
+const limits = "test/limits.test.ts"
+const rate = "test/rate.test.ts"
+const buckets = "test/tokenBucket.test.ts"
+const topics = "test/topics.test.ts"
+const resume = "test/resume.test.ts"
+const client = "test/client.test.ts"
+
+export const group: Group = {
+  title: "Limits: everything is bounded",
+  faults: [
+    {
+      name: "the rates are not enforced",
+      file: "src/internal/rateGuard.ts",
+      find: "    if (lacking === undefined) return true\n",
+      replace: "    if (lacking === undefined || live.end === undefined) return true\n",
+      caughtBy: [rate]
+    },
+    {
+      name: "each connection of a session starts with a full bucket",
+      file: "src/internal/rateGuard.ts",
+      find: "    this.limit ??= new RateLimit(this.terms.rates, now)\n",
+      replace:
+        "    if (now === live.since || this.limit === undefined) this.limit = new RateLimit(this.terms.rates, now)\n",
+      caughtBy: [rate]
+    },
+    {
+      name: "every acknowledgement counts against the rate",
+      file: "src/internal/sessionDriver.ts",
+      find: "if (!isAsked && this.options.guard?.admits(live, frame.length) === false) return",
+      replace: "void isAsked\n    if (this.options.guard?.admits(live, frame.length) === false) return",
+      caughtBy: [rate]
+    },
+    {
+      name: "pings are not counted against the rate",
+      file: "src/internal/sessionDriver.ts",
+      find: "if (live === this.live && this.endReason === undefined) this.options.guard?.admits(live, size)",
+      replace: "if (live === this.live && size < 0) this.options.guard?.admits(live, size)",
+      caughtBy: [rate, "test/badInput/flood.test.ts"]
+    },
+    {
+      name: "a bucket that is left alone holds twice its capacity",
+      file: bucket,
+      find: "this.level = Math.min(this.terms.capacity, this.level + (now - this.at) * this.terms.refill)",
+      replace: "this.level = Math.min(this.terms.capacity * 2, this.level + (now - this.at) * this.terms.refill)",
+      caughtBy: [buckets]
+    },
+    {
+      name: "a bucket says a millisecond too early that something fits",
+      file: bucket,
+      find: "Math.ceil(this.missing(cost) / this.terms.refill)",
+      replace: "Math.floor(this.missing(cost) / this.terms.refill)",
+      caughtBy: [buckets]
+    },
+    {
+      name: "what is refused for its bytes costs a message",
+      file: bucket,
+      find: '    if (!this.bytes.fits(size, now)) return "bytes"\n    this.messages.spend(1)\n',
+      replace: '    this.messages.spend(1)\n    if (!this.bytes.fits(size, now)) return "bytes"\n',
+      caughtBy: [buckets]
+    },
+    {
+      name: "the client sends at the whole of the server's rate",
+      file: "src/internal/pacer.ts",
+      find: "const share = 0.95",
+      replace: "const share = 1",
+      caughtBy: [rate]
+    },
+    {
+      name: "the client waits for the rate once and for nobody after that",
+      file: "src/internal/pacer.ts",
+      find: "    if (this.waiting.length === 1) this.arm(this.limit.wait(size, this.now))\n",
+      replace: "",
+      caughtBy: [rate]
+    },
+    {
+      name: "the client has one message more in flight than the server allows",
+      file: "src/internal/sessionDriver.ts",
+      find: "return inFlight < this.limits.messages &&",
+      replace: "return inFlight <= this.limits.messages &&",
+      caughtBy: [resume]
+    },
+    {
+      name: "the client has more bytes in flight than the server allows",
+      file: "src/internal/sessionDriver.ts",
+      find: "this.outbox.bytesWith(entry) <= this.limits.bytes",
+      replace: "this.outbox.bytesWith(entry) <= this.limits.bytes + this.limits.maxMessage",
+      caughtBy: [resume]
+    },
+    {
+      name: "the bytes of the window are not enforced",
+      file: "src/internal/sessionDriver.ts",
+      find: "if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {",
+      replace: "if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) * messages * envelopeAllowance) {",
+      caughtBy: ["test/badInput/frames.test.ts", "test/badInput/flood.test.ts"]
+    },
+    {
+      name: "what was processed still counts for the window's bytes",
+      file: "src/internal/inbox.ts",
+      find: "    this.unprocessedSize -= message.size\n",
+      replace: "    void message\n",
+      caughtBy: ["test/badInput/frames.test.ts", "test/rate.test.ts", resume]
+    },
+    {
+      name: "a message of exactly maxMessage is refused",
+      file: "src/internal/outbox.ts",
+      find: "if (size > maxMessage) return",
+      replace: "if (size >= maxMessage) return",
+      caughtBy: [client]
+    },
+    {
+      name: "the upgrade leaves no room for the envelope of the largest message",
+      file: "src/internal/accept.ts",
+      find: "maxFrame: options.maxMessage + Codec.envelopeBytes",
+      replace: "maxFrame: options.maxMessage",
+      caughtBy: [client]
+    },
+    {
+      name: "the gateway holds one session more than maxSessions",
+      file: sessionLimits,
+      find: "return this.total < maxSessions",
+      replace: "return this.total <= maxSessions",
+      caughtBy: ["test/badInput/hello.test.ts"]
+    },
+    {
+      name: "a principal has one session more than it may",
+      file: sessionLimits,
+      find: "this.principals.of(principal) < limit) return",
+      replace: "this.principals.of(principal) <= limit) return",
+      caughtBy: [limits]
+    },
+    {
+      name: "sessions that are being created are not counted",
+      file: "src/internal/beginnings.ts",
+      find: "    if (!beginning.registered) this.limits.leave(beginning.principal)\n",
+      replace: "",
+      caughtBy: [limits]
+    },
+    {
+      name: "the gateway holds one connection more than maxConnections",
+      file: connectionLimits,
+      find: "if (this.total >= maxConnections) {",
+      replace: "if (this.total > maxConnections) {",
+      caughtBy: [limits]
+    },
+    {
+      name: "the place of a connection that is gone is not given back",
+      file: connectionLimits,
+      find: "      this.total--\n",
+      replace: "",
+      caughtBy: [limits]
+    },
+    {
+      name: "the place of an address whose connection is gone is not given back",
+      file: connectionLimits,
+      find: "      this.addresses.remove(address)\n",
+      replace: "",
+      caughtBy: [limits]
+    },
+    {
+      name: "each IPv6 address of a network counts by itself",
+      file: connectionLimits,
+      find: ".slice(0, 4).join",
+      replace: ".slice(0, 8).join",
+      caughtBy: [limits]
+    },
+    {
+      name: "a session is subscribed to one topic more than maxSubscriptions",
+      file: "src/internal/sessionTopics.ts",
+      find: "return this.memberships.size >= this.topics.options.maxSubscriptions",
+      replace: "return this.memberships.size > this.topics.options.maxSubscriptions",
+      caughtBy: [topics, "test/invitations.test.ts"]
+    },
+    {
+      name: "maxSubscriptions is not enforced for the server's invitations",
+      file: "src/internal/sessionTopics.ts",
+      find: "if (before === undefined && this.isFull) return new TopicRefused",
+      replace: "if (before !== undefined && this.isFull) return new TopicRefused",
+      caughtBy: ["test/invitations.test.ts"]
+    },
+    {
+      name: "requests about topics wait without a bound",
+      file: topicRequests,
+      find: "if (this.waiting.length >= this.bounds.messages || this.bytes > this.bounds.bytes) {",
+      replace: "if (this.waiting.length >= this.bounds.messages && this.bytes > this.bounds.bytes) {",
+      caughtBy: ["test/badInput/topicRules.test.ts"]
+    },
+    {
+      name: "pongs to a peer that does not read are all kept",
+      file: "src/internal/liveConnection.ts",
+      find: "if (this.transport.buffered() > pongLimit) {",
+      replace: "if (this.transport.accepted() < 0) {",
+      caughtBy: ["test/badInput/flood.test.ts", "test/badInput/frames.test.ts"]
+    }
+  ]
+}

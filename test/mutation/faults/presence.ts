@@ -1,0 +1,110 @@
+import type { Group } from "../fault.js"
+
+const memory = "src/internal/memoryBroker.ts"
+const attendance = "src/internal/attendance.ts"
+const sessionTopics = "src/internal/sessionTopics.ts"
+const forget = "src/internal/forget.ts"
+
+const broker = "test/broker.test.ts"
+const presence = "test/presence.test.ts"
+const races = "test/presenceRaces.test.ts"
+
+export const group: Group = {
+  title: "Presence: told once, and nobody is a ghost",
+  faults: [
+    {
+      name: "nobody is told that a member left",
+      file: memory,
+      find: '    this.tell(presence, "Left", member)\n',
+      replace: "    void presence\n",
+      caughtBy: [broker]
+    },
+    {
+      name: "a join that is asked for twice is told twice",
+      file: memory,
+      find: "      known.expiresAt = undefined\n      return\n",
+      replace: "      known.expiresAt = undefined\n",
+      caughtBy: [broker]
+    },
+    {
+      name: "a member that is back leaves when its time is over",
+      file: memory,
+      find: "      known.expiresAt = undefined\n      return\n",
+      replace: "      return\n",
+      caughtBy: [broker]
+    },
+    {
+      name: "a member whose gateway has gone stays for ever",
+      file: memory,
+      find: "membership.expiresAt < now) this.remove",
+      replace: "membership.expiresAt > now) this.remove",
+      caughtBy: [broker]
+    },
+    {
+      name: "a session that has ended stays a member",
+      file: "src/internal/hostedSession.ts",
+      find: "    this.track(this.host.fork(leave(this.host, this, over, standing)))\n",
+      replace: "    void [over, standing]\n",
+      caughtBy: [presence]
+    },
+    {
+      name: "a member leaves as soon as its connection is gone",
+      file: "src/internal/hostedSession.ts",
+      find: "    if (this.ended) return\n    this.topics.detached()\n",
+      replace: `    if (this.ended) return
+    this.topics.detached()
+    if (this.attendance !== undefined) this.host.fork(this.attendance.leaveAll(0))
+`,
+      caughtBy: [presence]
+    },
+    {
+      name: "whoever is refused stays a member",
+      file: sessionTopics,
+      find: "        Effect.tapErrorCause(() => this.drop(known)),\n",
+      replace: "",
+      caughtBy: [presence, races]
+    },
+    {
+      name: "whoever unsubscribes stays a member",
+      file: sessionTopics,
+      find: "return hasMembers ? this.attendance.leave(name) : Effect.void",
+      replace: "return hasMembers && membership === undefined ? this.attendance.leave(name) : Effect.void",
+      caughtBy: [presence]
+    },
+    {
+      name: "joining and leaving overtake each other",
+      file: attendance,
+      find: "Effect.zipRight(this.theOthers, patiently(Effect.suspend(operation)))",
+      replace: "patiently(Effect.suspend(operation))",
+      caughtBy: [races]
+    },
+    {
+      name: "a session joins after it has ended",
+      file: attendance,
+      find: "      if (this.isOver) return Effect.void\n",
+      replace: "",
+      caughtBy: [races]
+    },
+    {
+      name: "a session that was resumed elsewhere leaves when its first gateway shuts down",
+      file: forget,
+      find: 'if (topics?.hasMembers !== true || standing === "Elsewhere") return Effect.void',
+      replace: "if (topics?.hasMembers !== true) return Effect.void",
+      caughtBy: [presence]
+    },
+    {
+      name: "members leave at once when their gateway shuts down",
+      file: forget,
+      find: "const after = mayBeResumed ? options.resumeWindow : 0",
+      replace: "const after = mayBeResumed ? Math.min(options.resumeWindow, 0) : 0",
+      caughtBy: [presence, "test/presenceSlowBroker.test.ts"]
+    },
+    {
+      name: "a presence topic is told to whom the rule does not let see it",
+      file: "src/internal/gatewayTopics.ts",
+      find: "      if (!rule.presence) return untold(base)\n",
+      replace: "",
+      caughtBy: [presence]
+    }
+  ]
+}

@@ -1,0 +1,133 @@
+import type { Group } from "../fault.js"
+
+const policy = "src/Reconnect.ts"
+const loop = "src/internal/clientLoop.ts"
+
+const reconnect = "test/reconnect.test.ts"
+const resume = "test/resume.test.ts"
+const lifecycle = "test/lifecycle.test.ts"
+
+export const group: Group = {
+  title: "Reconnect: exact delays, verdicts",
+  faults: [
+    {
+      name: "the backoff starts over as soon as the connection is Ready",
+      file: loop,
+      find: "this.readySince !== undefined && now - this.readySince >= this.config.options.stableAfter",
+      replace: "this.readySince !== undefined",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the backoff starts over a millisecond after stableAfter",
+      file: loop,
+      find: "now - this.readySince >= this.config.options.stableAfter",
+      replace: "now - this.readySince > this.config.options.stableAfter",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the backoff never starts over",
+      file: policy,
+      find: "      reset: Effect.sync(() => {\n        state = policy.initial\n      })",
+      replace: "      reset: Effect.void",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the backoff does not grow",
+      file: policy,
+      find: "            state = next\n",
+      replace: '            state = decision._tag === "Done" ? next : state\n',
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the delay is clamped before it is jittered, and not after",
+      file: policy,
+      find: "clamp(Schedule.jittered(capped))",
+      replace: "Schedule.jittered(capped)",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the exponential is not clamped before it is jittered",
+      file: policy,
+      find: "const capped = clamp(Schedule.exponential(base, factor))",
+      replace: "const capped = Schedule.exponential(base, factor)",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the delays are not jittered",
+      file: policy,
+      find: "clamp(Schedule.jittered(capped))",
+      replace: "clamp(Schedule.identity<AttemptError>().pipe(() => capped))",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "a server's goaway does not change the delay",
+      file: loop,
+      find: "      if (this.goaway !== undefined) return Option.some(within(this.goaway.retryAfter))\n",
+      replace: "",
+      caughtBy: [reconnect, lifecycle, "test/limits.test.ts"]
+    },
+    {
+      name: "a server's Retry-After is ignored",
+      file: loop,
+      find: "? Option.map(next, () => within(end.retryAfter ?? 0))",
+      replace: "? Option.map(next, (delay) => Math.min(delay, within(end.retryAfter ?? 0)))",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "a Retry-After of zero makes a loop of one millisecond",
+      file: loop,
+      find: "const leastRetryAfter = 100",
+      replace: "const leastRetryAfter = 1",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "a verdict that is final is retried",
+      file: loop,
+      find: 'if (verdict._tag === "Stop") {',
+      replace: 'if (verdict._tag === "Stop" && verdict.why === "Ended") {',
+      caughtBy: [reconnect]
+    },
+    {
+      name: "an attempt without a welcome is not given up",
+      file: "src/internal/handshake.ts",
+      find: "    Effect.timeoutOption(timeout),\n",
+      replace: "    Effect.timeoutOption(timeout * 10),\n",
+      caughtBy: [reconnect]
+    },
+    {
+      name: "the client resumes with its first secret for ever",
+      file: loop,
+      find: "    this.ticket = { session, secret }\n",
+      replace: "    this.ticket = this.ticket?.session === session ? this.ticket : { session, secret }\n",
+      caughtBy: [resume]
+    },
+    {
+      name: "the client does not say that it lost its session",
+      file: loop,
+      find: '    this.events.publish({ _tag: "SessionLost", ...lost })\n',
+      replace: "",
+      caughtBy: [resume]
+    },
+    {
+      name: "the client asks to resume from what it has received, not processed",
+      file: loop,
+      find: "const { acked, recorded } = this.driver.state",
+      replace: "const { acked, received: recorded } = this.driver.state",
+      caughtBy: ["test/client.test.ts"]
+    },
+    {
+      name: "the client does not prove that it has its new secret",
+      file: loop,
+      find: 'const proof = () => live.write(this.config.codec.encode({ type: "ack", ack: event.told }))',
+      replace: "const proof = () => {}",
+      caughtBy: [resume]
+    },
+    {
+      name: "the client does not obey the limits of its server",
+      file: loop,
+      find: "    this.driver.obey(limits)\n",
+      replace: "    void limits\n",
+      caughtBy: ["test/badInput/lyingServer.test.ts", "test/rate.test.ts"]
+    }
+  ]
+}

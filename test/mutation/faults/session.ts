@@ -1,0 +1,227 @@
+import type { Group } from "../fault.js"
+
+const step = "src/Session.ts"
+const driver = "src/internal/sessionDriver.ts"
+const buffer = "src/internal/replayBuffer.ts"
+
+const pure = "test/session.test.ts"
+const resume = "test/resume.test.ts"
+const client = "test/client.test.ts"
+const races = "test/races.test.ts"
+const lifecycle = "test/lifecycle.test.ts"
+
+export const group: Group = {
+  title: "Session: no loss, no duplicate, in order",
+  faults: [
+    {
+      name: "the duplicate check is skipped",
+      file: step,
+      find: "if (seq <= next.received) {",
+      replace: "if (seq <= 0) {",
+      caughtBy: [pure]
+    },
+    {
+      name: "only what was processed already counts as a duplicate",
+      file: step,
+      find: "if (seq <= next.received) {",
+      replace: "if (seq <= next.processed) {",
+      caughtBy: [pure]
+    },
+    {
+      name: "a duplicate is not acknowledged again",
+      file: step,
+      find: '? [{ ...next, ackSent: Math.min(next.ackSent, seq - 1) }, [...effects, { _tag: "Suppress", seq }, ...ackDue]]',
+      replace: '? [next, [...effects, { _tag: "Suppress", seq }]]',
+      caughtBy: [pure]
+    },
+    {
+      name: "a message is acknowledged on receipt",
+      file: step,
+      find: 'return [{ ...next, received: seq }, [...effects, { _tag: "Deliver", seq }]]',
+      replace: 'return [{ ...next, received: seq, recorded: seq }, [...effects, { _tag: "Deliver", seq }, ...ackDue]]',
+      caughtBy: [pure, resume]
+    },
+    {
+      name: "a message is acknowledged when it is processed, before the store has that",
+      file: step,
+      find: ": [{ ...state, processed: event.seq }, none]",
+      replace: ": [{ ...state, processed: event.seq, recorded: event.seq }, ackDue]",
+      caughtBy: [pure]
+    },
+    {
+      name: "the gateway acknowledges without waiting for the store to note it",
+      file: "src/internal/handlerLoop.ts",
+      find: "return Effect.map(noted, () => driver.recorded(processed, now))",
+      replace: "driver.recorded(processed, now)\n      return noted",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a message leaves before the store has it",
+      file: driver,
+      find: "while (this.state.transmitted < this.state.appended &&",
+      replace: "while (this.state.transmitted < this.state.sent &&",
+      caughtBy: [lifecycle]
+    },
+    {
+      name: "a gap of one message is not noticed",
+      file: step,
+      find: "if (seq > next.received + 1) {",
+      replace: "if (seq > next.received + 2) {",
+      caughtBy: [pure]
+    },
+    {
+      name: "the window is counted from what was received, and so is not enforced",
+      file: step,
+      find: "if (seq > next.processed + next.window) {",
+      replace: "if (seq > next.received + next.window) {",
+      caughtBy: [pure]
+    },
+    {
+      name: "the window is one message too small",
+      file: step,
+      find: "if (seq > next.processed + next.window) {",
+      replace: "if (seq >= next.processed + next.window) {",
+      caughtBy: [pure, resume]
+    },
+    {
+      name: "an acknowledgement of what never left is believed",
+      file: step,
+      find: "return event.ack > state.highest ? violation",
+      replace: "return event.ack > state.sent ? violation",
+      caughtBy: [pure]
+    },
+    {
+      name: "a resume that has lost a message of the peer is not refused",
+      file: step,
+      find: "peerOldest > state.received + 1",
+      replace: "peerOldest > state.received + 2",
+      caughtBy: [pure]
+    },
+    {
+      name: "a resume from before what was released is not refused",
+      file: step,
+      find: "if (peerProcessed < state.acked || peerProcessed > state.highest",
+      replace: "if (peerProcessed > state.highest",
+      caughtBy: [pure]
+    },
+    {
+      name: "the first frame of a retransmission is dropped",
+      file: step,
+      find: "      transmitted: peerProcessed,",
+      replace: "      transmitted: Math.min(state.sent, peerProcessed + 1),",
+      caughtBy: [pure, resume]
+    },
+    {
+      name: "what was written to the old connection is not retransmitted",
+      file: step,
+      find: "      transmitted: peerProcessed,",
+      replace: "      transmitted: Math.max(state.transmitted, peerProcessed),",
+      caughtBy: [pure, resume]
+    },
+    {
+      name: "a resume does not tell what was processed since the peer was told",
+      file: step,
+      find: "...transmit, ...(state.recorded > event.told ? ackDue : none)]",
+      replace: "...transmit]",
+      caughtBy: [pure]
+    },
+    {
+      name: "a connection that is late attaches over a newer one",
+      file: step,
+      find: "if (event.generation <= state.generation) return [state, none]",
+      replace: 'if (state.link._tag === "Attached" && event.generation === state.generation) return [state, none]',
+      caughtBy: [pure]
+    },
+    {
+      name: "a late detach of an old connection detaches the new one, in the state",
+      file: step,
+      find: 'return isStale(state, event.generation) ? [state, none] : [{ ...state, link: { _tag: "Detached" } }, none]',
+      replace: 'return [{ ...state, link: { _tag: "Detached" } }, none]',
+      caughtBy: [pure]
+    },
+    {
+      name: "a late end of an old connection takes the new one away",
+      file: driver,
+      find: "end: ConnectionEnd): void {\n    if (live !== this.live) return",
+      replace: "end: ConnectionEnd): void {",
+      caughtBy: [resume]
+    },
+    {
+      name: "a takeover does not close the old connection",
+      file: driver,
+      find: '    old?.close(CloseCode.TakenOver, "a newer connection of this session took over")\n',
+      replace: "    void old\n",
+      caughtBy: [resume]
+    },
+    {
+      name: "a message of the lost session that is handled late counts in the new one",
+      file: driver,
+      find: "      this.epoch++\n",
+      replace: "",
+      caughtBy: [resume]
+    },
+    {
+      name: "what a lost session had not sent is not sent in the new one",
+      file: "src/internal/outbox.ts",
+      find: "    for (const entry of waiting) this.push(entry.payload, entry.size, entry.confirm, unnoticed)\n",
+      replace: "",
+      caughtBy: [resume]
+    },
+    {
+      name: "a message whose outcome nobody knows is called not sent",
+      file: "src/internal/outbox.ts",
+      find: "const { highest } = this.session.state",
+      replace: "const { acked: highest } = this.session.state",
+      caughtBy: [client]
+    },
+    {
+      name: "one message too many is released",
+      file: buffer,
+      find: "entry.seq > upTo) break",
+      replace: "entry.seq > upTo + 1) break",
+      caughtBy: [resume]
+    },
+    {
+      name: "one message too few is released",
+      file: buffer,
+      find: "entry.seq > upTo) break",
+      replace: "entry.seq >= upTo) break",
+      caughtBy: [resume]
+    },
+    {
+      name: "the replay buffer holds one message too many",
+      file: buffer,
+      find: "this.size < this.bounds.messages &&",
+      replace: "this.size <= this.bounds.messages &&",
+      caughtBy: [resume]
+    },
+    {
+      name: "the replay buffer is bounded in bytes only once it is full",
+      file: buffer,
+      find: "this.bytes + size <= this.bounds.bytes",
+      replace: "this.bytes < this.bounds.bytes",
+      caughtBy: [resume, races]
+    },
+    {
+      name: "a client's message counts as processed as soon as it is handed to its consumer",
+      file: "src/internal/inboxStream.ts",
+      find: "        inHand = message\n",
+      replace: "        inHand = message\n        processed()\n",
+      caughtBy: [client]
+    },
+    {
+      name: "what an interrupted consumer had in hand is lost",
+      file: "src/internal/inboxStream.ts",
+      find: "inHand === undefined ? taken.slice(at) : [inHand, ...taken.slice(at)]",
+      replace: "taken.slice(at)",
+      caughtBy: [client]
+    },
+    {
+      name: "bye does not end the session",
+      file: "src/internal/hostedSession.ts",
+      find: '        return this.driver.inbox.close("nothing more is handled")',
+      replace: "        return",
+      caughtBy: [resume]
+    }
+  ]
+}

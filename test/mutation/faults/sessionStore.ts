@@ -1,0 +1,158 @@
+import type { Fault, Group } from "../fault.js"
+
+const store = "src/SessionStore.ts"
+const laws = "test/sessionStore.test.ts"
+const resume = "test/resume.test.ts"
+
+/** The generation is taken from the record, and so is always the right one. */
+const unfenced = (operation: string, head: string): Fault => ({
+  name: `the store forgets to fence ${operation}`,
+  file: store,
+  find: `${head} =>\n        owned(id, generation, `,
+  replace: `${head} =>\n        owned(id, records.get(id)?.generation ?? generation, `,
+  caughtBy: [laws]
+})
+
+export const group: Group = {
+  title: "SessionStore: fencing, secrets, expiry",
+  faults: [
+    unfenced("confirm", "confirm: (id, generation)"),
+    unfenced("append", "append: (id, generation, messages)"),
+    unfenced("acknowledge", "acknowledge: (id, generation, { acked, processed })"),
+    unfenced("detach", "detach: (id, generation, window)"),
+    unfenced("remove", "remove: (id, generation, tombstone)"),
+    {
+      name: "attaching does not raise the generation",
+      file: store,
+      find: "          record.generation++\n",
+      replace: "",
+      caughtBy: [laws]
+    },
+    {
+      name: "the old secret is void as soon as the session is attached",
+      file: store,
+      find: "record.previousSecretHash = secretHash\n",
+      replace: "record.previousSecretHash = undefined\n",
+      caughtBy: [laws, resume]
+    },
+    {
+      name: "the old secret stays valid when the client has shown the new one",
+      file: store,
+      find: "owned(id, generation, (record) => {\n          record.previousSecretHash = undefined\n        }),",
+      replace: "owned(id, generation, () => {}),",
+      caughtBy: [laws]
+    },
+    {
+      name: "the secret is not rotated",
+      file: store,
+      find: "record.secretHash = nextSecretHash",
+      replace: "record.secretHash = secretHash",
+      caughtBy: [laws]
+    },
+    {
+      name: "the gateway has the old secret voided before the client has the new one",
+      file: "src/internal/hostedSession.ts",
+      find: "    if (refused === undefined) {\n      this.stopExpiry()",
+      replace: "    if (refused === undefined) {\n      this.proved(generation)\n      this.stopExpiry()",
+      caughtBy: [resume]
+    },
+    {
+      name: "another principal's session is resumed by whoever has its secret",
+      file: store,
+      find: "principal === owner.principal && (secretHash",
+      replace: 'principal !== "" && (secretHash',
+      caughtBy: [laws]
+    },
+    {
+      name: "the order of attempts is ignored",
+      file: store,
+      find: "if (attempt !== undefined && attempt <= record.attempt)",
+      replace: "if (attempt !== undefined && attempt < 0)",
+      caughtBy: [laws]
+    },
+    {
+      name: "the same attempt attaches twice",
+      file: store,
+      find: "attempt <= record.attempt)",
+      replace: "attempt < record.attempt)",
+      caughtBy: [laws]
+    },
+    {
+      name: "an append that is tried again is appended twice",
+      file: store,
+      find: "            if (message.seq <= record.sent) continue\n",
+      replace: "",
+      caughtBy: [laws]
+    },
+    {
+      name: "the store releases one message too few",
+      file: store,
+      find: "record.outbound.splice(0, acked - first + 1)",
+      replace: "record.outbound.splice(0, acked - first)",
+      caughtBy: [laws]
+    },
+    {
+      name: "the store releases one message too many",
+      file: store,
+      find: "record.outbound.splice(0, acked - first + 1)",
+      replace: "record.outbound.splice(0, acked - first + 2)",
+      caughtBy: [laws]
+    },
+    {
+      name: "what was processed goes back with an acknowledgement that is late",
+      file: store,
+      find: "record.processed = Math.max(record.processed, processed)",
+      replace: "record.processed = processed",
+      caughtBy: [laws]
+    },
+    {
+      name: "the store expires a session one millisecond late",
+      file: store,
+      find: "clock.unsafeCurrentTimeMillis() > record.expiresAt",
+      replace: "clock.unsafeCurrentTimeMillis() > record.expiresAt + 1",
+      caughtBy: [laws]
+    },
+    {
+      name: "the store expires a session at the last millisecond of its window",
+      file: store,
+      find: "clock.unsafeCurrentTimeMillis() > record.expiresAt",
+      replace: "clock.unsafeCurrentTimeMillis() >= record.expiresAt",
+      caughtBy: [laws]
+    },
+    {
+      name: "a session that is attached again expires all the same",
+      file: store,
+      find: "          record.expiresAt = undefined\n",
+      replace: "",
+      caughtBy: [laws, resume]
+    },
+    {
+      name: "the gateway ends a session at the last millisecond of its window",
+      file: "src/internal/hostedSession.ts",
+      find: "Effect.sleep(resumeWindow + 1)",
+      replace: "Effect.sleep(resumeWindow)",
+      caughtBy: [resume]
+    },
+    {
+      name: "the gateway ends a session one millisecond after it could be resumed last",
+      file: "src/internal/hostedSession.ts",
+      find: "Effect.sleep(resumeWindow + 1)",
+      replace: "Effect.sleep(resumeWindow + 2)",
+      caughtBy: [resume, "test/presence.test.ts"]
+    },
+    {
+      name: "the expiry of a session that is back goes on",
+      file: "src/internal/hostedSession.ts",
+      find: "    if (refused === undefined) {\n      this.stopExpiry()\n",
+      replace: "    if (refused === undefined) {\n",
+      caughtBy: [resume, "test/races.test.ts"]
+    },
+    {
+      name: "a session that ends is left in the store",
+      file: "src/internal/forget.ts",
+      find: 'return Effect.as(store.remove(id, ownership.generation, tombstone(over)), "Removed")',
+      replace: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Removed")',
+      caughtBy: [resume, "test/badInput/sessionEnd.test.ts"]
+    }
+  ]
+}

@@ -1,0 +1,255 @@
+import type { Group } from "../fault.js"
+
+const log = "src/internal/topicLog.ts"
+const memory = "src/internal/memoryBroker.ts"
+const subscription = "src/internal/topicSubscription.ts"
+const clientTopics = "src/internal/clientTopics.ts"
+const subscriber = "src/internal/subscriber.ts"
+const feed = "src/internal/topicFeed.ts"
+
+const broker = "test/broker.test.ts"
+const topics = "test/topics.test.ts"
+const recovery = "test/topicRecovery.test.ts"
+const publish = "test/publish.test.ts"
+const slowConsumers = "test/slowConsumers.test.ts"
+const slowBroker = "test/slowBroker.test.ts"
+const lyingTopics = "test/badInput/lyingTopics.test.ts"
+
+export const group: Group = {
+  title: "Topics: complete or refused, each publication once",
+  faults: [
+    {
+      name: "history leaves out the first publication after a position",
+      file: log,
+      find: "since.offset - first)",
+      replace: "since.offset - first + 1)",
+      caughtBy: [broker]
+    },
+    {
+      name: "history begins with the publication at the position",
+      file: log,
+      find: "since.offset - first)",
+      replace: "Math.max(0, since.offset - first - 1))",
+      caughtBy: [broker]
+    },
+    {
+      name: "a position of another epoch is recovered",
+      file: log,
+      find: "if (since !== undefined && since.epoch !== this.epoch)",
+      replace: 'if (since !== undefined && since.epoch === "")',
+      caughtBy: [broker]
+    },
+    {
+      name: "a position that was never reached is recovered",
+      file: log,
+      find: "if (since !== undefined && since.offset > this.offset)",
+      replace: "if (since !== undefined && since.offset > this.offset + 1)",
+      caughtBy: [broker]
+    },
+    {
+      name: "a recovery that misses one publication is not refused",
+      file: log,
+      find: "if (since !== undefined && since.offset < first)",
+      replace: "if (since !== undefined && since.offset < first - 1)",
+      caughtBy: [broker]
+    },
+    {
+      name: "history keeps one publication less than it is told",
+      file: log,
+      find: "if (kept <= messages &&",
+      replace: "if (kept < messages &&",
+      caughtBy: [broker]
+    },
+    {
+      name: "history keeps one publication more than it is told",
+      file: log,
+      find: "if (kept <= messages &&",
+      replace: "if (kept <= messages + 1 &&",
+      caughtBy: [broker]
+    },
+    {
+      name: "history gives up what is exactly as old as may be",
+      file: log,
+      find: "oldest.at + age >= now) break",
+      replace: "oldest.at + age > now) break",
+      caughtBy: [broker]
+    },
+    {
+      name: "the broker ignores keys",
+      file: memory,
+      find: "const before = log.recall(key)",
+      replace: 'const before = log.recall("")',
+      caughtBy: [broker]
+    },
+    {
+      name: "a key is taken for another publication",
+      file: memory,
+      find: "before.print === print ? Effect.succeed(before.position)",
+      replace: 'before.print !== "" ? Effect.succeed(before.position)',
+      caughtBy: [broker]
+    },
+    {
+      name: "a key is forgotten a millisecond early",
+      file: memory,
+      find: "if (remembered.at > before) return",
+      replace: "if (remembered.at > before + 1) return",
+      caughtBy: [broker]
+    },
+    {
+      name: "keys are never forgotten",
+      file: memory,
+      find: "      remembered.log.forget(remembered.key)\n",
+      replace: "",
+      caughtBy: [broker]
+    },
+    {
+      name: "a listener that has gone is still told",
+      file: memory,
+      find: "(log) => Effect.sync(() => log.listeners.delete(listener))",
+      replace: "(log) => Effect.sync(() => log.listeners.size)",
+      caughtBy: [broker]
+    },
+    {
+      name: "the client takes a publication twice that comes again",
+      file: subscription,
+      find: "if (position.offset <= last.offset) {",
+      replace: "if (position.offset < last.offset) {",
+      caughtBy: [lyingTopics, recovery]
+    },
+    {
+      name: "the client does not notice a gap",
+      file: subscription,
+      find: 'if (skipped > 0 && this.policy === "disconnect") {',
+      replace: 'if (skipped > 1 && this.policy === "disconnect") {',
+      caughtBy: [lyingTopics]
+    },
+    {
+      name: "the client goes on with a publication of another epoch",
+      file: subscription,
+      find: "if (position.epoch !== last.epoch) {",
+      replace: 'if (position.epoch === "") {',
+      caughtBy: [lyingTopics]
+    },
+    {
+      name: "the client believes that it was recovered where it was not",
+      file: subscription,
+      find: 'if (!recovered && members === undefined && policy === "disconnect") {',
+      replace: 'if (!recovered && members !== undefined && policy === "disconnect") {',
+      caughtBy: [topics, "test/slowBroker.test.ts", recovery]
+    },
+    {
+      name: "subscriptions are not asked for again after a welcome",
+      file: clientTopics,
+      find: "      else this.ask(subscription)\n",
+      replace: "",
+      caughtBy: [topics, recovery]
+    },
+    {
+      name: "subscriptions begin anew after a welcome, without their position",
+      file: clientTopics,
+      find: "const { since, topic } = subscription\n    const id = this.nextId++",
+      replace:
+        "const { topic } = subscription\n    const since = subscription.wasAsked ? undefined : subscription.since\n    const id = this.nextId++",
+      caughtBy: [topics, recovery]
+    },
+    {
+      name: "an unsubscription that the connection's end has swallowed is not said again",
+      file: clientTopics,
+      find: "      else this.unsubscribe(topic)\n    }\n    for",
+      replace: "      else this.leaving.delete(topic)\n    }\n    for",
+      caughtBy: ["test/presence.test.ts", topics]
+    },
+    {
+      name: "publications that were not answered are not written again",
+      file: "src/internal/publisher.ts",
+      find: "    this.unwritten = [...this.pending.values()]\n",
+      replace: "    this.unwritten = [...this.pending.values()].filter(({ writtenAt }) => writtenAt === undefined)\n",
+      caughtBy: [publish]
+    },
+    {
+      name: "a publication is written again when its key may be forgotten",
+      file: "src/internal/publisher.ts",
+      find: "this.now() - writtenAt >= this.keyWindow - margin",
+      replace: "this.now() - writtenAt >= this.keyWindow + margin",
+      caughtBy: [publish]
+    },
+    {
+      name: "a publication that left is called not sent when the client ends",
+      file: "src/internal/publisher.ts",
+      find: "resume(Effect.fail(writtenAt === undefined ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))",
+      replace:
+        "resume(Effect.fail(writtenAt !== undefined ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))",
+      caughtBy: [publish]
+    },
+    {
+      name: "what is published while a subscription recovers is missed",
+      file: subscriber,
+      find: "if (this.cursor.epoch !== this.feed.head.epoch || this.isBehindFeed) return false",
+      replace: "if (this.cursor.epoch !== this.feed.head.epoch) return false",
+      caughtBy: [slowBroker, slowConsumers]
+    },
+    {
+      name: "`disconnect` skips instead of closing",
+      file: subscriber,
+      find: 'if (this.policy === "disconnect") return this.giveUp()\n      // The newest',
+      replace: "// The newest",
+      caughtBy: [slowConsumers]
+    },
+    {
+      name: "`dropOldest` keeps two too few",
+      file: subscriber,
+      find: "this.skipTo(this.cursor.offset + 1)\n    }",
+      replace: "this.skipTo(Math.min(shared.offset - 1, this.cursor.offset + 2))\n    }",
+      caughtBy: [slowConsumers]
+    },
+    {
+      name: "`latest` keeps everything",
+      file: subscriber,
+      find: '    if (this.policy === "latest") this.skipTo(shared.offset - 1)\n',
+      replace: "",
+      caughtBy: [slowConsumers]
+    },
+    {
+      name: "one publication more waits than may",
+      file: "src/internal/outflow.ts",
+      find: "return this.messages > this.bounds.messages ||",
+      replace: "return this.messages > this.bounds.messages + 1 ||",
+      caughtBy: [slowConsumers]
+    },
+    {
+      name: "the client's `dropOldest` holds one publication less than it may",
+      file: subscription,
+      find: "return this.items.length > messages ||",
+      replace: "return this.items.length >= messages ||",
+      caughtBy: [slowConsumers]
+    },
+    {
+      name: "a feed outlives its last user",
+      file: feed,
+      find: "      feed.users--\n      if (feed.users > 0) return Effect.void\n",
+      replace: "      feed.users--\n      if (feed.users >= 0) return Effect.void\n",
+      caughtBy: [topics, slowConsumers]
+    },
+    {
+      name: "a feed is closed while others use it",
+      file: feed,
+      find: "      feed.users--\n      if (feed.users > 0) return Effect.void\n",
+      replace: "      feed.users--\n      if (feed.users > 1) return Effect.void\n",
+      caughtBy: [topics, slowConsumers]
+    },
+    {
+      name: "the rule is asked only when a session subscribes for the first time",
+      file: "src/internal/sessionTopics.ts",
+      find: "if (before?.invited === undefined) yield* this.judge(request, known)",
+      replace: "if (before === undefined) yield* this.judge(request, known)",
+      caughtBy: [topics, "test/topicRules.test.ts", "test/presence.test.ts"]
+    },
+    {
+      name: "the rule for publishing is not asked",
+      file: "src/TopicRule.ts",
+      find: "Effect.zipRight(publish(params, value, caller), encode(value))",
+      replace: "Effect.zipRight(Effect.void, encode(value))",
+      caughtBy: ["test/topicRules.test.ts", topics]
+    }
+  ]
+}
