@@ -36,7 +36,8 @@ class Pool<A extends object> {
 }
 
 const keyOfState = (state: Session.State): string => {
-  const { acked, ackSent, appended, generation, highest, link, processed, received, recorded, sent, transmitted } = state
+  const { acked, ackSent, appended, generation, highest, link, processed, received, recorded, sent, transmitted } =
+    state
   const attached = link._tag === "Attached" ? link.generation : link._tag
   const out = `${sent},${appended},${transmitted},${highest},${acked}`
   return `${attached},${generation},${out},${received},${processed},${recorded},${ackSent},${state.window}`

@@ -5,7 +5,7 @@
  */
 import { Encoding } from "./encoding.js"
 import { flaw } from "./invariants.js"
-import { Broken, type Bounds, rules as real, type Rules } from "./rules.js"
+import { type Bounds, Broken, type Rules, rules as real } from "./rules.js"
 import { show } from "./show.js"
 import { IntList, StateTable } from "./stateTable.js"
 import { isGoal, transitions } from "./transitions.js"
