@@ -51,7 +51,7 @@ describe("Client.messages", () => {
     Effect.gen(function* () {
       const { client, unacknowledged } = yield* withEchoes(3)
       const network = yield* MemoryNetwork.MemoryNetwork
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       yield* client.reconnect
       yield* settle

@@ -583,7 +583,7 @@ describe("A store that is slow", () => {
       if (session === undefined) return assert.fail("no session")
       delay = 5000
       yield* Effect.fork(session.send("late"))
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       assert.deepInclude(yield* client.status, { _tag: "Ready", generation: 2 })
       yield* TestClock.adjust(4000)

@@ -283,7 +283,7 @@ describe("A session", () => {
       yield* client.reconnect
       yield* TestClock.adjust(500)
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(500)
       assert.deepInclude(yield* gateway.stats, { connections: 0, sessions: 1 })
       yield* TestClock.adjust(120_000)

@@ -432,7 +432,7 @@ describe("A lost session", () => {
       yield* Effect.flatMap(current, (session) => session.send("old"))
       yield* settle
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1500)
       yield* network.reach({ _tag: "Open" })
       yield* TestClock.adjust(5000)
