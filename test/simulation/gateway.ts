@@ -108,7 +108,7 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
         if (queued.messages > 1024) ledger.violation(6, `${queued.messages} publications wait for ${id} on ${name}`)
       }
     })
-    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("31 seconds"), watch)))
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("41 seconds"), watch)))
     return gateway
   })
 

@@ -96,7 +96,10 @@ const progress = setInterval(() => {
 
 const work = (index: number) =>
   new Promise<void>((resolve) => {
-    const worker = fork(fileURLToPath(new URL("./worker.ts", import.meta.url)))
+    const worker = fork(fileURLToPath(new URL("./worker.ts", import.meta.url)), {
+      // Everything in a world is young: collected in one go, it costs less.
+      execArgv: [...process.execArgv, "--max-semi-space-size=64"]
+    })
     workers.push(worker)
     worker.on("message", ({ failure, outcome }: Result) => {
       totals.add(outcome)

@@ -36,7 +36,7 @@ export const scenario = (seed: number): Scenario =>
   Effect.gen(function* () {
     const pick = <const A>(...from: readonly [A, ...ReadonlyArray<A>]) =>
       Effect.map(Random.nextIntBetween(0, from.length), (index) => from[index] ?? from[0])
-    const clients = names("client", yield* pick(2, 2, 3, 4))
+    const clients = names("client", yield* pick(2, 2, 2, 3, 4))
     const gateways = names("gateway", yield* pick(1, 2, 2, 3))
     const within = yield* pick(10_000, 30_000, 120_000)
     const mallory = (yield* Random.next) < 0.3
@@ -53,7 +53,7 @@ export const scenario = (seed: number): Scenario =>
       latency: yield* pick(0, 0, 10, 80),
       jitter: yield* pick(0, 0, 5, 100),
       replayMessages: yield* pick(2, 5, 1024),
-      actions: yield* Random.nextIntBetween(2, 8),
+      actions: yield* pick(1, 2, 3, 4, 8),
       within,
       drainEvery: yield* pick(0, 0, 0, Math.round(within / 3)),
       mallory,

@@ -34,6 +34,9 @@ const work = ({ runs, seed, step }: Order): Effect.Effect<void> =>
     }
   })
 
+// Nobody reads the traces of the errors that a network is full of; of what fails, the events tell.
+Error.stackTraceLimit = 0
+
 process.once("message", (order: Order) => {
   void Effect.runPromise(work(order)).then(
     () => process.disconnect(),

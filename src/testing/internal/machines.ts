@@ -1,5 +1,4 @@
 /** The machines of a network, what runs on them, and the controls over both. */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -12,6 +11,7 @@ import { Dialer } from "../../Dialer.js"
 import { Listener } from "../../Listener.js"
 import { Machine as MachineTag } from "../Machine.js"
 import type { MemoryNetwork, OnMachine, WayOptions } from "../MemoryNetwork.js"
+import { Alarm } from "./alarm.js"
 import { Connections } from "./connections.js"
 import { Machine } from "./machine.js"
 import { Paths } from "./paths.js"
@@ -50,11 +50,11 @@ export const make = (
         : Effect.map(networkRandom.nextInt, (seed) => {
             random = new PCGRandom(seed)
           })
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const alarm = new Alarm(now, (effect) => void fork(effect))
     const surroundings: Surroundings = {
-      now: () => clock.unsafeCurrentTimeMillis(),
-      after: (millis, then) => {
-        fork(Effect.zipRight(Clock.sleep(millis), Effect.sync(then)))
-      },
+      now,
+      after: (millis, then) => alarm.after(millis, then),
       random: () => random?.number() ?? 0
     }
 
@@ -74,7 +74,13 @@ export const make = (
       surroundings,
       clientPings
     })
-    const remote = new Remote({ machine, paths, fork, isRefused: (to) => connections.reachOf(to)._tag !== "Open" })
+    const remote = new Remote({
+      machine,
+      paths,
+      alarm,
+      fork,
+      isRefused: (to) => connections.reachOf(to)._tag !== "Open"
+    })
 
     const onMachine = (name: string): Context.Context<OnMachine> => {
       const here = machine(name)

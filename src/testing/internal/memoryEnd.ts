@@ -103,7 +103,9 @@ export class End implements Transport {
       this.waitingBytes -= packet.size
       this.wire.push(packet, packet.size)
     }
-    if (this.wasCongested && this.waitingBytes === 0) this.schedule()
+    // Who is gone need not hear of it: two such ends would schedule each other for ever.
+    const isThere = this.end === undefined && this.crashed === undefined
+    if (this.wasCongested && this.waitingBytes === 0 && isThere) this.schedule()
   }
 
   /** Tells the writer how the wire takes what it wrote. */

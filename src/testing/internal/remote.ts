@@ -3,6 +3,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Machine as MachineTag } from "../Machine.js"
+import type { Alarm } from "./alarm.js"
 import type { Boot, Machine } from "./machine.js"
 import type { Paths } from "./paths.js"
 
@@ -24,6 +25,7 @@ export class Remote {
     private readonly network: {
       readonly machine: (name: string) => Machine
       readonly paths: Paths
+      readonly alarm: Alarm
       readonly isRefused: (to: string) => boolean
       /** Begins at once. */
       readonly fork: <A, E>(effect: Effect.Effect<A, E>) => Fiber.RuntimeFiber<A, E>
@@ -72,7 +74,7 @@ export class Remote {
     effect: Effect.Effect<A, E>,
     options: { readonly timeout: Duration.DurationInput; readonly unreachable: (cause: string) => E2 }
   ): Effect.Effect<A, E | E2> {
-    const { fork, isRefused, machine, paths } = this.network
+    const { alarm, fork, isRefused, machine, paths } = this.network
     const { timeout, unreachable } = options
     return Effect.async<A, E | E2>((resume) => {
       if (!boot.isUp) return resume(Effect.fail(unreachable("this machine has crashed")))
@@ -107,9 +109,9 @@ export class Remote {
       this.asking.add(asking)
       there.wire.push(effect, size)
       if (!isAnswered) {
-        const late = Effect.sync(() => end(Effect.fail(unreachable(`no answer within ${describe(timeout)}`))))
-        const waiting = fork(Effect.zipRight(Effect.sleep(timeout), late))
-        stopTimeout = () => waiting.unsafeInterruptAsFork(waiting.id())
+        stopTimeout = alarm.after(Duration.toMillis(timeout), () =>
+          end(Effect.fail(unreachable(`no answer within ${describe(timeout)}`)))
+        )
       }
       return Effect.sync(leave)
     })
