@@ -60,7 +60,7 @@ export const dial = (
 export const now = Clock.currentTimeMillis
 
 /** A gateway's program, whose sessions answer what they are sent with its name; `handled` outlives the machine that it runs on. */
-export const gateway = (name: string, handled: { readonly push: (message: unknown) => void } = []) =>
+export const gateway = (name: string, handled: { readonly push: (message: unknown) => void } = [] as unknown[]) =>
   Effect.zipRight(
     Gateway.make({
       messages: Messages.json,
