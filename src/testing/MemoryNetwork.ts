@@ -39,8 +39,8 @@ export type Reach =
 
 /**
  * What the way from one machine to another is like: `latency`, the most that
- * `jitter` adds to it, and bytes a second. Frames stay in order. Default: no
- * latency, no jitter, no bound.
+ * `jitter` adds to it, and the bytes a second of each connection. Frames stay
+ * in order. Default: no latency, no jitter, no bound.
  *
  * @since 0.1.0
  * @category models
@@ -62,7 +62,9 @@ export type OnMachine = Dialer | Listener | Credentials | Machine
 /**
  * The network's controls. Machines have names: a dial goes to the one that
  * its URL names (`ws://gateway-2/`), or to `server` where the network knows
- * no machine of that name. A control without names is about all machines.
+ * no machine of that name: a machine is known once a program was given to it,
+ * so give the gateways theirs before the clients. A control without names is
+ * about all machines.
  *
  * @since 0.1.0
  * @category services
@@ -104,23 +106,32 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     /** The end of a stall. */
     readonly release: (reader: string) => Effect.Effect<void>
 
-    /** What a program has that runs on a machine, and the machine's clock: for programs that `run` is not to start. */
+    /**
+     * What a program has that runs on a machine, and the machine's clock: for programs that `run` is not to start. They do
+     * not end when the machine crashes, but nobody hears of them any more, not even after a restart. Provide it with
+     * `Effect.provide`, not merged with other layers: Effect would leave the clock behind with whoever they are provided to.
+     */
     readonly on: (machine: string) => Layer.Layer<OnMachine>
     /**
      * Runs a program on a machine: it dials and listens as that machine, and its clock is the machine's. It ends with the
-     * network, or when the machine crashes.
+     * network, or when the machine crashes. It begins as soon as the caller waits for something; a client that dials before
+     * a gateway listens is answered 503, and comes back. When it fails, its fiber alone knows: join it where that matters.
      */
     readonly run: <A, E, R>(
       machine: string,
       program: Effect.Effect<A, E, R>
     ) => Effect.Effect<Fiber.RuntimeFiber<A, E>, never, Exclude<R, OnMachine>>
-    /** The lid is shut: nothing that is sent to the machine arrives, and what is due on its clock happens when it wakes. */
+    /**
+     * The lid is shut: nothing that is sent to the machine arrives, and what is due on its clock happens when it wakes. Do
+     * not make a program on it do something meanwhile, from outside: it would.
+     */
     readonly suspend: (machine: string) => Effect.Effect<void>
     readonly wake: (machine: string) => Effect.Effect<void>
     /**
-     * The machine stops dead, and what its programs had in memory is lost: none of their finalizers reaches anybody. Its
-     * peers hear that their connections are lost, as when a process is killed; or they hear nothing, as when the power
-     * fails (`{ isTold: false }`). Until `restart` its dials are refused.
+     * The machine stops dead, and what its programs had in memory is lost: none of their finalizers reaches anybody over the
+     * network. What they share with the test in memory they still reach; put it on another machine (`Machine`). Its peers
+     * hear that their connections are lost, as when a process is killed; or they hear nothing, as when the power fails
+     * (`{ isTold: false }`). Until `restart` dials to it are refused. Daemon fibers of a program do not end with it.
      */
     readonly crash: (machine: string, options?: { readonly isTold?: boolean | undefined }) => Effect.Effect<void>
     /** The machine is there again, and runs from their beginning the programs that `run` gave it. */

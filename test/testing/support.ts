@@ -1,5 +1,5 @@
 /** What the tests of the network in memory share. */
-import { Clock, Effect, Queue, Random, type Scope } from "effect"
+import { Clock, Deferred, Effect, Queue, Random, type Scope } from "effect"
 import {
   Client,
   type ConnectionError,
@@ -60,7 +60,7 @@ export const dial = (
 export const now = Clock.currentTimeMillis
 
 /** A gateway's program, whose sessions answer what they are sent with its name; `handled` outlives the machine that it runs on. */
-export const gateway = (name: string, handled: Array<unknown> = []) =>
+export const gateway = (name: string, handled: { readonly push: (message: unknown) => void } = [] as unknown[]) =>
   Effect.zipRight(
     Gateway.make({
       messages: Messages.json,
@@ -112,11 +112,13 @@ export const timed = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<re
 export const hold = (machine: string) =>
   Effect.gen(function* () {
     const network = yield* Network
+    const listening = yield* Deferred.make<void>()
     const accepted = yield* Queue.unbounded<Transport.Transport>()
     const program = Effect.gen(function* () {
       const listener = yield* Listener.Listener
       const incoming = yield* Queue.unbounded<Listener.Incoming>()
       yield* listener.listen((one) => void Queue.unsafeOffer(incoming, one))
+      yield* Deferred.succeed(listening, undefined)
       yield* Effect.forever(
         Effect.gen(function* () {
           const one = yield* Queue.take(incoming)
@@ -126,7 +128,7 @@ export const hold = (machine: string) =>
       )
     })
     const fiber = yield* network.run(machine, Effect.scoped(program))
-    yield* Effect.sleep(0)
+    yield* Deferred.await(listening)
     return [Queue.take(accepted), fiber] as const
   })
 

@@ -20,12 +20,12 @@ export class Timers {
   }
 
   /**
-   * Calls back after so many milliseconds, unless it is cancelled before; never, when they are infinite. As on a platform's
-   * clock it is on a whole millisecond, and not before its time.
+   * Calls back after so many milliseconds, unless it is cancelled before; never, when they are infinite. Time is in whole
+   * milliseconds, as `Date.now` tells it: whoever sleeps for what remains until an instant has reached it then.
    */
   add(millis: number, then: () => void): () => void {
     if (!Number.isFinite(millis)) return () => {}
-    const timer = { at: this.now + Math.ceil(Math.max(0, millis)), then }
+    const timer = { at: Math.ceil(this.now + Math.max(0, millis)), then }
     let index = this.timers.length
     while (index > 0 && (this.timers[index - 1]?.at ?? 0) > timer.at) index--
     this.timers.splice(index, 0, timer)

@@ -100,7 +100,8 @@ export class Wire<A> implements Governed {
   }
 
   private carry(): void {
-    const now = this.surroundings?.now() ?? 0
+    // A clock may stand between two milliseconds, and nobody can sleep for less than a nanosecond.
+    const now = (this.surroundings?.now() ?? 0) + 1e-6
     while (!this.isHeld) {
       const next = this.travelling[0]
       if (next === undefined || next.at > now) break
