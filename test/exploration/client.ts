@@ -15,16 +15,32 @@ const over = (world: World, why: string): World => ({
 export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Emit): void => {
   const { client } = world
   const { end } = client
-  if (end.state.sent < bounds.clientMessages && hasRoom(end)) emit("client sends", () => send(rules, world))
-  if (end.inbox.length > 0) emit("client handles a message", () => withEnd(world, handled(rules, end)))
+  if (end.state.sent < bounds.clientMessages && hasRoom(end, bounds)) emit("client sends", () => send(rules, world))
+  if (end.inbox.length > 0) emit("client handles a message", () => handles(rules, world) ?? world)
   const connection = connectionOf(world, client.connection)
   if (connection === undefined) return dial(bounds, world, emit)
-  const write = ([next, message]: readonly [End, number]): World =>
-    withConnection(withEnd(world, next), { ...connection, up: [...connection.up, message] })
-  if (end.transmitDue) emit("client writes a message", () => write(transmit(rules, end)))
-  if (end.ackDue) emit("client writes an acknowledgement", () => write(acknowledge(rules, end)))
+  if (end.transmitDue) emit("client writes a message", () => written(world, connection, transmit(rules, end)))
+  if (end.ackDue) emit("client writes an acknowledgement", () => written(world, connection, acknowledge(rules, end)))
   if (connection.down.length > 0) emit("client reads", () => reads(rules, world, connection))
   leave(rules, bounds, world, connection, emit)
+}
+
+const written = (world: World, connection: Connection, [end, message]: readonly [End, number]): World =>
+  withConnection(withEnd(world, end), { ...connection, up: [...connection.up, message] })
+
+/** Writes what is due; undefined if nothing is. */
+export const writes = (rules: Rules, world: World): World | undefined => {
+  const { connection: id, end } = world.client
+  const connection = connectionOf(world, id)
+  if (connection === undefined || !(end.transmitDue || end.ackDue)) return undefined
+  return written(world, connection, end.transmitDue ? transmit(rules, end) : acknowledge(rules, end))
+}
+
+/** What was processed is recorded, since nobody else has to know; undefined if there is nothing to handle. */
+export const handles = (rules: Rules, world: World): World | undefined => {
+  if (world.client.end.inbox.length === 0) return undefined
+  const end = handle(rules, world.client.end)
+  return withEnd(world, after(rules, end, { _tag: "Recorded", upTo: end.state.processed }))
 }
 
 /** Nothing is kept elsewhere: what is sent is appended. */
@@ -32,11 +48,6 @@ const send = (rules: Rules, world: World): World => {
   const { effects, end } = apply(rules, world.client.end, { _tag: "Send" })
   const isAsked = effects.some((effect) => effect._tag === "Append")
   return withEnd(world, isAsked ? after(rules, end, { _tag: "Appended", upTo: end.state.sent }) : end)
-}
-
-const handled = (rules: Rules, end: End): End => {
-  const next = handle(rules, end)
-  return after(rules, next, { _tag: "Recorded", upTo: next.state.processed })
 }
 
 /** The connection is lost at this end; free when the other end has lost it already, and said nothing. */

@@ -1,106 +1,79 @@
-/**
- * Worlds as a few integers. Each part of a world is kept once and named by a
- * number; the names are exact, nothing is hashed away.
- */
+/** Worlds as a few integers: a number for each part. They are exact, nothing is hashed away. */
 import type { Session } from "holdfast"
 import type { End } from "./end.js"
-import type { Client, Connection, Host, Removal, Store, World } from "./world.js"
+import { Digits, keyOfList, ObjectPool, Pool } from "./pools.js"
+import type { Answer, Client, Connection, Faults, Hello, Host, Removal, Store, World } from "./world.js"
 
-/** Gives equal values the same number, from 1 on; 0 is for none. */
-class Pool<A extends object> {
-  private readonly values: Array<A> = []
-  private readonly byKey = new Map<string, number>()
-  /** Those that are kept, by identity: most parts of a world are those of the world before. */
-  private readonly kept = new WeakMap<A, number>()
+/** Sequence numbers, generations and attempts are below this. */
+const small = 8
+/** Numbers of parts are below this. */
+const many = 2 ** 20
 
-  constructor(private readonly keyOf: (value: A) => string) {}
+const digits = new Digits()
 
-  number(value: A): number {
-    const kept = this.kept.get(value)
-    if (kept !== undefined) return kept
-    const key = this.keyOf(value)
-    const known = this.byKey.get(key)
-    if (known !== undefined) return known
-    this.values.push(value)
-    const next = this.values.length
-    this.byKey.set(key, next)
-    this.kept.set(value, next)
-    return next
-  }
+const flag = (value: boolean): number => (value ? 1 : 0)
 
-  value(number: number): A {
-    const value = this.values[number - 1]
-    if (value === undefined) throw new Error(`nothing has the number ${number}`)
-    return value
-  }
+const links = { Detached: 0, Attached: 1, Ended: 2 } as const
+const expiries = { None: 0, Untold: 1, Told: 2 } as const
+const answers = { Attached: 0, Superseded: 1, Mismatch: 2, Expired: 3, Ended: 4 } as const
+const gones = { "": 0, Expired: 1, Ended: 2 } as const
+
+const keyOfState = ({ link, ...state }: Session.State): number => {
+  if (link._tag === "Attached" && link.generation !== state.generation) throw new Error("attached as another generation")
+  digits.add(links[link._tag], 3).add(state.generation, small).add(state.sent, small).add(state.appended, small)
+  digits.add(state.transmitted, small).add(state.highest, small).add(state.acked, small).add(state.received, small)
+  return digits.add(state.processed, small).add(state.recorded, small).add(state.ackSent, small).take()
 }
 
-const keyOfState = (state: Session.State): string => {
-  const { acked, ackSent, appended, generation, highest, link, processed, received, recorded, sent, transmitted } =
-    state
-  const attached = link._tag === "Attached" ? link.generation : link._tag
-  const out = `${sent},${appended},${transmitted},${highest},${acked}`
-  return `${attached},${generation},${out},${received},${processed},${recorded},${ackSent},${state.window}`
+const keyOfHello = ({ oldest, processed, secret }: Hello): number =>
+  digits.add(secret, small).add(processed, small).add(oldest, small).take()
+
+const keyOfAnswer = (answer: Answer): number => {
+  digits.add(answers[answer._tag], 5).add(answer.generation, small).add(answer.sent, small).add(answer.acked, small)
+  return digits.add(answer.processed, small).add(answer.authors, 128).add(answer.began, small).take()
 }
 
-const keyOfEnd = ({ ackDue, handled, inbox, released, state, transmitDue }: End): string =>
-  `${keyOfState(state)};${handled},${released},${transmitDue ? 1 : 0}${ackDue ? 1 : 0};${inbox.join(",")}`
-
-const keyOfClient = ({ attempts, connection, end, over, place }: Client): string =>
-  over === "" ? `${keyOfEnd(end)};${connection},${attempts},${place}` : over
-
-const keyOfHost = (host: Host): string => {
-  const { appending, authors, connection, end, expiry, generation, recording, storedAcked } = host
-  const asked = `${appending},${storedAcked};${recording.join(",")}`
-  return `${keyOfEnd(end)};${generation},${connection},${asked};${expiry},${authors}`
+const keyOfStore = (store: Store): number => {
+  digits.add(gones[store.gone], 3).add(store.generation, small).add(store.previousSecret, small)
+  digits.add(store.attempt, small).add(store.sent, small).add(store.acked, small).add(store.processed, small)
+  return digits.add(store.authors, 128).add(flag(store.isExpiring), 2).take()
 }
 
-const keyOfConnection = (one: Connection): string => {
-  const { answer, hello } = one
-  const said = hello === undefined ? "" : `${hello.secret},${hello.processed},${hello.oldest}`
-  const answered =
-    answer === undefined
-      ? ""
-      : `${answer._tag},${answer.generation},${answer.sent},${answer.acked},${answer.processed},${answer.authors},${answer.began}`
-  const open = `${one.isOpenAtClient ? 1 : 0}${one.isOpenAtServer ? 1 : 0}${one.isProven ? 1 : 0}`
-  const ways = `${one.up.join(",")};${one.down.join(",")}`
-  return `${one.id},${one.place},${open},${one.told},${one.generation};${said};${answered};${ways}`
+const keyOfFaults = ({ cuts, expiries, handlerFailures, moves, storeFailures }: Faults): number => {
+  digits.add(cuts, small).add(moves, small).add(expiries, small)
+  return digits.add(handlerFailures, small).add(storeFailures, small).take()
 }
 
-const keyOfStore = (store: Store): string => {
-  const { acked, attempt, authors, generation, gone, isExpiring, previousSecret, processed, sent } = store
-  const counts = `${sent},${acked},${processed},${authors}`
-  return `${gone},${generation},${previousSecret},${attempt},${counts},${isExpiring ? 1 : 0}`
-}
+const keyOfRemovals = (removals: ReadonlyArray<Removal>): string =>
+  removals.map(({ generation, place, tombstone }) => `${place}${generation}${tombstone}`).join(",")
 
-type Rest = Pick<World, "faults" | "removals">
-
-const keyOfRest = ({ faults, removals }: Rest): string => {
-  const { cuts, expiries, handlerFailures, moves, storeFailures } = faults
-  const left = removals.map(({ generation, place, tombstone }: Removal) => `${place}${generation}${tombstone}`)
-  return `${cuts},${moves},${storeFailures},${expiries},${handlerFailures};${left.join(",")}`
-}
-
+/** Lists of removals, of which there are few, are below this. */
+const few = 2 ** 10
 /** Connections that there may be at a time. */
 const maxConnections = 5
 
 export class Encoding {
   /** Integers of a world. */
   readonly width = 5 + maxConnections
-  private readonly clients = new Pool(keyOfClient)
-  private readonly hosts = new Pool(keyOfHost)
-  private readonly stores = new Pool(keyOfStore)
-  private readonly connections = new Pool(keyOfConnection)
-  private readonly rests = new Pool(keyOfRest)
+  private readonly states = new ObjectPool(keyOfState)
+  private readonly lists = new Pool((list: ReadonlyArray<number>) => keyOfList(list, 2048))
+  private readonly ends = new ObjectPool((end: End) => this.keyOfEnd(end))
+  private readonly clients = new ObjectPool((client: Client) => this.keyOfClient(client))
+  private readonly hosts = new ObjectPool((host: Host) => this.keyOfHost(host))
+  private readonly stores = new ObjectPool(keyOfStore)
+  private readonly hellos = new ObjectPool(keyOfHello)
+  private readonly answers = new ObjectPool(keyOfAnswer)
+  private readonly connections = new ObjectPool((connection: Connection) => this.keyOfConnection(connection))
+  private readonly faults = new ObjectPool(keyOfFaults)
+  private readonly removals = new ObjectPool(keyOfRemovals)
 
-  encode(world: World, into: Int32Array): void {
-    const { client, connections, faults, hosts, removals, store } = world
+  encode({ client, connections, faults, hosts, removals, store }: World, into: Int32Array): void {
     if (connections.length > maxConnections) throw new Error("more connections than were thought of")
     into[0] = this.clients.number(client)
     into[1] = hosts[0] === undefined ? 0 : this.hosts.number(hosts[0])
     into[2] = hosts[1] === undefined ? 0 : this.hosts.number(hosts[1])
     into[3] = this.stores.number(store)
-    into[4] = this.rests.number({ faults, removals })
+    into[4] = this.faults.number(faults) * few + this.removals.number(removals)
     for (let i = 0; i < maxConnections; i++) {
       const connection = connections[i]
       into[5 + i] = connection === undefined ? 0 : this.connections.number(connection)
@@ -109,18 +82,54 @@ export class Encoding {
 
   decode(from: Int32Array): World {
     const [client = 0, first = 0, second = 0, store = 0, rest = 0] = from
-    const { faults, removals } = this.rests.value(rest)
+    const connections: Array<Connection> = []
+    for (let i = 5; i < this.width; i++) {
+      const number = from[i] ?? 0
+      if (number > 0) connections.push(this.connections.value(number))
+    }
     return {
       client: this.clients.value(client),
       hosts: [this.hostOf(first), this.hostOf(second)],
-      connections: [...from.subarray(5)].filter((number) => number > 0).map((number) => this.connections.value(number)),
+      connections,
       store: this.stores.value(store),
-      removals,
-      faults
+      removals: this.removals.value(rest % few),
+      faults: this.faults.value(Math.floor(rest / few))
     }
   }
 
   private hostOf(number: number): Host | undefined {
     return number === 0 ? undefined : this.hosts.value(number)
+  }
+
+  private keyOfEnd({ ackDue, handled, inbox, released, state, transmitDue }: End): number {
+    digits.add(flag(ackDue), 2).add(flag(transmitDue), 2).add(handled, small).add(released, small)
+    const rest = digits.add(this.lists.number(inbox), 2 ** 12).take()
+    // In two steps, for the pool of states takes digits of its own.
+    const number = this.states.number(state)
+    return digits.add(rest, 2 ** 20).add(number, many).take()
+  }
+
+  private keyOfClient({ attempts, connection, end, over, place }: Client): number | string {
+    if (over !== "") return over
+    const number = this.ends.number(end)
+    return digits.add(connection + 1, small).add(attempts, small).add(place, 2).add(number, many).take()
+  }
+
+  private keyOfHost(host: Host): number {
+    const number = this.ends.number(host.end)
+    const recording = keyOfList(host.recording, small)
+    digits.add(host.generation, small).add(host.connection + 1, small).add(host.storedAcked, small)
+    digits.add(host.appending, small).add(expiries[host.expiry], 3).add(host.authors, 128)
+    return digits.add(Number(recording), 64).add(number, many).take()
+  }
+
+  private keyOfConnection(connection: Connection): number | string {
+    const { answer, down, hello, up } = connection
+    const ways = [this.lists.number(up), this.lists.number(down)] as const
+    const greeting = [hello && this.hellos.number(hello), answer && this.answers.number(answer)] as const
+    digits.add(connection.id, small).add(connection.place, 2).add(connection.told, small).add(connection.generation, small)
+    digits.add(flag(connection.isOpenAtClient), 2).add(flag(connection.isOpenAtServer), 2).add(flag(connection.isProven), 2)
+    if (hello !== undefined || answer !== undefined) return `${digits.take()};${ways};${greeting}`
+    return digits.add(ways[0], 2 ** 19).add(ways[1], 2 ** 19).take()
   }
 }

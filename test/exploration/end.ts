@@ -1,6 +1,6 @@
 /** One end of the session: its real `Session.State`, and what the driver of that state keeps beside it. */
 import type { Session } from "holdfast"
-import { Broken, type Rules } from "./rules.js"
+import { type Bounds, Broken, type Rules } from "./rules.js"
 import { data } from "./wire.js"
 
 export interface End {
@@ -85,8 +85,8 @@ export const apply = (
 /** For events after which there is nothing to do for anybody else. */
 export const after = (rules: Rules, end: End, event: Session.Event): End => apply(rules, end, event).end
 
-export const hasRoom = ({ released, state }: End): boolean =>
-  state.sent === released || state.sent - released < state.window
+export const hasRoom = ({ released, state }: End, { buffer }: Bounds): boolean =>
+  state.sent === released || state.sent - released < buffer
 
 /** Writes the next message. */
 export const transmit = (rules: Rules, end: End): readonly [End, number] => {

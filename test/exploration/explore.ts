@@ -4,8 +4,11 @@
  * goal cannot be reached any more.
  */
 import { Encoding } from "./encoding.js"
+import { independent } from "./independence.js"
 import { flaw } from "./invariants.js"
-import { type Bounds, Broken, type Rules, rules as real } from "./rules.js"
+import { normal } from "./normal.js"
+import { prompt } from "./prompt.js"
+import { Broken, type Bounds, rules as real, type Rules } from "./rules.js"
 import { show } from "./show.js"
 import { IntList, StateTable } from "./stateTable.js"
 import { isGoal, transitions } from "./transitions.js"
@@ -37,10 +40,14 @@ class Exploration {
   private count = 0
   private violation: string | undefined
 
+  private readonly rules: Rules
+
   constructor(
     private readonly bounds: Bounds,
-    private readonly rules: Rules
-  ) {}
+    rules: Rules
+  ) {
+    this.rules = bounds.isReduced ? { ...rules, step: independent(rules.step) } : rules
+  }
 
   run(): Explored {
     const start = performance.now()
@@ -77,7 +84,7 @@ class Exploration {
     transitions(this.rules, this.bounds, world, (label, run, isFault = false) => {
       if (this.violation !== undefined) return
       try {
-        this.encoding.encode(run(), this.scratch)
+        this.encoding.encode(normal(this.bounds, prompt(this.rules, this.bounds, run())), this.scratch)
       } catch (error) {
         if (!(error instanceof Broken)) throw error
         return this.found(`${label}: ${error.message}`, state)
@@ -127,7 +134,7 @@ class Exploration {
     transitions(this.rules, this.bounds, this.encoding.decode(this.table.get(from)), (label, run) => {
       if (found !== "") return
       try {
-        this.encoding.encode(run(), this.scratch)
+        this.encoding.encode(normal(this.bounds, prompt(this.rules, this.bounds, run())), this.scratch)
       } catch {
         return // another way that is wrong
       }

@@ -53,10 +53,8 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, place: P
   asksStore(rules, bounds, world, place, host, emit)
   const connection = connectionOf(world, host.connection)
   if (connection === undefined) return
-  const write = ([next, message]: readonly [End, number]): World =>
-    withConnection(withEnd(world, place, host, next), { ...connection, down: [...connection.down, message] })
-  if (end.transmitDue) emit(label.writes, () => write(transmit(rules, end)))
-  if (end.ackDue) emit(label.acknowledges, () => write(acknowledge(rules, end)))
+  if (end.transmitDue) emit(label.writes, () => written(world, place, host, connection, transmit(rules, end)))
+  if (end.ackDue) emit(label.acknowledges, () => written(world, place, host, connection, acknowledge(rules, end)))
   if (connection.up.length > 0) {
     emit(label.reads, () => reads(rules, world, place, host, connection, true))
     const canFail = !connection.isProven && world.store.previousSecret !== 0
@@ -68,13 +66,40 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, place: P
   emit(isNew ? label.cut : label.sees, () => ({ ...lost(rules, world, place, host, connection), faults }), isNew)
 }
 
+const written = (
+  world: World,
+  place: Place,
+  host: Host,
+  connection: Connection,
+  [end, message]: readonly [End, number]
+): World =>
+  withConnection(withEnd(world, place, host, end), { ...connection, down: [...connection.down, message] })
+
+/** Writes what is due; undefined if nothing is. */
+export const writes = (rules: Rules, world: World, place: Place): World | undefined => {
+  const host = world.hosts[place]
+  const connection = host === undefined ? undefined : connectionOf(world, host.connection)
+  if (host === undefined || connection === undefined || !(host.end.transmitDue || host.end.ackDue)) return undefined
+  const message = host.end.transmitDue ? transmit(rules, host.end) : acknowledge(rules, host.end)
+  return written(world, place, host, connection, message)
+}
+
+/** Hears what the store has carried out; undefined if there is nothing. */
+export const hears = (rules: Rules, world: World, place: Place): World | undefined => {
+  const host = world.hosts[place]
+  if (host === undefined) return undefined
+  if (host.appending > 0) return appended(rules, world, place, host)
+  const upTo = host.recording[0]
+  return upTo === undefined ? undefined : noted(rules, world, place, host, upTo)
+}
+
 // ---- the store
 
 /** Operations are carried out when they are asked for and answered later; those of an owner that is fenced off end it. */
 const asksStore = (rules: Rules, bounds: Bounds, world: World, place: Place, host: Host, emit: Emit): void => {
   const label = labels[place]
   const { acked, processed, recorded, sent } = host.end.state
-  const sends = sent < bounds.serverMessages && hasRoom(host.end)
+  const sends = sent < bounds.serverMessages && hasRoom(host.end, bounds)
   const isBehind = processed !== recorded || acked !== host.storedAcked
   const notes = isBehind && host.recording.length < bounds.records && host.recording.at(-1) !== processed
   const detaches = host.expiry === "Untold"

@@ -26,8 +26,10 @@ export interface Bounds {
   /** Messages that the client sends, and the server. */
   readonly clientMessages: number
   readonly serverMessages: number
-  /** Messages in flight, and in a buffer. */
+  /** Messages that may be in flight. */
   readonly window: number
+  /** Messages that a buffer holds. */
+  readonly buffer: number
   /** Connections that are lost; each end notices in its own time. */
   readonly cuts: number
   /** Gateways that the client may dial. */
@@ -42,17 +44,33 @@ export interface Bounds {
   readonly handlerFailures: number
   /** Operations that note progress in the store and may be unanswered at a time. */
   readonly records: number
+  /** Whether worlds that differ only in what can make no difference are explored once: `normal.ts` and `superseded.ts`. */
+  readonly isReduced: boolean
+  /**
+   * What does not take its time: both ends write what is due at once, as the
+   * driver does whose connection is never congested and whose window is small;
+   * the client handles what it reads at once; the store answers what a gateway
+   * tells it at once.
+   */
+  readonly prompt: {
+    readonly writes: boolean
+    readonly client: boolean
+    readonly store: boolean
+  }
 }
 
 export const least: Bounds = {
   clientMessages: 1,
   serverMessages: 1,
   window: 2,
+  buffer: 2,
   cuts: 0,
   gateways: 1,
   moves: 0,
   storeFailures: 0,
   expiries: 0,
   handlerFailures: 0,
-  records: 1
+  records: 1,
+  isReduced: true,
+  prompt: { writes: false, client: false, store: false }
 }

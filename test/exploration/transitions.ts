@@ -4,11 +4,17 @@ import * as client from "./client.js"
 import * as gateway from "./gateway.js"
 import type { Bounds, Rules } from "./rules.js"
 import * as store from "./store.js"
+import { superseded } from "./superseded.js"
 import type { Emit } from "./transition.js"
 import type { World } from "./world.js"
 
 export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Emit): void => {
   if (world.client.over !== "") return
+  const place = bounds.isReduced ? superseded(world) : undefined
+  if (place !== undefined) {
+    gateway.transitions(rules, bounds, world, place, emit)
+    return emit("the gateway that was superseded is gone", () => gateway.movedAway(world, place))
+  }
   client.transitions(rules, bounds, world, emit)
   gateway.transitions(rules, bounds, world, 0, emit)
   gateway.transitions(rules, bounds, world, 1, emit)

@@ -53,3 +53,31 @@ export const show = (code: number): string => {
       return message.words
   }
 }
+
+/** What a message on the way says was processed; 0 for nothing. */
+const newsOf = (code: number): number => (code < farewellBase ? code & 7 : 0)
+
+/**
+ * The same messages without acknowledgements of what the reader will know
+ * already when it reads them: they come to nothing. With `keepsFirst`, that
+ * something came is news by itself.
+ */
+export const withoutOldNews = (
+  codes: ReadonlyArray<number>,
+  known: number,
+  keepsFirst: boolean
+): ReadonlyArray<number> => {
+  let acked = known
+  let hasChanged = false
+  const kept: Array<number> = []
+  for (const [at, code] of codes.entries()) {
+    const news = newsOf(code)
+    if (news > acked || code >= welcomeBase) {
+      acked = Math.max(acked, news)
+      kept.push(code)
+    } else if (code >= dataBase) kept.push(code - news)
+    else if (at === 0 && keepsFirst) kept.push(0)
+    hasChanged ||= kept.length <= at || kept[at] !== code
+  }
+  return hasChanged ? kept : codes
+}

@@ -173,17 +173,26 @@ export const connectionOf = (world: World, id: number): Connection | undefined =
 
 /** Puts a connection in place of what it was; what nobody can read is dropped, and what both have left is gone. */
 export const withConnection = (world: World, connection: Connection): World => {
-  const { isOpenAtClient, isOpenAtServer } = connection
-  const others = world.connections.filter(({ id }) => id !== connection.id)
-  if (!isOpenAtClient && !isOpenAtServer && connection.answer === undefined) return { ...world, connections: others }
-  const kept: Connection = {
-    ...connection,
-    up: isOpenAtServer ? connection.up : [],
-    down: isOpenAtClient ? connection.down : [],
-    // A hello that was heard is still needed when the store answers.
-    hello: isOpenAtServer || connection.answer !== undefined ? connection.hello : undefined
+  const { answer, hello, isOpenAtClient, isOpenAtServer } = connection
+  const isGone = !isOpenAtClient && !isOpenAtServer && answer === undefined
+  const isRead =
+    (isOpenAtServer || (connection.up.length === 0 && (hello === undefined || answer !== undefined))) &&
+    (isOpenAtClient || connection.down.length === 0)
+  const kept: Connection = isRead
+    ? connection
+    : {
+        ...connection,
+        up: isOpenAtServer ? connection.up : [],
+        down: isOpenAtClient ? connection.down : [],
+        // A hello that was heard is still needed when the store answers.
+        hello: isOpenAtServer || answer !== undefined ? hello : undefined
+      }
+  const connections: Array<Connection> = []
+  for (const other of world.connections) {
+    if (other.id !== connection.id) connections.push(other)
+    else if (!isGone) connections.push(kept)
   }
-  return { ...world, connections: [...others, kept].sort((a, b) => a.id - b.id) }
+  return { ...world, connections }
 }
 
 export const withHost = (world: World, place: Place, host: Host | undefined): World => ({

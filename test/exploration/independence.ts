@@ -1,0 +1,34 @@
+/**
+ * Reduced explorations put aside what can make no difference. That it makes
+ * none is checked here, at each step: a step that looks at it is broken.
+ */
+import type { Session } from "holdfast"
+import { forgetful } from "./forgetful.js"
+import { Broken, type Rules } from "./rules.js"
+
+const same = (a: Session.Step, b: Session.Step): boolean => JSON.stringify(a) === JSON.stringify(b)
+
+const forgotten = ([state, effects]: Session.Step): Session.Step => [forgetful(state), effects]
+
+/** What an older acknowledgement than this could say the peer knows already. */
+const withOldNews = (state: Session.State, event: Session.Event): Session.Event | undefined => {
+  const isOld = (event._tag === "Received" || event._tag === "Acknowledged") && event.ack <= state.acked
+  return isOld ? { ...event, ack: state.acked } : undefined
+}
+
+export const independent = (step: Rules["step"]): Rules["step"] => {
+  return (state, event) => {
+    const result = step(state, event)
+    if (state.link._tag === "Detached") {
+      const other = step({ ...state, transmitted: state.highest, ackSent: 0 }, event)
+      if (!same(forgotten(result), forgotten(other))) {
+        throw new Broken(`${event._tag}: what the last connection carried matters to a session without one`)
+      }
+    }
+    const old = withOldNews(state, event)
+    if (old !== undefined && !same(result, step(state, old))) {
+      throw new Broken(`${event._tag}: an acknowledgement of what is known makes a difference`)
+    }
+    return result
+  }
+}
