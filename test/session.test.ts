@@ -77,8 +77,10 @@ describe("Session.step", () => {
   })
 
   it("more messages than the window without acknowledgement are a violation", () => {
-    const { tags } = run(attached, received(1), received(2), received(3), received(4), received(5))
+    const { effects, tags } = run(attached, received(1), received(2), received(3), received(4), received(5))
     assert.deepStrictEqual(tags, ["Deliver", "Deliver", "Deliver", "Deliver", "Violation"])
+    const reason = "more than 4 messages sent without waiting for acknowledgement"
+    assert.deepStrictEqual<unknown>(effects.at(-1), { _tag: "Violation", reason })
   })
 
   it("nothing leaves before the store has it", () => {
