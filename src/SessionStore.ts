@@ -298,8 +298,13 @@ export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.S
           record.outbound.splice(0, acked - first + 1)
         }),
       detach: (id, generation, window) =>
-        owned(id, generation, (record) => {
-          record.expiresAt = clock.unsafeCurrentTimeMillis() + window
+        Effect.suspend(() => {
+          const found = records.get(id)
+          // What is over stays over: its owner must not bring it back.
+          if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
+          return owned(id, generation, (record) => {
+            record.expiresAt = clock.unsafeCurrentTimeMillis() + window
+          })
         }),
       remove: (id, generation, tombstone) =>
         owned(id, generation, (record) => {

@@ -500,7 +500,7 @@ describe("A client", () => {
       const client = yield* makeClient({ token, reconnect: oneSecond })
       yield* TestClock.adjust(30_000)
       assert.strictEqual(runs, 2)
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       assert.deepInclude(yield* client.status, { _tag: "Ready", generation: 2, start: { _tag: "Resumed" } })
       yield* Deferred.succeed(gate, undefined)

@@ -1,11 +1,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, TestClock } from "effect"
 import { Broker } from "holdfast"
-import { brokerLaws, listener } from "./brokerLaws.js"
+import { BrokerLaws } from "holdfast/testing"
 
 const { Broker: Service } = Broker
 
-brokerLaws("memory", Layer.effect(Service, Broker.makeMemory()))
+describe("the memory broker", () => {
+  BrokerLaws.suite(Layer.effect(Service, Broker.makeMemory()), (law, holds) => it.effect(law, () => holds))
+})
 
 const history = (broker: Broker.Broker["Type"], topic: string) =>
   Effect.map(broker.history(topic, { limit: 100 }), (log) =>
@@ -42,12 +44,12 @@ describe("Broker.makeMemory", () => {
   it.scoped("gives up no topic that somebody listens to or that remembers a key, for maxTopics", () =>
     Effect.gen(function* () {
       const broker = yield* Broker.makeMemory({ maxTopics: 2, keyWindow: 1000 })
-      const ears = listener()
-      yield* broker.subscribe("heard", ears)
+      const heard: Array<string> = []
+      yield* broker.subscribe("heard", { published: ({ payload }) => heard.push(payload), reset: () => {} })
       const kept = yield* broker.publish("keyed", "1", { key: "k" })
       for (let i = 0; i < 300; i++) yield* broker.publish(`t${i}`, String(i))
       yield* broker.publish("heard", "1")
-      assert.deepStrictEqual(ears.heard, ["1"])
+      assert.deepStrictEqual(heard, ["1"])
       assert.deepStrictEqual(yield* broker.publish("keyed", "1", { key: "k" }), kept)
       assert.deepStrictEqual(yield* history(broker, "t0"), [], "the others give way")
       yield* TestClock.adjust(1000)
@@ -84,6 +86,36 @@ describe("Broker.makeMemory", () => {
       yield* TestClock.adjust(1000)
       yield* broker.publish("u", "2", { key: "k" })
       assert.deepStrictEqual(yield* history(broker, "u"), ["2"])
+    })
+  )
+
+  it.scoped("gives a listener the position from which it hears, though others publish before it is told", () =>
+    Effect.gen(function* () {
+      const broker = yield* Broker.makeMemory()
+      // A fiber gives the others their turn every 16 steps: at each place inside of the operation once.
+      for (let steps = 0; steps < 16; steps++) {
+        const topic = `t${steps}`
+        const heard: Array<number> = []
+        const subscribe = broker.subscribe(topic, {
+          published: ({ position }) => heard.push(position.offset),
+          reset: () => {}
+        })
+        const publish = Effect.forEach([1, 2, 3, 4, 5, 6], () =>
+          Effect.zipRight(Effect.yieldNow(), broker.publish(topic, "1"))
+        )
+        const later = Effect.zipRight(
+          Effect.replicateEffect(
+            Effect.sync(() => {}),
+            steps
+          ),
+          subscribe
+        )
+        const [position] = yield* Effect.withMaxOpsBeforeYield(
+          Effect.all([later, publish], { concurrency: "unbounded" }),
+          16
+        )
+        assert.deepStrictEqual(heard, [1, 2, 3, 4, 5, 6].slice(position.offset), `${steps} steps before it`)
+      }
     })
   )
 

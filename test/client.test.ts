@@ -51,7 +51,7 @@ describe("Client.messages", () => {
     Effect.gen(function* () {
       const { client, unacknowledged } = yield* withEchoes(3)
       const network = yield* MemoryNetwork.MemoryNetwork
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       yield* client.reconnect
       yield* settle
@@ -102,7 +102,7 @@ describe("Client.changes", () => {
       const early = yield* collect(client.changes)
       yield* settle
       const late = yield* collect(client.changes)
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       yield* client.close
       yield* settle
@@ -265,7 +265,7 @@ describe("Client.deliver", () => {
       const refused = yield* Effect.fork(Effect.flip(client.deliver({ m: 1 })))
       const accepted = yield* Effect.fork(client.deliver({ n: "2" }))
       yield* settle
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       assert.strictEqual((yield* Fiber.join(refused))._tag, "MessageRefused")
       yield* Fiber.join(accepted)

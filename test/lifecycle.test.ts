@@ -112,7 +112,7 @@ describe("A gateway", () => {
           const clients = yield* Effect.forEach([1, 2, 3], () => makeClient().pipe(Scope.extend(scope)))
           yield* settle
           for (const client of clients) yield* client.send("hello")
-          yield* network.cut
+          yield* network.cut()
           yield* settle
           assert.isAbove(yield* living, before)
           const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
@@ -450,7 +450,7 @@ describe("Two gateways on one store", () => {
       yield* settle
       const [session] = yield* a.gateway.sessions
       // The application has consumed nothing: the echoes are unacknowledged, and one more is on its way.
-      yield* a.network.cut
+      yield* a.network.cut()
       yield* session?.send("while away") ?? Effect.void
       yield* move
       yield* TestClock.adjust(1000)
@@ -478,7 +478,7 @@ describe("Two gateways on one store", () => {
       for (let i = 0; i < 6; i++) {
         yield* client.send(i)
         yield* settle
-        yield* (i % 2 === 0 ? a : b).network.cut
+        yield* (i % 2 === 0 ? a : b).network.cut()
         yield* move
         yield* TestClock.adjust(1000)
         yield* TestClock.adjust("31 seconds")
@@ -583,7 +583,7 @@ describe("A store that is slow", () => {
       if (session === undefined) return assert.fail("no session")
       delay = 5000
       yield* Effect.fork(session.send("late"))
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000)
       assert.deepInclude(yield* client.status, { _tag: "Ready", generation: 2 })
       yield* TestClock.adjust(4000)

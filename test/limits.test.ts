@@ -147,7 +147,7 @@ describe("maxConnections", () => {
       {},
       Effect.zipRight(
         join(),
-        Effect.flatMap(Network, (network) => network.cut)
+        Effect.flatMap(Network, (network) => network.cut())
       )
     ]
   ]

@@ -33,7 +33,7 @@ describe("client.publish", () => {
       for (let i = 1; i <= 60; i++) {
         publishing.push(yield* Effect.fork(client.publish(lobby, i)))
         for (let turn = 0; turn < i % 7; turn++) yield* Effect.promise(() => Promise.resolve())
-        if (i % 4 === 0) yield* network.cut
+        if (i % 4 === 0) yield* network.cut()
         if (i % 6 === 0) yield* TestClock.adjust(1000)
       }
       yield* TestClock.adjust(60_000)
@@ -79,7 +79,7 @@ describe("client.publish", () => {
       const written = yield* Effect.fork(Effect.flip(client.publish(lobby, 1)))
       yield* settle
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       const never = yield* Effect.fork(Effect.flip(client.publish(lobby, 2)))
       yield* settle

@@ -150,7 +150,7 @@ describe("A client", () => {
       yield* client.ready
       yield* fill
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1500)
       yield* network.reach({ _tag: "Open" })
       yield* TestClock.adjust(5000)
@@ -223,7 +223,7 @@ describe("A session", () => {
         yield* client.send("work")
         yield* settle
         const [session] = yield* gateway.sessions
-        yield* network.cut
+        yield* network.cut()
         yield* TestClock.adjust(1020)
         // The store has attached the returning client, and has not answered yet.
         yield* ending === "session.end" ? (session?.end("banned") ?? Effect.void) : Deferred.succeed(go, undefined)
@@ -283,7 +283,7 @@ describe("A session", () => {
       yield* client.reconnect
       yield* TestClock.adjust(500)
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(500)
       assert.deepInclude(yield* gateway.stats, { connections: 0, sessions: 1 })
       yield* TestClock.adjust(120_000)
@@ -345,7 +345,7 @@ describe("A session", () => {
       const client = yield* makeClient({ replayBytes: 100 })
       yield* client.ready
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* client.send("x".repeat(60))
       const large = yield* Effect.fork(client.send("y".repeat(60)))
       yield* settle
@@ -406,7 +406,7 @@ describe("A gateway that closes", () => {
       const client = yield* makeClient({ reconnect: oneSecond })
       yield* client.send("work")
       yield* settle
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* TestClock.adjust(1000)

@@ -397,7 +397,7 @@ describe("A client", () => {
       yield* settle
       assert.lengthOf(handled, 19)
       for (const turn of upTo(3)) {
-        yield* network.cut
+        yield* network.cut()
         yield* settle
         yield* client.reconnect
         yield* settle
@@ -420,7 +420,7 @@ describe("A client", () => {
       const client = yield* makeClient()
       yield* settle
       for (const number of upTo(100)) yield* client.send(number)
-      yield* network.cut
+      yield* network.cut()
       const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
       yield* settle
       yield* Fiber.join(closing)

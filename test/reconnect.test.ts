@@ -109,7 +109,7 @@ describe("Client reconnects", () => {
         Effect.gen(function* () {
           assert.strictEqual((yield* client.status)._tag, "Ready")
           yield* TestClock.adjust(ready)
-          yield* network.cut
+          yield* network.cut()
           yield* settle
           const status = yield* client.status
           if (status._tag !== "Waiting") return assert.fail(status._tag)
@@ -136,7 +136,7 @@ describe("Client reconnects", () => {
       const delays: Array<number> = []
       for (const ready of [0, 6999, 7000]) {
         yield* TestClock.adjust(ready)
-        yield* network.cut
+        yield* network.cut()
         yield* settle
         const status = yield* client.status
         if (status._tag === "Waiting") delays.push(status.delay)

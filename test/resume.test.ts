@@ -15,7 +15,7 @@ const startOf = (client: TestClient) =>
 /** Cuts, and lets the client come back after its first delay. */
 const cutAndReturn = Effect.gen(function* () {
   const network = yield* Network
-  yield* network.cut
+  yield* network.cut()
   yield* TestClock.adjust(1000)
 })
 
@@ -38,7 +38,7 @@ describe("A session", () => {
         yield* client.send(i)
         // Sometimes before anything arrived, sometimes with the answer under way, sometimes after all.
         for (let turn = 0; turn < i % 7; turn++) yield* Effect.promise(() => Promise.resolve())
-        if (i % 3 === 0) yield* network.cut
+        if (i % 3 === 0) yield* network.cut()
         if (i % 5 === 0) yield* TestClock.adjust(1000)
       }
       yield* TestClock.adjust(60_000)
@@ -70,7 +70,7 @@ describe("A session", () => {
         const client = yield* makeClient({ reconnect: oneSecond })
         yield* settle
         yield* network.reach({ _tag: "Refused" })
-        yield* network.cut
+        yield* network.cut()
         yield* TestClock.adjust(120_000 + late)
         assert.lengthOf(closed, late, "the gateway has given it up")
         assert.strictEqual((yield* gateway.stats).sessions, 1 - late)
@@ -196,7 +196,7 @@ describe("A session", () => {
       yield* settle
       // The hello arrives, and rotates the secret; its welcome does not.
       yield* network.onLink((link) => link.silence("server"))
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1000 + 5000 + 2000 + 4999)
       assert.strictEqual(yield* network.dials, 3)
       yield* network.onLink(() => {})
@@ -240,7 +240,7 @@ describe("A session", () => {
       const { gateway } = yield* echoGateway()
       const client = yield* makeClient({ reconnect: oneSecond })
       yield* settle
-      yield* network.cut
+      yield* network.cut()
       const [session] = yield* gateway.sessions
       yield* session?.end("banned") ?? Effect.void
       yield* TestClock.adjust(1000)
@@ -258,7 +258,7 @@ describe("A session", () => {
       const messages = yield* collect(client.messages)
       yield* settle
       const [session] = yield* gateway.sessions
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       for (let i = 1; i <= 3; i++) yield* gateway.send(session?.id ?? "", `news ${i}`)
       assert.deepStrictEqual(yield* messages, [])
@@ -317,7 +317,7 @@ describe("A session", () => {
       const { handled } = yield* echoGateway()
       const client = yield* makeClient({ reconnect: oneSecond, replayMessages: 4 })
       yield* settle
-      yield* network.cut
+      yield* network.cut()
       const sending = yield* Effect.fork(Effect.forEach([1, 2, 3, 4, 5, 6], client.send))
       yield* TestClock.adjust(999)
       assert.isTrue(yield* isRunning(sending))
@@ -432,7 +432,7 @@ describe("A lost session", () => {
       yield* Effect.flatMap(current, (session) => session.send("old"))
       yield* settle
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* TestClock.adjust(1500)
       yield* network.reach({ _tag: "Open" })
       yield* TestClock.adjust(5000)
@@ -469,7 +469,7 @@ describe("A lost session", () => {
       const left = yield* Effect.fork(Effect.flip(client.deliver("left")))
       yield* settle
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       const waited = yield* Effect.fork(client.deliver("waited"))
       yield* Scope.close(first, Exit.void)
       // The first gateway's memory is gone with it.

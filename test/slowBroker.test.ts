@@ -49,7 +49,7 @@ describe("With a broker that takes its time,", () => {
           if (how === "closed by the client") yield* Effect.fork(client.close)
           if (how === "lost and expired") {
             yield* network.reach({ _tag: "Refused" })
-            yield* network.cut
+            yield* network.cut()
           }
           yield* TestClock.adjust(10_000)
           assert.strictEqual(spy.listening, 0)
@@ -140,7 +140,7 @@ describe("With a broker that takes its time,", () => {
       yield* TestClock.adjust(1000)
       const session = yield* only(gateway)
       yield* network.reach({ _tag: "Refused" })
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       yield* session.offer("fits")
       yield* Effect.ignore(session.offer("does not fit"))

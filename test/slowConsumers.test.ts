@@ -286,7 +286,7 @@ describe("On a connection that does not take what is published,", () => {
       const gateway = yield* makeGateway(undefined, { ...tight, ...topicsOf("disconnect") })
       const client = yield* connect()
       const following = yield* follow(client.subscribe(lobby))
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       yield* fill(1, 250)
       const link = yield* backOnASlowLink(client)
@@ -310,7 +310,7 @@ describe("On a connection that does not take what is published,", () => {
       const following = yield* follow(client.subscribe(lobby))
       yield* fill(1, 1)
       yield* settle
-      yield* network.cut
+      yield* network.cut()
       yield* settle
       yield* fill(2, 10)
       const link = yield* backOnASlowLink(client)

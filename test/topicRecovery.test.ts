@@ -130,7 +130,7 @@ for (const [name, world] of Object.entries(worlds)) {
             for (let turn = 0; turn < i % 7; turn++) yield* Effect.promise(() => Promise.resolve())
             if (i % 11 === 0) yield* TestClock.adjust((i * 7) % 90)
             if (i % 9 === 0) {
-              yield* network.cut
+              yield* network.cut()
               yield* settle
               if (i % 2 === 0) yield* client.reconnect
             }
@@ -150,7 +150,7 @@ for (const [name, world] of Object.entries(worlds)) {
           const following = yield* follow(client.subscribe(lobby))
           yield* pass
           const network = yield* Network
-          yield* network.cut
+          yield* network.cut()
           yield* settle
           yield* fill(1, 450)
           yield* client.reconnect

@@ -88,7 +88,7 @@ export const away = <A, E, R>(client: TestClient, effect: Effect.Effect<A, E, R>
   Effect.gen(function* () {
     const network = yield* Network
     yield* network.reach({ _tag: "Refused" })
-    yield* network.cut
+    yield* network.cut()
     yield* settled
     const result = yield* effect
     yield* network.reach({ _tag: "Open" })

@@ -76,25 +76,57 @@ export class Admission<C, S, P extends Principal, R> {
     beginning: Beginning
   ): Effect.Effect<void, StoreUnavailable> {
     return Effect.gen(this, function* () {
-      const { codec, live, principal } = caller
+      const { codec, principal } = caller
       const id = yield* this.credentials.id
       beginning.id = id
       const secret = yield* this.credentials.secret
       const secretHash = yield* this.credentials.hash(secret)
-      yield* this.host.store.create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash })
-      const revoked = caller.watch.reason(principal.id, id)
+      const { store } = this.host
+      const remove = Effect.ignore(store.remove(id, 1))
+      yield* this.orGiveBack(
+        store.create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash }),
+        () => this.created(caller, reason, beginning, { id, secret, remove }),
+        () => (beginning.registered ? Effect.void : remove)
+      )
+    })
+  }
+
+  /** The store has the new session. */
+  private created(
+    caller: Caller<P>,
+    reason: Protocol.ResetReason | undefined,
+    beginning: Beginning,
+    { id, remove, secret }: { readonly id: string; readonly secret: string; readonly remove: Effect.Effect<void> }
+  ): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { codec, live, principal, watch } = caller
+      const revoked = watch.reason(principal.id, id)
       if (revoked !== undefined) {
-        beginning.removed = yield* this.revoke(caller, id, 1, revoked)
-        return
+        return Effect.map(this.revoke(caller, id, 1, revoked), (removed) => {
+          beginning.removed = removed
+        })
       }
       // A client that has gone before its welcome knows of no session.
-      if (live.end !== undefined) return yield* Effect.ignore(this.host.store.remove(id, 1))
+      if (live.end !== undefined) return remove
       const state = SessionState.initial(this.host.options.replayMessages)
       beginning.registered = true
       const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
       this.connect(session, caller, 1, secret, { resumed: false, reason })
       session.start()
+      return Effect.void
     })
+  }
+
+  /** The gateway may end while the store answers: what the answer gave is given back then, or it would be nobody's for ever. */
+  private orGiveBack<A, B, E>(
+    ask: Effect.Effect<A, E>,
+    use: (a: A) => Effect.Effect<B, E>,
+    giveBack: (a: A) => Effect.Effect<void>
+  ): Effect.Effect<B, E> {
+    const { closeTimeout } = this.host.options
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(ask, (a) => Effect.onInterrupt(restore(use(a)), () => bounded(giveBack(a), closeTimeout)))
+    )
   }
 
   /** It was disconnected while the store answered. Tells whether the store still had it: 0 or 1. */
@@ -124,7 +156,7 @@ export class Admission<C, S, P extends Principal, R> {
       const { attempt, session: id } = resume
       const request = { id, principal: principal.id, secretHash, nextSecretHash, attempt }
       const began = this.sessions.get(id)
-      const attach = Effect.flatMap(this.host.store.attach(request), (attached) => {
+      const use = (attached: Attached) => {
         if (attached._tag === "Attached") return this.restore(caller, resume, attached.session, secret, began)
         if (attached._tag === "Gone" && attached.tombstone._tag === "Ended") {
           const { reason } = attached.tombstone
@@ -134,9 +166,19 @@ export class Admission<C, S, P extends Principal, R> {
           return Effect.sync(() => live.close(CloseCode.TakenOver, "a later attempt has resumed this session"))
         }
         return this.begin(caller, lostBecause(attached))
-      })
+      }
+      const attach = this.orGiveBack(this.host.store.attach(request), use, (attached) =>
+        attached._tag === "Attached" ? this.unused(attached.session) : Effect.void
+      )
       yield* began?.ownership.takeover(attach) ?? attach
     })
+  }
+
+  /** Lets a session expire that was attached for nothing. */
+  private unused({ generation, id }: StoredSession): Effect.Effect<void> {
+    return this.sessions.get(id)?.ownership.generation === generation
+      ? Effect.void
+      : Effect.ignore(this.host.store.detach(id, generation, this.host.options.resumeWindow))
   }
 
   /** The store says that the session is this gateway's now. */

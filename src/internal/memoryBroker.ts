@@ -169,10 +169,11 @@ export const make = (options: MemoryOptions = {}): Effect.Effect<Service> =>
           Effect.sync(() => {
             const log = broker.log(topic)
             log.listeners.add(listener)
-            return log
+            // In the same step: what is published after it is heard, and nothing before it.
+            return { log, end: log.end }
           }),
-          (log) => Effect.sync(() => log.listeners.delete(listener))
-        ).pipe(Effect.map((log) => log.end)),
+          ({ log }) => Effect.sync(() => log.listeners.delete(listener))
+        ).pipe(Effect.map(({ end }) => end)),
       history: (topic, { limit, since }) => Effect.sync(() => broker.log(topic).after(since, limit, now())),
       join: (topic, presence, member) => Effect.sync(() => broker.join(topic, presence, member)),
       leave: (session, { after, topic }) =>

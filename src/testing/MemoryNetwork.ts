@@ -1,18 +1,23 @@
 /**
- * A Dialer and a Listener joined in memory, so that a program's own Client and
- * Gateway run unchanged under TestClock.
+ * A network in memory, in which a program's own Client and Gateway run
+ * unchanged: machines with names, ways between them that take time and fall
+ * silent, machines that sleep or crash. Time and chance are Effect's Clock and
+ * Random, so that everything happens under TestClock or `VirtualTime`, and in
+ * the same way each time.
  *
  * @since 0.1.0
  */
 import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
-import { ConnectionLost, DialFailed, DialRefused, ListenFailed } from "../ConnectionError.js"
 import { Credentials, type Service } from "../Credentials.js"
-import { Dialer, type DialRequest } from "../Dialer.js"
-import { type Incoming, Listener } from "../Listener.js"
-import type { Transport } from "../Transport.js"
-import { type Link, link } from "./MemoryTransport.js"
+import { Dialer } from "../Dialer.js"
+import { Listener } from "../Listener.js"
+import * as machines from "./internal/machines.js"
+import type { Machine } from "./Machine.js"
+import type { Link } from "./MemoryTransport.js"
 
 /**
  * What becomes of dials: they reach the listener, are refused by the machine,
@@ -33,7 +38,31 @@ export type Reach =
   | { readonly _tag: "Silent" }
 
 /**
- * The network's controls.
+ * What the way from one machine to another is like: `latency`, the most that
+ * `jitter` adds to it, and bytes a second. Frames stay in order. Default: no
+ * latency, no jitter, no bound.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface WayOptions {
+  readonly latency?: Duration.DurationInput | undefined
+  readonly jitter?: Duration.DurationInput | undefined
+  readonly bandwidth?: number | undefined
+}
+
+/**
+ * What a program has that runs on a machine.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export type OnMachine = Dialer | Listener | Credentials | Machine
+
+/**
+ * The network's controls. Machines have names: a dial goes to the one that
+ * its URL names (`ws://gateway-2/`), or to `server` where the network knows
+ * no machine of that name. A control without names is about all machines.
  *
  * @since 0.1.0
  * @category services
@@ -45,16 +74,57 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly links: Effect.Effect<ReadonlyArray<Link>>
     /** The newest link; dies when there is none. */
     readonly latest: Effect.Effect<Link>
-    /** Cuts every link. */
-    readonly cut: Effect.Effect<void>
-    /** What becomes of dials from now on. */
-    readonly reach: (reach: Reach) => Effect.Effect<void>
     /** Does this to each link made from now on, before anything passes. */
     readonly onLink: (change: (link: Link) => void) => Effect.Effect<void>
-    /** Dials come from this address from now on, in place of `memory`. */
-    readonly address: (address: string) => Effect.Effect<void>
     /** How often was dialled. */
     readonly dials: Effect.Effect<number>
+    /** Dials of this machine come from this address from now on. Default machine `client`, default address `memory`. */
+    readonly address: (address: string, machine?: string) => Effect.Effect<void>
+
+    /** Breaks the connections between two machines, of one machine, or all: both ends hear of it. */
+    readonly cut: (one?: string, other?: string) => Effect.Effect<void>
+    /** What becomes of dials from now on, to this machine or to all. */
+    readonly reach: (reach: Reach, to?: string) => Effect.Effect<void>
+    /** From now on nothing that `from` says arrives at `to`, new dials included, and nobody hears of it: a half-open connection. */
+    readonly silence: (from?: string, to?: string) => Effect.Effect<void>
+    /** The end of a silence: what was said in it arrives now, as TCP sends it again, unless its connection was given up. */
+    readonly heal: (from?: string, to?: string) => Effect.Effect<void>
+    /** A silence in both directions. */
+    readonly partition: (one: string, other: string) => Effect.Effect<void>
+    /** The end of silences in both directions. */
+    readonly rejoin: (one: string, other: string) => Effect.Effect<void>
+    /** What the way from one machine to another is like from now on; an omitted name is any machine. */
+    readonly way: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
+    /** From now on the way is like this instead. */
+    readonly congest: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
+    /** The end of a congestion: the way is again as it was. */
+    readonly clear: (from?: string, to?: string) => Effect.Effect<void>
+    /** From now on this machine's connections are not read: what is sent to it waits with the sender. */
+    readonly stall: (reader: string) => Effect.Effect<void>
+    /** The end of a stall. */
+    readonly release: (reader: string) => Effect.Effect<void>
+
+    /** What a program has that runs on a machine, and the machine's clock: for programs that `run` is not to start. */
+    readonly on: (machine: string) => Layer.Layer<OnMachine>
+    /**
+     * Runs a program on a machine: it dials and listens as that machine, and its clock is the machine's. It ends with the
+     * network, or when the machine crashes.
+     */
+    readonly run: <A, E, R>(
+      machine: string,
+      program: Effect.Effect<A, E, R>
+    ) => Effect.Effect<Fiber.RuntimeFiber<A, E>, never, Exclude<R, OnMachine>>
+    /** The lid is shut: nothing that is sent to the machine arrives, and what is due on its clock happens when it wakes. */
+    readonly suspend: (machine: string) => Effect.Effect<void>
+    readonly wake: (machine: string) => Effect.Effect<void>
+    /**
+     * The machine stops dead, and what its programs had in memory is lost: none of their finalizers reaches anybody. Its
+     * peers hear that their connections are lost, as when a process is killed; or they hear nothing, as when the power
+     * fails (`{ isTold: false }`). Until `restart` its dials are refused.
+     */
+    readonly crash: (machine: string, options?: { readonly isTold?: boolean | undefined }) => Effect.Effect<void>
+    /** The machine is there again, and runs from their beginning the programs that `run` gave it. */
+    readonly restart: (machine: string) => Effect.Effect<void>
   }
 >() {}
 
@@ -74,121 +144,15 @@ export const credentials = (): Service => {
   }
 }
 
-const make = (clientPings: boolean) => {
-  let open: Array<Link> = []
-  let dials = 0
-  let reach: Reach = { _tag: "Open" }
-  let address = "memory"
-  let onLink: (link: Link) => void = () => {}
-  let handler: ((incoming: Incoming) => void) | undefined
-
-  const links = (): Array<Link> => {
-    open = open.filter((link) => link.isOpen())
-    return open
-  }
-
-  const upgrade = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialRefused> =>
-    Effect.async((resume) => {
-      const refuse = (status: number, body: string, retryAfter?: number) =>
-        resume(Effect.fail(new DialRefused({ url: request.url, status, body, retryAfter })))
-      if (handler === undefined) return refuse(503, "nobody listens", 1000)
-      let abandoned = false
-      const remoteAddress = `${address}:client`
-      handler({
-        request: {
-          url: request.url,
-          headers: Object.fromEntries(Object.entries(request.headers ?? {}).map(([k, v]) => [k.toLowerCase(), v])),
-          address,
-          remoteAddress,
-          protocols: request.protocols
-        },
-        accept: ({ maxFrame, protocol }) =>
-          Effect.suspend(() => {
-            if (abandoned) return Effect.fail(new ConnectionLost({}))
-            const limits = { server: maxFrame, client: request.maxFrame }
-            const made = link({ protocol, maxFrame: limits, clientPings, remoteAddress })
-            links().push(made)
-            onLink(made)
-            resume(Effect.succeed(made.client))
-            return Effect.acquireRelease(Effect.succeed(made.server), (server) => Effect.sync(() => server.destroy()))
-          }),
-        refuse: (status, body, headers = {}) =>
-          Effect.sync(() => {
-            const after = headers["Retry-After"]
-            refuse(status, body, after === undefined ? undefined : Number(after) * 1000)
-          })
-      })
-      return Effect.sync(() => {
-        abandoned = true
-      })
-    })
-
-  const dial: Dialer["Type"]["dial"] = (request) =>
-    Effect.uninterruptibleMask((restore) =>
-      Effect.suspend((): Effect.Effect<Transport, DialFailed | DialRefused> => {
-        dials++
-        switch (reach._tag) {
-          case "Refused":
-            return Effect.fail(new DialFailed({ url: request.url, cause: new Error("connection refused") }))
-          case "Status":
-            return Effect.fail(new DialRefused({ url: request.url, retryAfter: undefined, ...reach }))
-          case "Silent":
-            return restore(Effect.never)
-          case "Open":
-            return restore(upgrade(request))
-        }
-      }).pipe(Effect.tap((transport) => Effect.addFinalizer(() => Effect.sync(() => transport.destroy()))))
-    )
-
-  const listen: Listener["Type"]["listen"] = (next) =>
-    Effect.suspend(() => {
-      if (handler !== undefined) {
-        return Effect.fail(new ListenFailed({ address: "memory:", cause: new Error("a gateway listens already") }))
-      }
-      handler = next
-      return Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          handler = undefined
-        })
-      )
-    })
-
-  const network: MemoryNetwork["Type"] = {
-    links: Effect.sync(() => [...links()]),
-    latest: Effect.suspend(() => {
-      const latest = links().at(-1)
-      return latest === undefined ? Effect.dieMessage("no link is open") : Effect.succeed(latest)
-    }),
-    cut: Effect.sync(() => {
-      for (const link of links()) link.cut()
-    }),
-    reach: (next) =>
-      Effect.sync(() => {
-        reach = next
-      }),
-    onLink: (change) =>
-      Effect.sync(() => {
-        onLink = change
-      }),
-    address: (next) =>
-      Effect.sync(() => {
-        address = next
-      }),
-    dials: Effect.sync(() => dials)
-  }
-
-  const services = Context.make(MemoryNetwork, network).pipe(
-    Context.add(Dialer, { dial }),
-    Context.add(Listener, { address: "memory:", listen }),
-    Context.add(Credentials, credentials())
-  )
-  return { network, services }
-}
-
 /**
- * A network in memory. With `clientPings: false` its clients are like
- * browsers, which cannot ping. When the layer is released every link is cut,
- * so that what is closed after it need not wait for a clock that stands still.
+ * A network in memory, with the services of two of its machines for programs
+ * that need no name: the Dialer of `client` and the Listener of `server`. With
+ * `clientPings: false` its clients are like browsers, which cannot ping. When
+ * the layer is released every link is cut, so that what is closed after it
+ * need not wait for a clock that stands still.
+ *
+ * Its clock and its chance are those where the layer is built: provide it
+ * inside of `VirtualTime.run`.
  *
  * @since 0.1.0
  * @category layers
@@ -197,8 +161,14 @@ export const layer = (options?: {
   readonly clientPings?: boolean | undefined
 }): Layer.Layer<MemoryNetwork | Dialer | Listener | Credentials> =>
   Layer.scopedContext(
-    Effect.acquireRelease(
-      Effect.sync(() => make(options?.clientPings ?? true)),
-      ({ network }) => network.cut
-    ).pipe(Effect.map(({ services }) => services))
+    Effect.gen(function* () {
+      const { controls, onMachine } = yield* machines.make(options?.clientPings ?? true, credentials())
+      const client = onMachine("client")
+      const server = onMachine("server")
+      return Context.make(MemoryNetwork, controls).pipe(
+        Context.add(Dialer, Context.get(client, Dialer)),
+        Context.add(Listener, Context.get(server, Listener)),
+        Context.add(Credentials, Context.get(client, Credentials))
+      )
+    })
   )

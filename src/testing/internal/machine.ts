@@ -1,0 +1,83 @@
+/** A machine of the network: it sleeps, it crashes, and another may take its place under the same name. */
+import * as Clock from "effect/Clock"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+
+/** From its start to its crash. */
+export interface Boot {
+  isUp: boolean
+}
+
+export class Machine {
+  isAsleep = false
+  /** What it runs, to be run again after a crash. */
+  programs: Array<Effect.Effect<Fiber.RuntimeFiber<unknown, unknown>>> = []
+  boot: Boot = { isUp: true }
+  /** Whether anybody has its clock: without it, it cannot be put to sleep. */
+  hasClock = false
+
+  private fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+  private sleepers: Array<() => void> = []
+
+  constructor(readonly name: string) {}
+
+  /** A fiber that ends with the machine. */
+  add(fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
+    this.fibers.push(fiber)
+    fiber.addObserver(() => {
+      this.fibers = this.fibers.filter((other) => other !== fiber)
+    })
+  }
+
+  /** A machine that has crashed does not sleep: it is awake when it is back. */
+  fallAsleep(): void {
+    this.isAsleep = this.boot.isUp
+  }
+
+  wake(): void {
+    this.isAsleep = false
+    const { sleepers } = this
+    this.sleepers = []
+    for (const wake of sleepers) wake()
+  }
+
+  /** It stops where it is. Its fibers end, but nothing that they do then reaches anybody. */
+  crash(): void {
+    this.boot.isUp = false
+    this.wake()
+    for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+    this.fibers = []
+  }
+
+  start(): void {
+    this.boot = { isUp: true }
+  }
+
+  private readonly awake: Effect.Effect<void> = Effect.async<void>((resume) => {
+    if (!this.isAsleep) return resume(Effect.void)
+    const wake = () => resume(Effect.void)
+    this.sleepers.push(wake)
+    return Effect.sync(() => {
+      this.sleepers = this.sleepers.filter((other) => other !== wake)
+    })
+  })
+
+  /** This clock, but what is due while the machine sleeps happens when it wakes. */
+  clock(base: Clock.Clock): Clock.Clock {
+    this.hasClock = true
+    return {
+      [Clock.ClockTypeId]: Clock.ClockTypeId,
+      unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis(),
+      unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
+      currentTimeMillis: base.currentTimeMillis,
+      currentTimeNanos: base.currentTimeNanos,
+      sleep: (duration: Duration.Duration) =>
+        Effect.zipRight(
+          base.sleep(duration),
+          Effect.suspend(() => (this.isAsleep ? this.awake : Effect.void))
+        )
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** What is to happen, in the order of its time; at one instant, in the order in which it was asked for. */
+
+interface Timer {
+  readonly at: number
+  readonly then: () => void
+}
+
+export class Timers {
+  /** Milliseconds. */
+  now = 0
+  private readonly timers: Array<Timer> = []
+
+  get isEmpty(): boolean {
+    return this.timers.length === 0
+  }
+
+  /** When the next one is due; infinity when there is none. */
+  get next(): number {
+    return this.timers[0]?.at ?? Number.POSITIVE_INFINITY
+  }
+
+  /**
+   * Calls back after so many milliseconds, unless it is cancelled before; never, when they are infinite. As on a platform's
+   * clock it is on a whole millisecond, and not before its time.
+   */
+  add(millis: number, then: () => void): () => void {
+    if (!Number.isFinite(millis)) return () => {}
+    const timer = { at: this.now + Math.ceil(Math.max(0, millis)), then }
+    let index = this.timers.length
+    while (index > 0 && (this.timers[index - 1]?.at ?? 0) > timer.at) index--
+    this.timers.splice(index, 0, timer)
+    return () => {
+      const found = this.timers.indexOf(timer)
+      if (found >= 0) this.timers.splice(found, 1)
+    }
+  }
+
+  /** Lets time pass until the next one, and calls back. */
+  advance(): void {
+    const timer = this.timers.shift()
+    if (timer === undefined) return
+    this.now = timer.at
+    timer.then()
+  }
+}

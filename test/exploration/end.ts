@@ -1,0 +1,109 @@
+/** One end of the session: its real `Session.State`, and what the driver of that state keeps beside it. */
+import type { Session } from "holdfast"
+import { Broken, type Rules } from "./rules.js"
+import { data } from "./wire.js"
+
+export interface End {
+  readonly state: Session.State
+  /** Delivered, in the order of delivery, and not yet handled. */
+  readonly inbox: ReadonlyArray<number>
+  /** The last message that the application has handled. */
+  readonly handled: number
+  /** The replay buffer holds `(released, sent]`. */
+  readonly released: number
+  /** `Transmit` was asked for, and something can be written. */
+  readonly transmitDue: boolean
+  /** `AckDue` was asked for, and there is something to acknowledge. */
+  readonly ackDue: boolean
+}
+
+export const fromState = (state: Session.State): End => ({
+  state,
+  inbox: [],
+  handled: state.processed,
+  released: state.acked,
+  transmitDue: false,
+  ackDue: false
+})
+
+const isAttached = (state: Session.State): boolean => state.link._tag === "Attached"
+
+/** As `SessionDriver.transmit` and `fitsPeer` see it. */
+const canTransmit = ({ released, state }: End): boolean => {
+  const next = state.transmitted + 1
+  const inFlight = state.transmitted - state.acked
+  return isAttached(state) && next <= state.appended && next > released && (inFlight === 0 || inFlight < state.window)
+}
+
+const canAck = ({ state }: End): boolean => isAttached(state) && state.ackSent < state.recorded
+
+const neverLess = ["generation", "sent", "appended", "highest", "acked", "received", "processed", "recorded"] as const
+
+/** One step, and what the driver does about its effects that concerns this end alone; `effects` is for the rest. */
+export const apply = (
+  rules: Rules,
+  end: End,
+  event: Session.Event
+): { readonly end: End; readonly effects: ReadonlyArray<Session.Effect> } => {
+  const [state, effects] = rules.step(end.state, event)
+  for (const field of neverLess) {
+    if (state[field] < end.state[field])
+      throw new Broken(`${field} went back from ${end.state[field]} to ${state[field]}`)
+  }
+  let { ackDue, inbox, released, transmitDue } = end
+  for (const effect of effects) {
+    switch (effect._tag) {
+      case "Transmit":
+        transmitDue = true
+        break
+      case "Release":
+        released = Math.max(released, effect.upTo)
+        break
+      case "Deliver":
+        inbox = [...inbox, effect.seq]
+        break
+      case "AckDue":
+        ackDue = true
+        break
+      case "Violation":
+        throw new Broken(`a correct peer is accused: ${effect.reason}`)
+      case "Append":
+      case "Refuse":
+      case "Suppress":
+        break
+    }
+  }
+  const next: End = { state, inbox, handled: end.handled, released, transmitDue, ackDue }
+  // A loop that finds nothing to do ends, and a timer that finds nothing to do is gone.
+  const settled =
+    (transmitDue && !canTransmit(next)) || (ackDue && !canAck(next))
+      ? { ...next, transmitDue: transmitDue && canTransmit(next), ackDue: ackDue && canAck(next) }
+      : next
+  return { end: settled, effects }
+}
+
+/** For events after which there is nothing to do for anybody else. */
+export const after = (rules: Rules, end: End, event: Session.Event): End => apply(rules, end, event).end
+
+export const hasRoom = ({ released, state }: End): boolean =>
+  state.sent === released || state.sent - released < state.window
+
+/** Writes the next message. */
+export const transmit = (rules: Rules, end: End): readonly [End, number] => {
+  const { recorded: ack, transmitted } = end.state
+  const seq = transmitted + 1
+  return [after(rules, end, { _tag: "Transmitted", seq, ack }), data(seq, ack)]
+}
+
+/** Writes an acknowledgement by itself. */
+export const acknowledge = (rules: Rules, end: End): readonly [End, number] => {
+  const upTo = end.state.recorded
+  return [after(rules, end, { _tag: "AckSent", upTo }), upTo]
+}
+
+/** The application handles the next message, and succeeds. */
+export const handle = (rules: Rules, end: End): End => {
+  const seq = end.inbox[0] ?? 0
+  if (seq !== end.handled + 1) throw new Broken(`message ${seq} is handled after message ${end.handled}`)
+  return after(rules, { ...end, inbox: end.inbox.slice(1), handled: seq }, { _tag: "Processed", seq })
+}

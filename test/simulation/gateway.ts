@@ -1,0 +1,149 @@
+/** The program of a gateway: handles, answers, and writes down what it did. */
+import { Cause, Deferred, Duration, Effect, Layer, Random, Schema } from "effect"
+import { Gateway, Messages, Topic } from "holdfast"
+import { Machine } from "holdfast/testing"
+import { idOf, type Ledger, type Said, type Sender } from "./ledger.js"
+import type { Scenario } from "./scenario.js"
+
+export const Room = Topic.make("rooms/:room", Schema.String)
+export const lobby = Room.at({ room: "lobby" })
+
+export interface Asked extends Said {
+  readonly isPoison: boolean
+}
+
+export interface Told {
+  readonly sender: string
+  readonly n: number
+}
+
+const Asked = Schema.Struct({
+  life: Schema.String,
+  by: Schema.Literal("send", "deliver"),
+  n: Schema.Number,
+  isPoison: Schema.Boolean
+})
+const Told = Schema.Struct({ sender: Schema.String, n: Schema.Number })
+
+export const messages: Messages.Messages<Asked, Told> = Messages.make({ client: Asked, server: Told })
+
+/** Waits for ever, with no timer of the platform. */
+export const forever: Effect.Effect<never> = Effect.async(() => {})
+
+/** How long a handler takes: mostly nothing, sometimes longer than a fault. */
+const pause = Effect.flatMap(Random.next, (x) =>
+  x < 0.6 ? Effect.void : Effect.sleep(Duration.millis(Math.round(2000 ** x)))
+)
+
+const serve = (name: string, world: { readonly scenario: Scenario; readonly ledger: Ledger }) =>
+  Effect.gen(function* () {
+    const { ledger, scenario } = world
+    const random = yield* Effect.random
+    /** Who sends to a session from here, by the session as it is hosted now. */
+    const hosted = new Map<
+      Gateway.Session<Told>,
+      { readonly owner: number; readonly sender: Sender; readonly id: string }
+    >()
+
+    const host = (session: Gateway.Session<Told>) => {
+      const owner = ++ledger.owners
+      const id = `${name}/${owner}`
+      const sender: Sender = { session: session.id, owner, accepted: 0, gone: false }
+      ledger.senders.set(id, sender)
+      hosted.set(session, { owner, sender, id })
+    }
+
+    yield* Effect.addFinalizer(() =>
+      Effect.sync(() => {
+        for (const { sender } of hosted.values()) sender.gone = true
+      })
+    )
+
+    const onMessage = (message: Asked, session: Gateway.Session<Told>, seq: number) =>
+      Effect.gen(function* () {
+        const here = hosted.get(session)
+        if (here === undefined) return yield* Effect.dieMessage("a message before onOpen")
+        yield* pause
+        if (message.isPoison) return yield* Effect.fail("poison")
+        ledger.handledBy(session.id, { owner: here.owner, seq, id: idOf(message) })
+        ledger.event(name, `${session.id} handles ${idOf(message)} as ${seq}`)
+        yield* session.send({ sender: here.id, n: here.sender.accepted + 1 })
+        here.sender.accepted++
+      }).pipe(Effect.withRandom(random))
+
+    const gateway = yield* Gateway.make({
+      messages,
+      replayMessages: scenario.replayMessages,
+      drainSpread: "2 seconds",
+      authenticate: ({ token }) => Effect.succeed({ id: token ?? "nobody" }),
+      onOpen: (session) =>
+        Effect.sync(() => {
+          host(session)
+          ledger.event(name, `${session.id} begins here`)
+        }),
+      onMessage,
+      onClose: (session, end) =>
+        Effect.sync(() => {
+          const here = hosted.get(session)
+          if (here !== undefined) here.sender.gone = true
+          hosted.delete(session)
+          ledger.event(name, `${session.id} is over here: ${end._tag}`)
+        }),
+      topics: [Gateway.topic(Room, { subscribe: Gateway.allow, publish: Gateway.allow })]
+    })
+
+    // What is held is within its bounds.
+    const watch = Effect.gen(function* () {
+      for (const session of yield* gateway.sessions) {
+        const { id, queued, unacknowledged, unprocessed } = yield* session.info
+        if (unacknowledged.messages > scenario.replayMessages) {
+          ledger.violation(
+            6,
+            `${name} holds ${unacknowledged.messages} messages for ${id}, of ${scenario.replayMessages}`
+          )
+        }
+        if (unprocessed > scenario.replayMessages) {
+          ledger.violation(6, `${unprocessed} messages of ${id} wait for the handler of ${name}`)
+        }
+        if (queued.messages > 1024) ledger.violation(6, `${queued.messages} publications wait for ${id} on ${name}`)
+      }
+    })
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("31 seconds"), watch)))
+    return gateway
+  })
+
+/** A gateway from its start to its end, and again if it is to be drained now and then. */
+export const program = (
+  name: string,
+  world: {
+    readonly scenario: Scenario
+    readonly ledger: Ledger
+    readonly running: Map<string, Gateway.Gateway<Told>>
+    readonly isOver: () => boolean
+    /** The end of the world: every gateway closes. */
+    readonly shutdown: Deferred.Deferred<void>
+  }
+) => {
+  const { ledger, running, scenario } = world
+  const once = Effect.gen(function* () {
+    ledger.event(name, "starts")
+    running.set(name, yield* serve(name, world))
+    yield* Effect.addFinalizer(() => Effect.sync(() => void running.delete(name)))
+    const shutdown = Deferred.await(world.shutdown)
+    if (scenario.drainEvery === 0) return yield* shutdown
+    const turn = scenario.gateways.indexOf(name) + 1
+    yield* Effect.raceFirst(Effect.sleep(scenario.drainEvery + turn * 1000), shutdown)
+    if (world.isOver()) return yield* shutdown
+    ledger.counts.drains++
+    ledger.event(name, "shuts down")
+  })
+  const pause = Effect.raceFirst(Effect.sleep("1 second"), Deferred.await(world.shutdown))
+  const again = Effect.flatMap(Deferred.isDone(world.shutdown), (isDone) => (isDone ? forever : pause))
+  const onMachine = Layer.merge(Machine.layerSessionStore({ on: "store" }), Machine.layerBroker({ on: "store" }))
+  return Effect.forever(Effect.zipRight(Effect.scoped(once), again)).pipe(
+    Effect.provide(onMachine),
+    Effect.tapErrorCause((cause) =>
+      Effect.sync(() => (Cause.isInterruptedOnly(cause) ? undefined : ledger.violation(7, `${name} ended: ${cause}`)))
+    )
+  )
+}
