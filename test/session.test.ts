@@ -77,8 +77,10 @@ describe("Session.step", () => {
   })
 
   it("more messages than the window without acknowledgement are a violation", () => {
-    const { tags } = run(attached, received(1), received(2), received(3), received(4), received(5))
+    const { effects, tags } = run(attached, received(1), received(2), received(3), received(4), received(5))
     assert.deepStrictEqual(tags, ["Deliver", "Deliver", "Deliver", "Deliver", "Violation"])
+    const reason = "more than 4 messages sent without waiting for acknowledgement"
+    assert.deepStrictEqual<unknown>(effects.at(-1), { _tag: "Violation", reason })
   })
 
   it("nothing leaves before the store has it", () => {
@@ -151,6 +153,82 @@ describe("Session.step", () => {
     ] satisfies ReadonlyArray<Session.Event>) {
       assert.deepStrictEqual(Session.step(before, stale), [before, []])
     }
+  })
+
+  it("what comes late or out of order from the store or the connection changes nothing", () => {
+    const before = run(
+      attached,
+      ...sent(2),
+      { _tag: "Send" },
+      { _tag: "Appended", upTo: 3 },
+      ...[received(1), received(2)],
+      { _tag: "Processed", seq: 1 },
+      { _tag: "Recorded", upTo: 1 }
+    ).state
+    for (const late of [
+      { _tag: "Appended", upTo: 3 },
+      { _tag: "Appended", upTo: 2 },
+      { _tag: "Transmitted", seq: 2, ack: 0 },
+      { _tag: "Transmitted", seq: 4, ack: 0 },
+      { _tag: "Recorded", upTo: 1 },
+      { _tag: "Recorded", upTo: 2 }
+    ] satisfies ReadonlyArray<Session.Event>) {
+      assert.deepStrictEqual(Session.step(before, late), [before, []], JSON.stringify(late))
+    }
+  })
+
+  it("while detached nothing is asked of a connection, and nothing counts as written", () => {
+    const { effects, state } = run(
+      attached,
+      received(1),
+      { _tag: "Detach", generation: 1 },
+      { _tag: "Send" },
+      { _tag: "Appended", upTo: 1 },
+      { _tag: "Processed", seq: 1 },
+      { _tag: "Recorded", upTo: 1 },
+      { _tag: "Transmitted", seq: 1, ack: 1 }
+    )
+    assert.deepStrictEqual(effects, [{ _tag: "Deliver", seq: 1 }, { _tag: "Append" }])
+    assert.deepInclude(state, { link: { _tag: "Detached" }, sent: 1, appended: 1, transmitted: 0, recorded: 1 })
+    assert.deepStrictEqual(Session.step(state, received(2)), [state, []], "of a connection that is gone")
+  })
+
+  it("an acknowledgement makes room for what waits, if anything does", () => {
+    const before = run(attached, ...sent(2), { _tag: "Send" }, { _tag: "Appended", upTo: 3 }).state
+    const acknowledged = (ack: number): Session.Event => ({ _tag: "Acknowledged", generation: 1, ack })
+    assert.deepStrictEqual(run(before, acknowledged(1)).tags, ["Release", "Transmit"])
+    const all = run(before, { _tag: "Transmitted", seq: 3, ack: 0 }).state
+    assert.deepStrictEqual(run(all, acknowledged(3)).tags, ["Release"])
+  })
+
+  it("what was acknowledged to the peer does not go back", () => {
+    const before = run(attached, { _tag: "AckSent", upTo: 3 }).state
+    assert.strictEqual(before.ackSent, 3)
+    assert.strictEqual(run(before, { _tag: "AckSent", upTo: 2 }).state.ackSent, 3)
+    assert.strictEqual(run(before, ...sent(1)).state.ackSent, 3)
+    const carried: Session.Event = { _tag: "Transmitted", seq: 1, ack: 4 }
+    assert.strictEqual(run(before, { _tag: "Send" }, { _tag: "Appended", upTo: 1 }, carried).state.ackSent, 4)
+  })
+
+  it("a session from the store goes on where that has it, and resends what was not acknowledged", () => {
+    const restored = Session.restored(4, { sent: 5, acked: 2, processed: 7 })
+    assert.deepStrictEqual(restored, {
+      link: { _tag: "Detached" },
+      generation: 0,
+      sent: 5,
+      appended: 5,
+      transmitted: 2,
+      highest: 5,
+      acked: 2,
+      received: 7,
+      processed: 7,
+      recorded: 7,
+      ackSent: 7,
+      window: 4
+    })
+    const { effects, state } = run(restored, attach(3, 3, 8, 7))
+    assert.deepStrictEqual(effects, [{ _tag: "Release", upTo: 3 }, { _tag: "Transmit" }])
+    assert.deepStrictEqual(run(state, received(7, 5, 3)).tags, ["Release", "Suppress", "AckDue"])
   })
 
   it("an ended session stays as it is", () => {

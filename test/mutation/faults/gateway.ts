@@ -110,6 +110,13 @@ export const group: Group = {
       caughtBy: [races]
     },
     {
+      name: "what the store gives a gateway that ends meanwhile is nobody's for ever",
+      file: admission,
+      find: "Effect.onInterrupt(restore(use(a)), () => bounded(giveBack(a), closeTimeout))",
+      replace: "Effect.zipLeft(restore(use(a)), bounded(giveBack(a), closeTimeout))",
+      caughtBy: ["test/shutdownWhileAsked.test.ts"]
+    },
+    {
       name: "a session of another subprotocol is resumed",
       file: admission,
       find: "codec.subprotocol === stored.subprotocol\n",

@@ -19,7 +19,20 @@ export const group: Group = {
     unfenced("confirm", "confirm: (id, generation)"),
     unfenced("append", "append: (id, generation, messages)"),
     unfenced("acknowledge", "acknowledge: (id, generation, { acked, processed })"),
-    unfenced("detach", "detach: (id, generation, window)"),
+    {
+      name: "the store forgets to fence detach",
+      file: store,
+      find: "          return owned(id, generation, (record) => {",
+      replace: "          return owned(id, found?.generation ?? generation, (record) => {",
+      caughtBy: [laws]
+    },
+    {
+      name: "an owner that detaches a session which is over brings it back",
+      file: store,
+      find: '          if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })\n',
+      replace: "",
+      caughtBy: [laws]
+    },
     unfenced("remove", "remove: (id, generation, tombstone)"),
     {
       name: "attaching does not raise the generation",

@@ -105,8 +105,8 @@ export const group: Group = {
     {
       name: "a listener that has gone is still told",
       file: memory,
-      find: "(log) => Effect.sync(() => log.listeners.delete(listener))",
-      replace: "(log) => Effect.sync(() => log.listeners.size)",
+      find: "({ log }) => Effect.sync(() => log.listeners.delete(listener))",
+      replace: "({ log }) => Effect.sync(() => log.listeners.size)",
       caughtBy: [broker]
     },
     {
