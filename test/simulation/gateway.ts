@@ -112,6 +112,9 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
     return gateway
   })
 
+/** How often a gateway is drained between two crashes. */
+const maxDrains = 2
+
 /** A gateway from its start to its end, and again if it is to be drained now and then. */
 export const program = (
   name: string,
@@ -125,15 +128,17 @@ export const program = (
   }
 ) => {
   const { ledger, running, scenario } = world
+  let drains = 0
   const once = Effect.gen(function* () {
     ledger.event(name, "starts")
     running.set(name, yield* serve(name, world))
     yield* Effect.addFinalizer(() => Effect.sync(() => void running.delete(name)))
     const shutdown = Deferred.await(world.shutdown)
-    if (scenario.drainEvery === 0) return yield* shutdown
+    if (scenario.drainEvery === 0 || drains === maxDrains) return yield* shutdown
     const turn = scenario.gateways.indexOf(name) + 1
     yield* Effect.raceFirst(Effect.sleep(scenario.drainEvery + turn * 1000), shutdown)
     if (world.isOver()) return yield* shutdown
+    drains++
     ledger.counts.drains++
     ledger.event(name, "shuts down")
   })

@@ -40,5 +40,5 @@ export const program = (scenario: Scenario, ledger: Ledger) =>
     })
     // Being refused is all that it can expect.
     yield* Effect.ignore(Effect.scoped(once))
-    yield* Effect.sleep("3 seconds")
+    yield* Effect.sleep("7 seconds")
   }).pipe(Effect.forever)
