@@ -114,7 +114,7 @@ const wrong: ReadonlyArray<Wrong> = [
   ],
   [
     "forgets what it does not use, and begins again",
-    "expire: after a week without a publication a position is as good as before (exact)",
+    "expire: after an hour without a publication a position is as good as before (exact)",
     faultyBroker((broker) => {
       let life = ""
       return {
