@@ -1,11 +1,20 @@
 /** What a gateway does with a connection until the session is attached to it, as `internal/admission.ts` does it. */
 import { apply, fromState } from "./end.js"
-import { takenOver, movedAway } from "./gateway.js"
+import { movedAway, takenOver } from "./gateway.js"
 import { type Bounds, Broken, type Rules } from "./rules.js"
 import * as store from "./store.js"
 import type { Emit } from "./transition.js"
 import * as wire from "./wire.js"
-import { type Answer, type Connection, connectionOf, type Hello, type Host, type World, withConnection, withHost } from "./world.js"
+import {
+  type Answer,
+  type Connection,
+  connectionOf,
+  type Hello,
+  type Host,
+  type World,
+  withConnection,
+  withHost
+} from "./world.js"
 
 const words = (name: string) => ({
   asks: `${name} asks the store for the session`,
@@ -30,14 +39,7 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, connecti
   emit(isOpenAtClient ? label.cut : label.sees, gone, isOpenAtClient)
 }
 
-const ask = (
-  rules: Rules,
-  bounds: Bounds,
-  world: World,
-  connection: Connection,
-  hello: Hello,
-  emit: Emit
-): void => {
+const ask = (rules: Rules, bounds: Bounds, world: World, connection: Connection, hello: Hello, emit: Emit): void => {
   const { place } = connection
   const began = world.hosts[place]?.generation ?? 0
   const isLocked = world.connections.some((other) => other.place === place && other.answer?.began === began)
@@ -138,8 +140,8 @@ const replaced = (rules: Rules, world: World, before: Host, { state }: Host["end
   ] as const
   for (const event of late) {
     const [next, effects] = rules.step(state, event)
-    if (next !== state || effects.length > 0) throw new Broken(`${event._tag} of a connection that was taken over counts`)
+    if (next !== state || effects.length > 0)
+      throw new Broken(`${event._tag} of a connection that was taken over counts`)
   }
   return withConnection(world, takenOver(old))
 }
-

@@ -7,7 +7,10 @@ import { type Client, type Connection, connectionOf, type Place, type World, wit
 
 const withEnd = (world: World, end: End): World => ({ ...world, client: { ...world.client, end } })
 
-const over = (world: World, why: string): World => ({ ...world, client: { ...world.client, connection: -1, over: why } })
+const over = (world: World, why: string): World => ({
+  ...world,
+  client: { ...world.client, connection: -1, over: why }
+})
 
 export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Emit): void => {
   const { client } = world

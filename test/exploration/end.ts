@@ -47,7 +47,8 @@ export const apply = (
 ): { readonly end: End; readonly effects: ReadonlyArray<Session.Effect> } => {
   const [state, effects] = rules.step(end.state, event)
   for (const field of neverLess) {
-    if (state[field] < end.state[field]) throw new Broken(`${field} went back from ${end.state[field]} to ${state[field]}`)
+    if (state[field] < end.state[field])
+      throw new Broken(`${field} went back from ${end.state[field]} to ${state[field]}`)
   }
   let { ackDue, inbox, released, transmitDue } = end
   for (const effect of effects) {

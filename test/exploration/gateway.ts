@@ -72,8 +72,7 @@ const written = (
   host: Host,
   connection: Connection,
   [end, message]: readonly [End, number]
-): World =>
-  withConnection(withEnd(world, place, host, end), { ...connection, down: [...connection.down, message] })
+): World => withConnection(withEnd(world, place, host, end), { ...connection, down: [...connection.down, message] })
 
 /** Writes what is due; undefined if nothing is. */
 export const writes = (rules: Rules, world: World, place: Place): World | undefined => {
@@ -163,18 +162,12 @@ const noted = (rules: Rules, world: World, place: Place, host: Host, upTo: numbe
 
 // ---- the connection
 
-const reads = (
-  rules: Rules,
-  world: World,
-  place: Place,
-  host: Host,
-  from: Connection,
-  isConfirmed: boolean
-): World => {
+const reads = (rules: Rules, world: World, place: Place, host: Host, from: Connection, isConfirmed: boolean): World => {
   const [code = 0, ...up] = from.up
   const { generation } = from
   const message = wire.read(code)
-  const heard = message._tag === "Data" ? { _tag: "Received" as const, seq: message.seq } : { _tag: "Acknowledged" as const }
+  const heard =
+    message._tag === "Data" ? { _tag: "Received" as const, seq: message.seq } : { _tag: "Acknowledged" as const }
   const ack = message._tag === "Data" || message._tag === "Ack" ? message.ack : 0
   const end = after(rules, host.end, { ...heard, generation, ack } as Parameters<typeof rules.step>[1]) // one of the two
   const confirms = isConfirmed && !from.isProven
@@ -207,13 +200,7 @@ export const takenOver = (connection: Connection): Connection => ({
 })
 
 /** The session ends here, and is to be removed from the store. */
-const ended = (
-  rules: Rules,
-  world: World,
-  place: Place,
-  host: Host,
-  tombstone: "Expired" | "Ended"
-): World => {
+const ended = (rules: Rules, world: World, place: Place, host: Host, tombstone: "Expired" | "Ended"): World => {
   after(rules, host.end, { _tag: "End" })
   const connection = connectionOf(world, host.connection)
   const removals = [...world.removals, { place, generation: host.generation, tombstone }]

@@ -77,7 +77,9 @@ const ofFencing = ({ connections, hosts, store }: World): ReadonlyArray<Law> => 
     [owners.length <= 1, "at most one gateway owns the session"],
     [acting.length <= 1, "at most one connection acts for the session"],
     [
-      hosts.every((host) => host === undefined || (host.connection === -1) !== (host.end.state.link._tag === "Attached")),
+      hosts.every(
+        (host) => host === undefined || (host.connection === -1) !== (host.end.state.link._tag === "Attached")
+      ),
       "a session is attached exactly while it has a connection"
     ]
   ]

@@ -14,7 +14,10 @@ export const append = (store: Store, { authors, end }: Pick<Host, "authors" | "e
 }
 
 /** `acknowledge`: neither goes back. */
-export const note = (store: Store, { acked, processed }: { readonly acked: number; readonly processed: number }): Store => ({
+export const note = (
+  store: Store,
+  { acked, processed }: { readonly acked: number; readonly processed: number }
+): Store => ({
   ...store,
   acked: Math.max(store.acked, acked),
   processed: Math.max(store.processed, processed)
