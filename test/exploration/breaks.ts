@@ -2,7 +2,9 @@
 import { Session } from "holdfast"
 import { type Bounds, least, type Rules, rules } from "./rules.js"
 
-const withStep = (change: (state: Session.State, event: Session.Event, right: Session.Step) => Session.Step): Rules => ({
+const withStep = (
+  change: (state: Session.State, event: Session.Event, right: Session.Step) => Session.Step
+): Rules => ({
   ...rules,
   step: (state, event) => change(state, event, Session.step(state, event))
 })
@@ -83,7 +85,11 @@ export const breaks: Readonly<Record<string, Rules>> = {
   },
   "is restored as though all had been transmitted": {
     ...rules,
-    restored: (window, stored) => ({ ...Session.restored(window, stored), acked: stored.sent, transmitted: stored.sent })
+    restored: (window, stored) => ({
+      ...Session.restored(window, stored),
+      acked: stored.sent,
+      transmitted: stored.sent
+    })
   },
   "is restored as though nothing had been processed": {
     ...rules,

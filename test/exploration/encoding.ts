@@ -19,7 +19,8 @@ const answers = { Attached: 0, Superseded: 1, Mismatch: 2, Expired: 3, Ended: 4 
 const gones = { "": 0, Expired: 1, Ended: 2 } as const
 
 const keyOfState = ({ link, ...state }: Session.State): number => {
-  if (link._tag === "Attached" && link.generation !== state.generation) throw new Error("attached as another generation")
+  if (link._tag === "Attached" && link.generation !== state.generation)
+    throw new Error("attached as another generation")
   digits.add(links[link._tag], 3).add(state.generation, small).add(state.sent, small).add(state.appended, small)
   digits.add(state.transmitted, small).add(state.highest, small).add(state.acked, small).add(state.received, small)
   return digits.add(state.processed, small).add(state.recorded, small).add(state.ackSent, small).take()
@@ -106,19 +107,30 @@ export class Encoding {
     const rest = digits.add(this.lists.number(inbox), 2 ** 12).take()
     // In two steps, for the pool of states takes digits of its own.
     const number = this.states.number(state)
-    return digits.add(rest, 2 ** 20).add(number, many).take()
+    return digits
+      .add(rest, 2 ** 20)
+      .add(number, many)
+      .take()
   }
 
   private keyOfClient({ attempts, connection, end, over, place }: Client): number | string {
     if (over !== "") return over
     const number = this.ends.number(end)
-    return digits.add(connection + 1, small).add(attempts, small).add(place, 2).add(number, many).take()
+    return digits
+      .add(connection + 1, small)
+      .add(attempts, small)
+      .add(place, 2)
+      .add(number, many)
+      .take()
   }
 
   private keyOfHost(host: Host): number {
     const number = this.ends.number(host.end)
     const recording = keyOfList(host.recording, small)
-    digits.add(host.generation, small).add(host.connection + 1, small).add(host.storedAcked, small)
+    digits
+      .add(host.generation, small)
+      .add(host.connection + 1, small)
+      .add(host.storedAcked, small)
     digits.add(host.appending, small).add(expiries[host.expiry], 3).add(host.authors, 128)
     return digits.add(Number(recording), 64).add(number, many).take()
   }
@@ -127,9 +139,19 @@ export class Encoding {
     const { answer, down, hello, up } = connection
     const ways = [this.lists.number(up), this.lists.number(down)] as const
     const greeting = [hello && this.hellos.number(hello), answer && this.answers.number(answer)] as const
-    digits.add(connection.id, small).add(connection.place, 2).add(connection.told, small).add(connection.generation, small)
-    digits.add(flag(connection.isOpenAtClient), 2).add(flag(connection.isOpenAtServer), 2).add(flag(connection.isProven), 2)
+    digits
+      .add(connection.id, small)
+      .add(connection.place, 2)
+      .add(connection.told, small)
+      .add(connection.generation, small)
+    digits
+      .add(flag(connection.isOpenAtClient), 2)
+      .add(flag(connection.isOpenAtServer), 2)
+      .add(flag(connection.isProven), 2)
     if (hello !== undefined || answer !== undefined) return `${digits.take()};${ways};${greeting}`
-    return digits.add(ways[0], 2 ** 19).add(ways[1], 2 ** 19).take()
+    return digits
+      .add(ways[0], 2 ** 19)
+      .add(ways[1], 2 ** 19)
+      .take()
   }
 }

@@ -3,12 +3,13 @@
  * found wrong is found with a shortest trace; then finds those from which the
  * goal cannot be reached any more.
  */
+import { setImmediate } from "node:timers/promises"
 import { Encoding } from "./encoding.js"
 import { independent } from "./independence.js"
 import { flaw } from "./invariants.js"
 import { normal } from "./normal.js"
 import { prompt } from "./prompt.js"
-import { Broken, type Bounds, rules as real, type Rules } from "./rules.js"
+import { type Bounds, Broken, type Rules, rules as real } from "./rules.js"
 import { show } from "./show.js"
 import { IntList, StateTable } from "./stateTable.js"
 import { isGoal, transitions } from "./transitions.js"
@@ -25,7 +26,10 @@ export interface Explored {
   readonly violation: string | undefined
 }
 
-export const explore = (bounds: Bounds, rules: Rules = real): Explored => new Exploration(bounds, rules).run()
+export const explore = (bounds: Bounds, rules: Rules = real): Promise<Explored> => new Exploration(bounds, rules).run()
+
+/** States that are looked at before others have their turn: a test runner wants to hear from its worker. */
+const turn = 20_000
 
 class Exploration {
   private readonly encoding = new Encoding()
@@ -49,11 +53,14 @@ class Exploration {
     this.rules = bounds.isReduced ? { ...rules, step: independent(rules.step) } : rules
   }
 
-  run(): Explored {
+  async run(): Promise<Explored> {
     const start = performance.now()
     this.encoding.encode(initial(this.rules, this.bounds), this.scratch)
     this.add(-1)
-    for (let state = 0; state < this.table.size && this.violation === undefined; state++) this.expand(state)
+    for (let state = 0; state < this.table.size && this.violation === undefined; state++) {
+      this.expand(state)
+      if (state % turn === turn - 1) await setImmediate()
+    }
     if (this.violation === undefined) this.findStuck()
     return {
       states: this.table.size,

@@ -2,6 +2,6 @@ import type { Session } from "holdfast"
 
 /** Without a connection, how far the last one came is forgotten: the next begins at what the peer has processed. */
 export const forgetful = (state: Session.State): Session.State =>
-  state.link._tag !== "Detached" || (state.transmitted === state.acked && state.ackSent === state.recorded)
+  state.link._tag === "Attached" || (state.transmitted === state.acked && state.ackSent === state.recorded)
     ? state
     : { ...state, transmitted: state.acked, ackSent: state.recorded }

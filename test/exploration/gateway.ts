@@ -72,8 +72,7 @@ const written = (
   host: Host,
   connection: Connection,
   [end, message]: readonly [End, number]
-): World =>
-  withConnection(withEnd(world, place, host, end), { ...connection, down: [...connection.down, message] })
+): World => withConnection(withEnd(world, place, host, end), { ...connection, down: [...connection.down, message] })
 
 /** Writes what is due; undefined if nothing is. */
 export const writes = (rules: Rules, world: World, place: Place): World | undefined => {

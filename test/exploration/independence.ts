@@ -6,7 +6,24 @@ import type { Session } from "holdfast"
 import { forgetful } from "./forgetful.js"
 import { Broken, type Rules } from "./rules.js"
 
-const same = (a: Session.Step, b: Session.Step): boolean => JSON.stringify(a) === JSON.stringify(b)
+const counters = [
+  "generation",
+  "sent",
+  "appended",
+  "transmitted",
+  "highest",
+  "acked",
+  "received",
+  "processed",
+  "recorded",
+  "ackSent",
+  "window"
+] as const
+
+const same = ([state, effects]: Session.Step, [other, otherEffects]: Session.Step): boolean =>
+  state.link._tag === other.link._tag &&
+  counters.every((counter) => state[counter] === other[counter]) &&
+  (effects === otherEffects || JSON.stringify(effects) === JSON.stringify(otherEffects))
 
 const forgotten = ([state, effects]: Session.Step): Session.Step => [forgetful(state), effects]
 

@@ -5,7 +5,9 @@
  */
 import type { End } from "./end.js"
 import { forgetful } from "./forgetful.js"
+import { renamed } from "./renamed.js"
 import type { Bounds } from "./rules.js"
+import { isLate } from "./superseded.js"
 import * as wire from "./wire.js"
 import { type Connection, connectionOf, type Host, type Store, type World } from "./world.js"
 
@@ -58,8 +60,7 @@ const connectionsOf = ({ client, connections, hosts }: World, store: Store): Rea
   const next = connections.map((connection): Connection => {
     const { generation, hello, isOpenAtClient, place } = connection
     const isProven =
-      connection.isProven ||
-      (hello === undefined && (store.previousSecret === 0 || generation !== store.generation))
+      connection.isProven || (hello === undefined && (store.previousSecret === 0 || generation !== store.generation))
     const told = isOpenAtClient ? connection.told : 0
     const up = wire.withoutOldNews(connection.up, hosts[place]?.end.state.acked ?? 0, !isProven)
     const down = wire.withoutOldNews(connection.down, client.end.state.acked, false)
@@ -71,17 +72,24 @@ const connectionsOf = ({ client, connections, hosts }: World, store: Store): Rea
   return hasChanged ? next : connections
 }
 
-export const normal = ({ expiries, isReduced }: Bounds, world: World): World => {
+/** Without the hellos that come too late. */
+const timely = (world: World): World => {
+  const connections = world.connections.filter((connection) => !isLate(connection, world))
+  return connections.length === world.connections.length ? world : { ...world, connections }
+}
+
+export const normal = ({ expiries, isReduced }: Bounds, before: World): World => {
+  if (before.client.over !== "" || !isReduced) return before
+  const world = timely(before)
   const { client } = world
-  if (client.over !== "" || !isReduced) return world
   const canExpire = world.faults.expiries < expiries
   const end = endOf(client.end, connectionOf(world, client.connection)?.isOpenAtServer !== false)
   const store = storeOf(world, canExpire)
-  return {
+  return renamed({
     ...world,
     client: end === client.end ? client : { ...client, end },
     hosts: [hostOf(world.hosts[0], world, canExpire), hostOf(world.hosts[1], world, canExpire)],
     store,
     connections: connectionsOf(world, store)
-  }
+  })
 }

@@ -24,7 +24,8 @@ const remembered = (bounds: Bounds, world: World): World => {
   const { client, connections, faults, store } = world
   const [connection] = connections
   const isLast = faults.cuts === bounds.cuts && faults.storeFailures === bounds.storeFailures
-  if (!isLast || connections.length !== 1 || connection === undefined || client.connection !== connection.id) return world
+  if (!isLast || connections.length !== 1 || connection === undefined || client.connection !== connection.id)
+    return world
   const host = world.hosts[connection.place]
   if (host === undefined || host.connection !== connection.id || host.generation !== store.generation) return world
   const { acked, processed, recorded } = host.end.state

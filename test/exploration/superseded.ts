@@ -1,27 +1,35 @@
 /**
- * A gateway that has been superseded and does not know it: what it does
- * touches nobody. The store fences it off, for good; its client reads nothing
- * from it, and what the client wrote to it before is on its way already. So it
- * makes no difference when it does what it does, and it is explored as though
- * it did everything at once, while the rest of the world waits. The laws
- * compare it with counters that only grow: to hold while these wait is the most
- * that can be asked.
+ * What has been superseded and does not know it: a gateway that owns an older
+ * generation, and answers of the store about one. Whatever it does touches
+ * nobody: the store fences it off, for good; its client reads nothing from it,
+ * and what the client wrote to it before is on its way already. So it makes no
+ * difference when it does what it does, and it is explored as though it did
+ * everything at once, while the rest of the world waits. The laws compare it
+ * with counters that only grow: to hold while these wait is the most that can
+ * be asked.
  */
-import { connectionOf, type Place, type World } from "./world.js"
+import { type Connection, connectionOf, type Place, type World } from "./world.js"
 
-/** Where there is one. */
-export const superseded = (world: World): Place | undefined => {
+/** The gateway will learn of a generation that is not the store's any more, for a client that has left. */
+export const isStale = ({ answer, isOpenAtClient }: Connection, { store }: World): boolean =>
+  answer !== undefined && answer._tag === "Attached" && !isOpenAtClient && answer.generation < store.generation
+
+/** The gateway will learn that this hello comes too late, of which nothing comes: its client has left. */
+export const isLate = ({ answer, hello, id, isOpenAtClient }: Connection, { store }: World): boolean =>
+  !isOpenAtClient &&
+  hello !== undefined &&
+  (answer === undefined ? id <= store.attempt : answer._tag === "Superseded" || answer._tag === "Mismatch")
+
+/** Where there is such a gateway. */
+export const superseded = (world: World): Place | undefined =>
+  isSuperseded(world, 0) ? 0 : isSuperseded(world, 1) ? 1 : undefined
+
+const isSuperseded = (world: World, place: Place): boolean => {
   const { connections, hosts, store } = world
-  for (const place of [0, 1] as const) {
-    const host = hosts[place]
-    if (host === undefined || (store.gone === "" && host.generation === store.generation)) continue
-    const isHeard = connectionOf(world, host.connection)?.isOpenAtClient === true
-    // The news of its own next generation are on the way: it is the owner.
-    const isAttaching = connections.some(
-      (connection) =>
-        connection.place === place && (connection.answer?.began ?? 0) > 0 && connection.answer?._tag === "Attached"
-    )
-    if (!isHeard && !isAttaching) return place
-  }
-  return undefined
+  if (connections.some((connection) => connection.place === place && isStale(connection, world))) return true
+  const host = hosts[place]
+  if (host === undefined || (store.gone === "" && host.generation === store.generation)) return false
+  if (connectionOf(world, host.connection)?.isOpenAtClient === true) return false
+  // The news of its own next generation are on the way: it is the owner.
+  return !connections.some(({ answer, place: at }) => at === place && answer?._tag === "Attached")
 }

@@ -4,17 +4,14 @@ import * as client from "./client.js"
 import * as gateway from "./gateway.js"
 import type { Bounds, Rules } from "./rules.js"
 import * as store from "./store.js"
-import { superseded } from "./superseded.js"
+import { isStale, superseded } from "./superseded.js"
 import type { Emit } from "./transition.js"
-import type { World } from "./world.js"
+import type { Place, World } from "./world.js"
 
 export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Emit): void => {
   if (world.client.over !== "") return
   const place = bounds.isReduced ? superseded(world) : undefined
-  if (place !== undefined) {
-    gateway.transitions(rules, bounds, world, place, emit)
-    return emit("the gateway that was superseded is gone", () => gateway.movedAway(world, place))
-  }
+  if (place !== undefined) return ofSuperseded(rules, bounds, world, place, emit)
   client.transitions(rules, bounds, world, emit)
   gateway.transitions(rules, bounds, world, 0, emit)
   gateway.transitions(rules, bounds, world, 1, emit)
@@ -31,6 +28,18 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Em
     const gone = () => ({ ...world, faults, store: { ...world.store, gone: "Expired" as const } })
     emit("the session expires in the store", gone, true)
   }
+}
+
+/** While the rest of the world waits. */
+const ofSuperseded = (rules: Rules, bounds: Bounds, world: World, place: Place, emit: Emit): void => {
+  const stale = world.connections.filter((connection) => connection.place === place && isStale(connection, world))
+  for (const connection of stale) admission.transitions(rules, bounds, world, connection, emit)
+  const host = world.hosts[place]
+  const owns = world.store.gone === "" && host?.generation === world.store.generation
+  if (host === undefined || owns) return
+  gateway.transitions(rules, bounds, world, place, emit)
+  if (stale.length > 0) return
+  emit("the gateway that was superseded is gone", () => gateway.movedAway(world, place))
 }
 
 /** All that was sent is processed and acknowledged, and both ends know; or the session is over, and the client knows why. */
