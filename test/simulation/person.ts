@@ -84,6 +84,7 @@ const live = (name: string, world: World) =>
       Effect.gen(function* () {
         for (let n = 1; n <= scenario.actions; n++) {
           yield* rest
+          if (world.isOver()) return
           const isPoison = isMallory && (yield* Random.next) < 0.2
           const message = { life: life.id, by, n, isPoison }
           const note = (fate: Fate) =>
@@ -115,6 +116,7 @@ const live = (name: string, world: World) =>
     const publish = Effect.gen(function* () {
       for (let n = 1; n <= scenario.actions; n++) {
         yield* rest
+        if (world.isOver()) return
         const publishing: Publishing = { value: `${life.id} ${n}`, fate: "pending", offset: undefined }
         ledger.publishings.push(publishing)
         const note = (fate: Fate, offset?: number) =>
