@@ -64,16 +64,32 @@ const headOf = (bytes: Uint8Array, view: DataView, at: number): Head => {
   }
 }
 
+const isMap = (byte: number): boolean => (byte >= 0x80 && byte <= 0x8f) || byte === 0xde || byte === 0xdf
+
+/** Arrays, maps and bytes, none of which can name a field of an object. */
+const isNoKey = (byte: number): boolean =>
+  (byte >= 0x80 && byte <= 0x9f) || (byte >= 0xc4 && byte <= 0xc6) || (byte >= 0xdc && byte <= 0xdf)
+
 /** Why these bytes are not exactly one value without extension types; undefined when they are. */
 export const flaw = (bytes: Uint8Array): string | undefined => {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let at = 0
   let due = 1
+  // Items that are left of what is being read, and of what it is in; negative of a map, whose every other item is a key.
+  let left = 1
+  const outside: Array<number> = []
   while (due > 0) {
     // Each item that is due takes a byte at least.
     if (due > bytes.byteLength - at) return "it ends too early"
     const head = headOf(bytes, view, at)
     if (typeof head === "string") return head
+    const byte = bytes[at] ?? 0
+    if (left < 0 && left % 2 === 0 && isNoKey(byte)) return "a key that is an array, a map or bytes"
+    left -= Math.sign(left)
+    if (head[0] > 0) {
+      outside.push(left)
+      left = isMap(byte) ? -head[0] : head[0]
+    } else while (left === 0 && outside.length > 0) left = outside.pop() ?? 0
     due += head[0] - 1
     at += 1 + head[1]
     if (at > bytes.byteLength) return "it ends too early"

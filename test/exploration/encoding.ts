@@ -2,6 +2,7 @@
 import type { Session } from "holdfast"
 import type { End } from "./end.js"
 import { Digits, keyOfList, ObjectPool, Pool } from "./pools.js"
+import { codes } from "./wire.js"
 import type { Answer, Client, Connection, Faults, Hello, Host, Removal, Store, World } from "./world.js"
 
 /** Sequence numbers, generations and attempts are below this. */
@@ -57,7 +58,7 @@ export class Encoding {
   /** Integers of a world. */
   readonly width = 5 + maxConnections
   private readonly states = new ObjectPool(keyOfState)
-  private readonly lists = new Pool((list: ReadonlyArray<number>) => keyOfList(list, 2048))
+  private readonly lists = new Pool((list: ReadonlyArray<number>) => keyOfList(list, codes))
   private readonly ends = new ObjectPool((end: End) => this.keyOfEnd(end))
   private readonly clients = new ObjectPool((client: Client) => this.keyOfClient(client))
   private readonly hosts = new ObjectPool((host: Host) => this.keyOfHost(host))

@@ -68,6 +68,6 @@ describe("A session, explored exhaustively", () => {
       show(name, explored)
       assert.strictEqual(explored.violation, undefined)
       assert.isAbove(explored.goals, 0)
-    }, 120_000)
+    }, 300_000)
   }
 })

@@ -1,14 +1,19 @@
 /** What is on the way between client and gateway, as small numbers; an acknowledgement is its own number. */
 
-const dataBase = 64
-const welcomeBase = 256
-const farewellBase = 1024
+/** Sequence numbers and generations are below this. */
+const base = 64
+const dataBase = base
+const welcomeBase = dataBase + base * base
+const farewellBase = welcomeBase + base * base
 
-/** Message `seq` with the acknowledgement `ack`; both below 8. */
-export const data = (seq: number, ack: number): number => dataBase + seq * 8 + ack
+/** Every code is below this. */
+export const codes = farewellBase + base
+
+/** Message `seq` with the acknowledgement `ack`. */
+export const data = (seq: number, ack: number): number => dataBase + seq * base + ack
 
 /** A session resumed: its generation, and the last message of the client that was processed. */
-export const welcome = (generation: number, processed: number): number => welcomeBase + generation * 8 + processed
+export const welcome = (generation: number, processed: number): number => welcomeBase + generation * base + processed
 
 /** Last words on a connection. */
 export const farewells = [
@@ -35,8 +40,9 @@ export type Message =
 
 export const read = (code: number): Message => {
   if (code < dataBase) return { _tag: "Ack", ack: code }
-  if (code < welcomeBase) return { _tag: "Data", seq: (code - dataBase) >> 3, ack: code & 7 }
-  if (code < farewellBase) return { _tag: "Welcome", generation: (code - welcomeBase) >> 3, processed: code & 7 }
+  if (code < welcomeBase) return { _tag: "Data", seq: Math.floor((code - dataBase) / base), ack: code % base }
+  if (code < farewellBase)
+    return { _tag: "Welcome", generation: Math.floor((code - welcomeBase) / base), processed: code % base }
   return { _tag: "Farewell", words: farewells[code - farewellBase] ?? farewells[1] }
 }
 
@@ -55,7 +61,7 @@ export const show = (code: number): string => {
 }
 
 /** What a message on the way says was processed; 0 for nothing. */
-const newsOf = (code: number): number => (code < farewellBase ? code & 7 : 0)
+const newsOf = (code: number): number => (code < farewellBase ? code % base : 0)
 
 /**
  * The same messages without acknowledgements of what the reader will know
