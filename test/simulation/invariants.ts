@@ -1,5 +1,5 @@
 /** The invariants of the design, §5, judged by what was written down. */
-import { idOf, type Ledger, type Life, type Said } from "./ledger.js"
+import { idOf, type Ledger, type Life } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
 const resumeWindow = 120_000
@@ -55,6 +55,7 @@ const lostToClient = (ledger: Ledger, life: Life, session: string): void => {
 /** Whatever happened. */
 export const always = (ledger: Ledger, scenario: Scenario): void => {
   handledOnce(ledger)
+  order(ledger)
   fates(ledger)
   for (const life of ledger.lives) {
     heardOnce(ledger, life)
@@ -96,26 +97,22 @@ const handledOnce = (ledger: Ledger): void => {
       highest = Math.max(highest, seq)
     }
   }
-  order(ledger, sessionOf)
 }
 
 /** What one fiber said was handled in the order in which it was said. */
-const order = (ledger: Ledger, sessionOf: ReadonlyMap<string, string>): void => {
+const order = (ledger: Ledger): void => {
+  const first = new Map<string, number>()
+  for (const [index, { id }] of [...ledger.handled.values()].flat().entries()) {
+    if (!first.has(id)) first.set(id, index)
+  }
   for (const life of ledger.lives) {
     for (const by of ["send", "deliver"] as const) {
-      const first = new Map<string, number>()
-      const all = [...ledger.handled.values()].flat()
-      all.forEach(({ id }, index) => {
-        if (!first.has(id)) first.set(id, index)
-      })
-      const said: ReadonlyArray<Said> = [...life.said.keys()].map((_, i) => ({ life: life.id, by, n: i + 1 }))
       let before = -1
-      for (const one of said) {
-        const at = first.get(idOf(one))
-        if (at === undefined) continue
-        if (at < before && sessionOf.has(idOf(one)))
-          ledger.violation(1, `${idOf(one)} was handled before an earlier one`)
-        before = Math.max(before, at)
+      for (let n = 1; n <= life.said.size; n++) {
+        const id = idOf({ life: life.id, by, n })
+        const at = first.get(id) ?? before
+        if (at < before) ledger.violation(1, `${id} was handled before an earlier one`)
+        before = at
       }
     }
   }
