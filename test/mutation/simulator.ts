@@ -4,6 +4,9 @@ import * as processes from "./processes.js"
 
 const limit = 300_000
 
+/** The line of its summary that tells how many worlds failed. */
+const failed = (output: string): string => /^runs .*$/m.exec(output)?.[0].replace(/ +/g, " ") ?? tail(output, 1)
+
 export const simulator: Catcher = {
   name: "simulator",
   look: async (copy) => {
@@ -11,7 +14,7 @@ export const simulator: Catcher = {
     const { code, output } = await processes.run(copy, "npm", args, limit)
     if (code === undefined) return { _tag: "Caught", by: `simulator: time limit of ${limit / 1000} s` }
     if (code === 0) return { _tag: "Missed" }
-    if (code === 1) return { _tag: "Caught", by: `simulator: ${tail(output, 1)}` }
+    if (code === 1) return { _tag: "Caught", by: `simulator: ${failed(output)}` }
     return { _tag: "Broken", why: `the simulator ended with ${code}:\n${tail(output, 20)}` }
   }
 }
