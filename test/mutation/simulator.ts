@@ -4,6 +4,9 @@ import * as processes from "./processes.js"
 
 const limit = 300_000
 
+/** The line of its summary that tells how many worlds failed. A simulator that dies has none. */
+const summary = /^runs +([\d,]+, [\d,]+ failed)$/m
+
 export const simulator: Catcher = {
   name: "simulator",
   look: async (copy) => {
@@ -11,7 +14,9 @@ export const simulator: Catcher = {
     const { code, output } = await processes.run(copy, "npm", args, limit)
     if (code === undefined) return { _tag: "Caught", by: `simulator: time limit of ${limit / 1000} s` }
     if (code === 0) return { _tag: "Missed" }
-    if (code === 1) return { _tag: "Caught", by: `simulator: ${tail(output, 1)}` }
-    return { _tag: "Broken", why: `the simulator ended with ${code}:\n${tail(output, 20)}` }
+    const worlds = summary.exec(output)?.[1]
+    return code === 1 && worlds !== undefined
+      ? { _tag: "Caught", by: `simulator: ${worlds}` }
+      : { _tag: "Broken", why: `the simulator ended with ${code}:\n${tail(output, 20)}` }
   }
 }
