@@ -35,29 +35,60 @@ const pause = Effect.flatMap(Random.next, (x) =>
   x < 0.6 ? Effect.void : Effect.sleep(Duration.millis(Math.round(2000 ** x)))
 )
 
+/** Mostly some time, sometimes none, so that several things are on their way at once. */
+export const restFor = ({ actions, within }: Scenario) =>
+  Effect.flatMap(Random.next, (x) =>
+    x < 0.4 ? Effect.void : Effect.sleep(Math.round((-Math.log(1 - x) * within) / (actions + 1)))
+  )
+
+/** A session as it is hosted at one gateway, and who sends to it from there. */
+interface Hosted {
+  readonly owner: number
+  readonly replies: Sender
+  readonly pushes: Sender
+}
+
 const serve = (name: string, world: { readonly scenario: Scenario; readonly ledger: Ledger }) =>
   Effect.gen(function* () {
     const { ledger, scenario } = world
     const random = yield* Effect.random
+    const scope = yield* Effect.scope
     /** Who sends to a session from here, by the session as it is hosted now. */
-    const hosted = new Map<
-      Gateway.Session<Told>,
-      { readonly owner: number; readonly sender: Sender; readonly id: string }
-    >()
+    const hosted = new Map<Gateway.Session<Told>, Hosted>()
 
-    const host = (session: Gateway.Session<Told>) => {
+    const host = (session: Gateway.Session<Told>): Hosted => {
       const owner = ++ledger.owners
-      const id = `${name}/${owner}`
-      const sender: Sender = { session: session.id, owner, accepted: 0, gone: false }
-      ledger.senders.set(id, sender)
-      hosted.set(session, { owner, sender, id })
+      const sender = (kind: string): Sender => {
+        const made = { id: `${name}/${owner} ${kind}`, session: session.id, owner, accepted: 0, gone: false }
+        ledger.senders.set(made.id, made)
+        return made
+      }
+      const made = { owner, replies: sender("reply"), pushes: sender("push") }
+      hosted.set(session, made)
+      return made
     }
+    const leave = ({ pushes, replies }: Hosted) => {
+      replies.gone = true
+      pushes.gone = true
+    }
+    yield* Effect.addFinalizer(() => Effect.sync(() => [...hosted.values()].map(leave)))
 
-    yield* Effect.addFinalizer(() =>
-      Effect.sync(() => {
-        for (const { sender } of hosted.values()) sender.gone = true
-      })
-    )
+    const send = (session: Gateway.Session<Told>, sender: Sender) =>
+      Effect.map(
+        Effect.suspend(() => session.send({ sender: sender.id, n: sender.accepted + 1 })),
+        () => {
+          sender.accepted++
+        }
+      )
+
+    /** Says something now and then, unasked; several things at once, too. */
+    const push = (session: Gateway.Session<Told>, sender: Sender) =>
+      Effect.zipRight(restFor(scenario), send(session, sender)).pipe(
+        Effect.replicateEffect(scenario.pushes, { discard: true }),
+        Effect.catchTag("SessionClosed", () => Effect.void),
+        Effect.orDie,
+        Effect.withRandom(random)
+      )
 
     const onMessage = (message: Asked, session: Gateway.Session<Told>, seq: number) =>
       Effect.gen(function* () {
@@ -67,8 +98,7 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
         if (message.isPoison) return yield* Effect.fail("poison")
         ledger.handledBy(session.id, { owner: here.owner, seq, id: idOf(message) })
         ledger.event(name, `${session.id} handles ${idOf(message)} as ${seq}`)
-        yield* session.send({ sender: here.id, n: here.sender.accepted + 1 })
-        here.sender.accepted++
+        yield* send(session, here.replies)
       }).pipe(Effect.withRandom(random))
 
     const gateway = yield* Gateway.make({
@@ -77,15 +107,15 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
       drainSpread: "2 seconds",
       authenticate: ({ token }) => Effect.succeed({ id: token ?? "nobody" }),
       onOpen: (session) =>
-        Effect.sync(() => {
-          host(session)
+        Effect.suspend(() => {
           ledger.event(name, `${session.id} begins here`)
+          return Effect.forkIn(push(session, host(session).pushes), scope)
         }),
       onMessage,
       onClose: (session, end) =>
         Effect.sync(() => {
           const here = hosted.get(session)
-          if (here !== undefined) here.sender.gone = true
+          if (here !== undefined) leave(here)
           hosted.delete(session)
           ledger.event(name, `${session.id} is over here: ${end._tag}`)
         }),

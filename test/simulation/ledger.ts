@@ -42,6 +42,7 @@ export interface Handled {
 
 /** Somebody on a gateway who sends to a session. */
 export interface Sender {
+  readonly id: string
   readonly session: string
   readonly owner: number
   /** How many were accepted. */

@@ -1,7 +1,7 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
 import { Effect, Random, Stream } from "effect"
 import { Client, type ClientStatus } from "holdfast"
-import { type Asked, forever, lobby, messages, type Told } from "./gateway.js"
+import { type Asked, forever, lobby, messages, restFor, type Told } from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
@@ -75,9 +75,7 @@ const live = (name: string, world: World) =>
       })
     )
 
-    const rest = Effect.flatMap(Random.next, (x) =>
-      Effect.sleep(Math.round((-Math.log(1 - x) * scenario.within) / scenario.actions))
-    )
+    const rest = restFor(scenario)
 
     /** Asks one thing after the other; what becomes of each is written down. */
     const asking = (by: "send" | "deliver") =>

@@ -16,6 +16,8 @@ export interface Scenario {
   readonly replayMessages: number
   /** What each client does of each kind: sends, delivers, publishes. */
   readonly actions: number
+  /** What a gateway says to each session unasked. */
+  readonly pushes: number
   /** Milliseconds in which faults begin, and in which clients are at work. */
   readonly within: number
   /** Milliseconds after which a gateway shuts down in good order, to start again; 0 for never. */
@@ -53,7 +55,8 @@ export const scenario = (seed: number): Scenario =>
       latency: yield* pick(0, 0, 10, 80),
       jitter: yield* pick(0, 0, 5, 100),
       replayMessages: yield* pick(2, 5, 1024),
-      actions: yield* pick(1, 2, 3, 4, 8),
+      actions: yield* pick(1, 2, 4, 8),
+      pushes: yield* pick(0, 2, 6),
       within,
       drainEvery: yield* pick(0, 0, 0, Math.round(within / 3)),
       mallory,

@@ -195,7 +195,7 @@ describe("The invariants find", () => {
     ],
     "a reply that never came": [
       "invariant 1: client-1#1 has heard 0 of 1 from g/1",
-      (ledger) => ledger.senders.set("g/1", { session: "s", owner: 1, accepted: 1, gone: false })
+      (ledger) => ledger.senders.set("g/1", { id: "g/1", session: "s", owner: 1, accepted: 1, gone: false })
     ],
     "a gap among publications": ["invariant 1: client-1#1 read 3 after 1", (ledger) => read(ledger, 1, 3)],
     "publications not read to the end": [
