@@ -93,6 +93,8 @@ const malformed = (reason: string, code: number = CloseCode.ProtocolViolation): 
 
 const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) >= 0
 
+const isId = (u: unknown): u is string => typeof u === "string" && u.length >= 1 && u.length <= 128
+
 const decoders = Object.fromEntries(
   [...Protocol.ClientMessage.members, ...Protocol.ServerMessage.members].map((schema) => [
     schema.fields.type.literals[0],
@@ -103,7 +105,7 @@ const decoders = Object.fromEntries(
 const publicationOf = (message: Record<string, unknown>): Protocol.Message | Malformed => {
   const position = message.position as Partial<Protocol.Position> | null | undefined
   if (typeof message.topic !== "string") return malformed("publication: topic is not a string")
-  if (typeof position?.epoch !== "string" || !isCount(position.offset) || position.offset === 0) {
+  if (!isId(position?.epoch) || !isCount(position?.offset) || position.offset === 0) {
     return malformed("publication: position is not one")
   }
   if (message.body === undefined) return malformed("publication: no body")

@@ -4,8 +4,21 @@ import type { Protocol } from "holdfast"
 
 const text = fc.string({ unit: "grapheme", maxLength: 40 })
 const id = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 128 })
+/** Where MessagePack's forms of a number begin and end, and a little beyond. */
+const edges = [7, 8, 16, 17, 31, 32, 33, 48, 53].flatMap((bits) => [
+  2 ** bits - 2,
+  2 ** bits - 1,
+  2 ** bits,
+  2 ** bits + 1
+])
+
 const upTo = (max: number) => (min: number) =>
-  fc.oneof(fc.integer({ min, max: 200 }), fc.integer({ min, max: 2 ** 31 - 1 }), fc.integer({ min, max }))
+  fc.oneof(
+    fc.integer({ min, max: 200 }),
+    fc.integer({ min, max }),
+    fc.constantFrom(...edges.filter((edge) => edge <= max)),
+    fc.integer({ min: 1, max: 29 }).map((bits) => 2 ** bits - 1 + 2 ** (bits - 1))
+  )
 export const count = upTo(Number.MAX_SAFE_INTEGER)(0)
 export const sequence = upTo(Number.MAX_SAFE_INTEGER)(1)
 const millis = upTo(2 ** 31 - 1)(0)

@@ -6,7 +6,10 @@ const rate = fc.integer({ min: 1, max: 5000 })
 const capacity = fc.integer({ min: 1, max: 5000 })
 
 /** Milliseconds that pass, and what is asked for then. */
-const asked = fc.array(fc.record({ after: fc.oneof(fc.nat(20), fc.nat(5000)), cost: fc.nat(200) }), { maxLength: 80 })
+const asked = fc.array(fc.record({ after: fc.oneof(fc.nat(20), fc.nat(5000)), cost: fc.nat(200) }), {
+  maxLength: 80,
+  size: "max"
+})
 
 describe("A token bucket", () => {
   it("never lets through more, in any stretch of time, than it holds and what has come back", () => {
