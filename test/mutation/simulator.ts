@@ -10,7 +10,7 @@ const summary = /^runs +([\d,]+, [\d,]+ failed)$/m
 export const simulator: Catcher = {
   name: "simulator",
   look: async (copy) => {
-    const args = ["run", "--silent", "simulate", "--", "--runs", "200", "--seed", "1"]
+    const args = ["run", "--silent", "simulate", "--", "--runs", "300", "--seed", "1"]
     const { code, output } = await processes.run(copy, "npm", args, limit)
     if (code === undefined) return { _tag: "Caught", by: `simulator: time limit of ${limit / 1000} s` }
     if (code === 0) return { _tag: "Missed" }

@@ -18,7 +18,8 @@ export const group: Group = {
       file: step,
       find: "if (seq <= next.received) {",
       replace: "if (seq <= 0) {",
-      caughtBy: [pure]
+      caughtBy: [pure],
+      simulate: true
     },
     {
       name: "only what was processed already counts as a duplicate",
@@ -39,7 +40,8 @@ export const group: Group = {
       file: step,
       find: 'return [{ ...next, received: seq }, [...effects, { _tag: "Deliver", seq }]]',
       replace: 'return [{ ...next, received: seq, recorded: seq }, [...effects, { _tag: "Deliver", seq }, ...ackDue]]',
-      caughtBy: [pure, resume]
+      caughtBy: [pure, resume],
+      simulate: true
     },
     {
       name: "a message is acknowledged when it is processed, before the store has that",
@@ -109,7 +111,8 @@ export const group: Group = {
       file: step,
       find: "      transmitted: peerProcessed,",
       replace: "      transmitted: Math.min(state.sent, peerProcessed + 1),",
-      caughtBy: [pure, resume]
+      caughtBy: [pure, resume],
+      simulate: true
     },
     {
       name: "what was written to the old connection is not retransmitted",
