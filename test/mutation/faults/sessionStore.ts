@@ -17,7 +17,7 @@ export const group: Group = {
   title: "SessionStore: fencing, secrets, expiry",
   faults: [
     unfenced("confirm", "confirm: (id, generation)"),
-    unfenced("append", "append: (id, generation, messages)"),
+    { ...unfenced("append", "append: (id, generation, messages)"), simulate: true },
     unfenced("acknowledge", "acknowledge: (id, generation, { acked, processed })"),
     {
       name: "the store forgets to fence detach",
