@@ -2,7 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, FiberRef, Random } from "effect"
 import { Machine } from "holdfast/testing"
-import { Network, virtually } from "./support.js"
+import { dial, Network, virtually, why } from "./support.js"
 
 it.effect("a program's fiber gives its result", () =>
   virtually(
@@ -55,6 +55,17 @@ it.effect("all programs of a machine begin again, in their order", () =>
       yield* network.restart("laptop")
       yield* Effect.sleep(1)
       assert.deepStrictEqual(seen, [1, 2, 3, 1, 2, 3])
+    })
+  )
+)
+
+it.effect("whoever dials a machine whose program has failed is told why nobody listens", () =>
+  virtually(
+    Effect.gen(function* () {
+      const network = yield* Network
+      yield* network.run("server", Effect.fail(new Error("no database")))
+      yield* Effect.sleep(1)
+      assert.match(why(yield* Effect.flip(dial())), /^503: nobody listens since Error: no database/)
     })
   )
 )

@@ -210,7 +210,10 @@ export class Connections {
         const handler = this.handlers.get(to)
         const refusal = (status: number, body: string, retryAfter?: number) =>
           refuse(new DialRefused({ url: request.url, status, body, retryAfter }))
-        if (handler === undefined) return refusal(503, "nobody listens", 1000)
+        if (handler === undefined) {
+          const { failure } = this.network.machine(to)
+          return refusal(503, failure === undefined ? "nobody listens" : `nobody listens since ${failure}`, 1000)
+        }
         handler({
           request: this.asked(from, request),
           accept: ({ maxFrame, protocol }) =>

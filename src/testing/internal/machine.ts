@@ -1,7 +1,9 @@
 /** A machine of the network: it sleeps, it crashes, and another may take its place under the same name. */
+import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 
@@ -18,6 +20,9 @@ export class Machine {
   /** Whether anybody has its clock: without it, it cannot be put to sleep. */
   hasClock = false
 
+  /** Why a program of it failed last: whoever finds nobody listening there is told. */
+  failure: string | undefined
+
   private fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
   private sleepers: Array<() => void> = []
 
@@ -26,8 +31,11 @@ export class Machine {
   /** A fiber that ends with the machine. */
   add(fiber: Fiber.RuntimeFiber<unknown, unknown>): void {
     this.fibers.push(fiber)
-    fiber.addObserver(() => {
+    fiber.addObserver((exit) => {
+      // What a program of before a crash has to say, nobody hears.
+      if (!this.fibers.includes(fiber)) return
       this.fibers = this.fibers.filter((other) => other !== fiber)
+      if (Exit.isFailure(exit) && !Cause.isInterruptedOnly(exit.cause)) this.failure = Cause.pretty(exit.cause)
     })
   }
 
@@ -52,6 +60,7 @@ export class Machine {
   }
 
   start(): void {
+    this.failure = undefined
     this.boot = { isUp: true }
   }
 

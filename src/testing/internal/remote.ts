@@ -78,7 +78,6 @@ export class Remote {
     const { timeout, unreachable } = options
     return Effect.async<A, E | E2>((resume) => {
       if (!boot.isUp) return resume(Effect.fail(unreachable("this machine has crashed")))
-      if (isRefused(to) || !machine(to).boot.isUp) return resume(Effect.fail(unreachable("connection refused")))
       let isAnswered = false
       let stopTimeout = () => {}
       const end = (answer: Effect.Effect<A, E | E2>) => {
@@ -100,11 +99,15 @@ export class Remote {
           end(Effect.fail(unreachable(cause)))
         }
       }
-      const back = paths.wire<Effect.Effect<A, E>>(to, here.name, end)
+      const back = paths.wire<Effect.Effect<A, E | E2>>(to, here.name, end)
       // It happens even when nobody waits for the answer any more.
       const there = paths.wire<Effect.Effect<A, E>>(here.name, to, (question) => {
         there.leave()
-        if (machine(to).boot.isUp) fork(question).addObserver((exit) => back.wire.push(exit, size))
+        const { boot } = machine(to)
+        if (isRefused(to) || !boot.isUp) {
+          return back.wire.push(Effect.fail(unreachable("connection refused")), size)
+        }
+        fork(question).addObserver((exit) => (boot.isUp ? back.wire.push(exit, size) : undefined))
       })
       this.asking.add(asking)
       there.wire.push(effect, size)
