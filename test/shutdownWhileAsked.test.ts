@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope, TestClock } from "effect"
 import { Gateway, Messages, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { makeClient, settle } from "./support.js"
+import { isRunning, makeClient, settle } from "./support.js"
 
 type Store = SessionStore.SessionStore["Type"]
 
@@ -73,5 +73,18 @@ describe("A gateway that ends while the store", () => {
       yield* closingAgain
       yield* assertEmpty(store)
     }).pipe(Effect.provide(Layer.fresh(MemoryNetwork.layer())))
+  )
+
+  it.scoped("never answers ends within drainTimeout and closeTimeout", () =>
+    Effect.gen(function* () {
+      const store = yield* SessionStore.makeMemory()
+      const close = yield* gatewayOn({ ...store, create: () => Effect.never })
+      yield* makeClient()
+      yield* settle
+      const closing = yield* Effect.fork(close)
+      yield* TestClock.adjust("6 seconds")
+      yield* settle
+      assert.isFalse(yield* isRunning(closing))
+    }).pipe(Effect.provide(MemoryNetwork.layer()))
   )
 })

@@ -3,6 +3,7 @@
  * a new one, one that lives here, or one that the store remembers.
  */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
@@ -117,7 +118,10 @@ export class Admission<C, S, P extends Principal, R> {
     })
   }
 
-  /** The gateway may end while the store answers: what the answer gave is given back then, or it would be nobody's for ever. */
+  /**
+   * The gateway may end while the store answers: what the answer gives is given back then, or it would be nobody's for ever.
+   * A store that does not answer is waited for no longer than `closeTimeout`.
+   */
   private orGiveBack<A, B, E>(
     ask: Effect.Effect<A, E>,
     use: (a: A) => Effect.Effect<B, E>,
@@ -125,7 +129,13 @@ export class Admission<C, S, P extends Principal, R> {
   ): Effect.Effect<B, E> {
     const { closeTimeout } = this.host.options
     return Effect.uninterruptibleMask((restore) =>
-      Effect.flatMap(ask, (a) => Effect.onInterrupt(restore(use(a)), () => bounded(giveBack(a), closeTimeout)))
+      // A child would be interrupted with this fiber, and its answer lost; it ends here all the same.
+      Effect.flatMap(Effect.forkDaemon(Effect.interruptible(ask)), (asking) => {
+        const answer = Fiber.join(asking)
+        const givenBack = bounded(Effect.ignore(Effect.flatMap(answer, giveBack)), closeTimeout)
+        const back = Effect.zipRight(givenBack, Fiber.interruptFork(asking))
+        return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => back)
+      })
     )
   }
 

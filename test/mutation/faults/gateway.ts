@@ -112,8 +112,9 @@ export const group: Group = {
     {
       name: "what the store gives a gateway that ends meanwhile is nobody's for ever",
       file: admission,
-      find: "Effect.onInterrupt(restore(use(a)), () => bounded(giveBack(a), closeTimeout))",
-      replace: "Effect.zipLeft(restore(use(a)), bounded(giveBack(a), closeTimeout))",
+      find: "return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => back)",
+      replace:
+        "return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => Effect.asVoid(Effect.succeed(back)))",
       caughtBy: ["test/shutdownWhileAsked.test.ts"]
     },
     {
