@@ -8,6 +8,7 @@ export default defineConfig({
     alias: [
       { find: /^holdfast$/, replacement: src("index.ts") },
       { find: /^holdfast\/node$/, replacement: src("node/index.ts") },
+      { find: /^holdfast\/redis$/, replacement: src("redis/index.ts") },
       { find: /^holdfast\/testing$/, replacement: src("testing/index.ts") }
     ]
   },

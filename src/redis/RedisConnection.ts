@@ -1,0 +1,274 @@
+/**
+ * The connection to Redis that a session store and a broker share: one for
+ * commands, and one to each node for what is heard of it. Redis 7 or later: a
+ * server, one that Sentinels watch, or a Cluster.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Config from "effect/Config"
+import type * as ConfigError from "effect/ConfigError"
+import * as Context from "effect/Context"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as FiberSet from "effect/FiberSet"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Redacted from "effect/Redacted"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import type { Cluster, Redis } from "ioredis"
+import { DialFailed, InvalidOption } from "../ConnectionError.js"
+import { millisOf } from "../internal/optionRules.js"
+import * as Reconnect from "../Reconnect.js"
+import * as address from "./internal/address.js"
+import { Client } from "./internal/client.js"
+import { type ChannelListener, Listening } from "./internal/listening.js"
+import type { Argument, Script } from "./internal/script.js"
+
+/**
+ * Whether Redis can be reached, and if not, since when (milliseconds since the
+ * epoch) and why.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status =
+  | { readonly _tag: "Ready" }
+  | { readonly _tag: "Away"; readonly since: number; readonly reason: string }
+
+/**
+ * Where Redis is, and how it is treated. Give a `url`, or a `client` of
+ * ioredis, whose settings are taken over: the connections are Holdfast's own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /**
+   * `redis://user:password@host:6379/0`, `rediss://` for TLS, `redis+cluster://one:6379,other:6379` or
+   * `redis+sentinel://one:26379,other:26379/name`. Default `redis://127.0.0.1:6379`.
+   */
+  readonly url?: string | Redacted.Redacted | undefined
+  readonly client?: Redis | Cluster | undefined
+  /** What all keys and channels begin with; no braces. Default `holdfast`. */
+  readonly prefix?: string | undefined
+  /** Time that a command, or opening a connection, may take. Default 5 seconds. */
+  readonly timeout?: Duration.DurationInput | undefined
+  /** Time between two questions whether a connection lives. Default 5 seconds. */
+  readonly heartbeatInterval?: Duration.DurationInput | undefined
+  /** When to connect again. Default `Reconnect.exponential()`: 1 s, doubling, at most 30 s. */
+  readonly reconnect?: Reconnect.Policy | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  readonly prefix: string
+  readonly status: Effect.Effect<Status>
+  /** Succeeds when every node answers now; fails with the reason. */
+  readonly ready: Effect.Effect<void, Error>
+  /** Runs a script on keys of one slot: done or not, and told within `timeout`. What failed may have been done. */
+  readonly run: (
+    script: Script,
+    keys: ReadonlyArray<string>,
+    args: ReadonlyArray<Argument>
+  ) => Effect.Effect<unknown, Error>
+  /** Says something on a channel: who hears of it does, at most once. */
+  readonly say: (channel: string, text: string) => Effect.Effect<void, Error>
+  /** Listens until the scope closes; has succeeded when the channel is heard, however long that takes. */
+  readonly listen: (channel: string, listener: ChannelListener) => Effect.Effect<void, never, Scope.Scope>
+  /** Calls back whenever Redis can be reached again, until the scope closes. */
+  readonly onReady: (callback: () => void) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/**
+ * @since 0.1.0
+ * @category services
+ */
+export class RedisConnection extends Context.Tag("holdfast/redis/RedisConnection")<RedisConnection, Service>() {}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, Error> =>
+  Effect.async((resume) => {
+    evaluate().then(
+      (a) => resume(Effect.succeed(a)),
+      (error: unknown) => resume(Effect.fail(asError(error)))
+    )
+  })
+
+const sourceOf = (options: Options): Redis | Cluster | address.Address | InvalidOption => {
+  if (options.client !== undefined) return options.client
+  const { url = "redis://127.0.0.1:6379" } = options
+  return address.parse(Redacted.isRedacted(url) ? Redacted.value(url) : url)
+}
+
+/** Delays as the client of Redis asks for them: by the number of the attempt. */
+const retryDelay = (policy: Reconnect.Policy): Effect.Effect<(attempt: number) => number> =>
+  Effect.gen(function* () {
+    const runtime = yield* Effect.runtime()
+    let backoff = yield* Reconnect.backoff(policy)
+    const failed = new DialFailed({ url: "Redis", cause: "connection lost" })
+    return (attempt) => {
+      const delay = Effect.gen(function* () {
+        if (attempt === 1) backoff = yield* Reconnect.backoff(policy)
+        return yield* backoff.next(failed)
+      })
+      // A policy that gives up would leave the gateway without its store for ever.
+      return Option.getOrElse(Runtime.runSync(runtime)(delay), () => 30_000)
+    }
+  })
+
+/** Follows the client's events. */
+class Health {
+  private lastError: string | undefined
+  readonly callbacks = new Set<() => void>()
+
+  constructor(
+    private readonly client: Client,
+    public status: Status,
+    private readonly now: () => number,
+    private readonly log: (effect: Effect.Effect<void>) => void
+  ) {
+    const { redis } = client
+    redis.on("ready", () => this.ready())
+    redis.on("error", (error: unknown) => this.failed(error))
+    redis.on("node error", (error: unknown) => this.failed(error))
+    for (const event of ["close", "end"]) redis.on(event, () => this.away())
+  }
+
+  /** Why nothing can be asked now. */
+  get refusal(): Error | undefined {
+    if (this.client.isReady) return undefined
+    const reason = this.status._tag === "Away" ? this.status.reason : "the connection is being opened"
+    return new Error(`Redis cannot be reached: ${reason}`)
+  }
+
+  private ready(): void {
+    const { status } = this
+    this.status = { _tag: "Ready" }
+    this.lastError = undefined
+    if (status._tag === "Away") this.log(Effect.logInfo("holdfast: Redis can be reached"))
+    for (const callback of this.callbacks) callback()
+  }
+
+  private failed(error: unknown): void {
+    const { code, message } = asError(error) as Error & { readonly code?: string } // of Node's system errors
+    this.lastError = message === "" ? (code ?? "connection failed") : message
+    if (this.status._tag === "Away") this.status = { ...this.status, reason: this.lastError }
+  }
+
+  private away(): void {
+    if (this.status._tag === "Away") return
+    const reason = this.lastError ?? "the connection was lost"
+    this.status = { _tag: "Away", since: this.now(), reason }
+    this.log(Effect.logWarning(`holdfast: Redis cannot be reached: ${reason}`))
+  }
+}
+
+/**
+ * Opens the connections, which are kept open until the scope closes. Does not
+ * wait for Redis: see `ready`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (options: Options = {}): Effect.Effect<Service, InvalidOption, Scope.Scope> =>
+  Effect.gen(function* () {
+    const timeout = yield* millisOf("timeout", options.timeout ?? "5 seconds")
+    const heartbeatInterval = yield* millisOf("heartbeatInterval", options.heartbeatInterval ?? "5 seconds")
+    const { prefix = "holdfast" } = options
+    if (/[{}]/.test(prefix)) {
+      return yield* new InvalidOption({ option: "prefix", value: prefix, rule: "text without braces" })
+    }
+    const source = sourceOf(options)
+    if (source instanceof InvalidOption) return yield* source
+    const policy = options.reconnect ?? Reconnect.exponential()
+    const terms = { timeout, retryDelay: yield* retryDelay(policy) }
+    const clock = yield* Effect.clock
+    const now = () => clock.unsafeCurrentTimeMillis()
+    const fork = yield* FiberSet.makeRuntime<never, void, never>()
+    const client = yield* Effect.acquireRelease(
+      Effect.sync(() => new Client(source, terms)),
+      ({ redis }) => Effect.sync(() => redis.disconnect())
+    )
+    const since = yield* Clock.currentTimeMillis
+    const health = new Health(client, { _tag: "Away", since, reason: "the connection is being opened" }, now, fork)
+    // Its failure is told by the events, and tried again by the client.
+    client.redis.connect().catch(() => {})
+    const pinged = Effect.suspend(() =>
+      Effect.forEach(
+        client.nodes,
+        (node) =>
+          Effect.mapError(
+            attempt(() => node.ping()),
+            (error) => ({ node, error })
+          ),
+        { concurrency: "unbounded", discard: true }
+      )
+    )
+    // A connection that does not answer is opened anew; one that is closed is so already.
+    const beat = Effect.catchAll(Effect.zipRight(Effect.sleep(heartbeatInterval), pinged), ({ node }) =>
+      Effect.sync(() => node.status === "ready" && node.disconnect(true))
+    )
+    yield* Effect.forkScoped(Effect.forever(beat))
+    const listening = new Listening(client, { policy, heartbeatInterval }, fork)
+    const asked = <A>(evaluate: () => Promise<A>) =>
+      Effect.suspend(() => {
+        const { refusal } = health
+        return refusal === undefined ? attempt(evaluate) : Effect.fail(refusal)
+      })
+    return {
+      prefix,
+      status: Effect.sync(() => health.status),
+      ready: Effect.suspend(() =>
+        health.refusal === undefined
+          ? Effect.mapError(pinged, ({ error, node }) => {
+              const { host, port } = node.options
+              return new Error(`Redis at ${host}:${port} does not answer: ${error.message}`)
+            })
+          : Effect.fail(health.refusal)
+      ),
+      run: (script, keys, args) => asked(() => client.run(script, keys, args)),
+      say: (channel, text) => Effect.asVoid(asked(() => client.redis.spublish(channel, text))),
+      listen: (channel, listener) => listening.listen(channel, listener),
+      onReady: (callback) =>
+        Effect.acquireRelease(
+          Effect.sync(() => void health.callbacks.add(callback)),
+          () => Effect.sync(() => void health.callbacks.delete(callback))
+        )
+    } satisfies Service
+  })
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: Options): Layer.Layer<RedisConnection, InvalidOption> =>
+  Layer.scoped(RedisConnection, make(options))
+
+/**
+ * From `REDIS_URL` (secret) and `HOLDFAST_REDIS_PREFIX`, each with its default.
+ *
+ * @since 0.1.0
+ * @category config
+ */
+export const config: Config.Config<Pick<Options, "url" | "prefix">> = Config.map(
+  Config.all({
+    url: Config.option(Config.redacted("REDIS_URL")),
+    prefix: Config.option(Config.nonEmptyString("HOLDFAST_REDIS_PREFIX"))
+  }),
+  ({ prefix, url }) => ({ url: Option.getOrUndefined(url), prefix: Option.getOrUndefined(prefix) })
+)
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerConfig = (
+  options: Config.Config.Wrap<Options> = config
+): Layer.Layer<RedisConnection, InvalidOption | ConfigError.ConfigError> =>
+  Layer.unwrapEffect(Effect.map(Config.unwrap(options), layer))

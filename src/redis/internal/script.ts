@@ -1,0 +1,18 @@
+/** Scripts that run on the server: each is one atomic step of one hash slot. */
+import { createHash } from "node:crypto"
+
+export interface Script {
+  readonly lua: string
+  readonly sha: string
+  /** Whether replies are read as bytes. */
+  readonly isBinary: boolean
+}
+
+export const script = (lua: string, options?: { readonly isBinary?: boolean }): Script => ({
+  lua,
+  sha: createHash("sha1").update(lua).digest("hex"),
+  isBinary: options?.isBinary ?? false
+})
+
+/** What a script may be given. Numbers are written as integers. */
+export type Argument = string | number | Buffer
