@@ -3,4 +3,5 @@
  *
  * @since 0.1.0
  */
+export * as RedisBroker from "./RedisBroker.js"
 export * as RedisConnection from "./RedisConnection.js"

@@ -121,7 +121,11 @@ export class Listening {
   private after(millis: number, names: ReadonlyArray<string>): Effect.Effect<void> {
     return Effect.sleep(millis).pipe(
       Effect.zipRight(Effect.promise(() => this.client.relocate())),
-      Effect.zipRight(Effect.sync(() => names.forEach((name) => this.place(name))))
+      Effect.zipRight(
+        Effect.sync(() => {
+          for (const name of names) this.place(name)
+        })
+      )
     )
   }
 
@@ -176,7 +180,9 @@ export class Listening {
   // ---- a channel
 
   private ask(link: Link, name: string): void {
-    const isWanted = () => link.isOpen && link.channels.has(name)
+    // Not one that was left meanwhile and asked for anew: there was a gap in between.
+    const channel = this.channels.get(name)
+    const isWanted = () => link.isOpen && link.channels.has(name) && this.channels.get(name) === channel
     link.redis.ssubscribe(name).then(
       () => isWanted() && this.begin(name, link),
       () => {

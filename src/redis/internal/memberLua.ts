@@ -1,0 +1,62 @@
+/**
+ * Who is a member, as it is in Redis: in the slot of the topic in which it is
+ * told, so that no membership changes without its being told in the same step.
+ *
+ * A hash has for each topic and session `holder`, `leaver`, the UTF-16 units of
+ * the member's JSON and that JSON, on a line each. The holder is the broker
+ * that joined it last, and renews it. The leaver, if there is one, has said
+ * that it ends by itself; until then it can be joined again. A sorted set has
+ * until when it lasts if nothing is said, in milliseconds.
+ *
+ * Where another than its holder has ended a membership, an empty value is left
+ * for a while: the holder, which would join anew what Redis has lost, sees by
+ * it that this one is over.
+ */
+
+/** At most so many end in one script: the others end in the next. */
+const sweptAtOnce = 500
+
+/** KEYS: all of the topic. ARGV[3] to [5] are the retention of what is told. */
+export const sweepLua = `
+local members, scores = KEYS[4], KEYS[5]
+
+local function tell(tag, member, units)
+  keep()
+  local text = '{"_tag":"' .. tag .. '","member":'
+  append('m', text .. member .. '}', #text + 1 + units, '')
+end
+
+local function read(value)
+  local holder, leaver, units, member = string.match(value, '^([^\\n]*)\\n([^\\n]*)\\n(%d+)\\n(.*)$')
+  return holder, leaver, tonumber(units), member
+end
+
+-- Ends a membership, because it is over or because \`leaver\` says so.
+local function remove(field, leaver)
+  local value = redis.call('HGET', members, field)
+  local holder, left, units, member
+  if value then holder, left, units, member = read(value) end
+  local by = leaver or left
+  if member and by ~= '' and by ~= holder then
+    redis.call('HSET', members, field, '')
+    redis.call('ZADD', scores, int(now + ttl), field)
+  else
+    redis.call('HDEL', members, field)
+    redis.call('ZREM', scores, field)
+  end
+  if member then tell('Left', member, units) end
+end
+
+-- Ends what is over, and says how many are left; the others are there still, and their end is not told yet.
+local function sweep()
+  local over = redis.call('ZRANGEBYSCORE', scores, '-inf', '(' .. int(now), 'LIMIT', 0, ${sweptAtOnce})
+  for _, field in ipairs(over) do remove(field) end
+  return redis.call('ZCARD', scores)
+end
+
+local function last(millis)
+  local life = int(ttl + millis + 60000)
+  redis.call('PEXPIRE', members, life)
+  redis.call('PEXPIRE', scores, life)
+end
+`
