@@ -4,3 +4,4 @@
  * @since 0.1.0
  */
 export * as RedisConnection from "./RedisConnection.js"
+export * as RedisSessionStore from "./RedisSessionStore.js"

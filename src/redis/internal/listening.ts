@@ -121,7 +121,11 @@ export class Listening {
   private after(millis: number, names: ReadonlyArray<string>): Effect.Effect<void> {
     return Effect.sleep(millis).pipe(
       Effect.zipRight(Effect.promise(() => this.client.relocate())),
-      Effect.zipRight(Effect.sync(() => names.forEach((name) => this.place(name))))
+      Effect.zipRight(
+        Effect.sync(() => {
+          for (const name of names) this.place(name)
+        })
+      )
     )
   }
 
