@@ -14,7 +14,7 @@ const operations = Metric.frequency("session_store_operations")
 
 /** Any store, observed. */
 const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof store => {
-  const watch = <A, E>(name: string, operation: Effect.Effect<A, E>) =>
+  const counted = <A, E>(name: string, operation: Effect.Effect<A, E>) =>
     Effect.timed(operation).pipe(
       Effect.tap(([took]) =>
         Duration.greaterThan(took, "100 millis")
@@ -25,16 +25,25 @@ const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof
       Effect.zipLeft(Metric.update(operations, name))
     )
   return {
-    create: (session) => watch("create", store.create(session)),
-    attach: (request) => watch("attach", store.attach(request)),
-    confirm: (id, generation) => watch("confirm", store.confirm(id, generation)),
-    append: (id, generation, messages) => watch("append", store.append(id, generation, messages)),
-    acknowledge: (id, generation, progress) => watch("acknowledge", store.acknowledge(id, generation, progress)),
-    detach: (id, generation, window) => watch("detach", store.detach(id, generation, window)),
-    remove: (id, generation, tombstone) => watch("remove", store.remove(id, generation, tombstone)),
-    revoke: (target, tombstone) => watch("revoke", store.revoke(target, tombstone)),
-    expire: watch("expire", store.expire),
-    size: watch("size", store.size)
+    create: (session) => counted("create", store.create(session)),
+    attach: (request) => counted("attach", store.attach(request)),
+    confirm: (id, generation) => counted("confirm", store.confirm(id, generation)),
+    append: (id, generation, messages) => counted("append", store.append(id, generation, messages)),
+    acknowledge: (id, generation, progress) => counted("acknowledge", store.acknowledge(id, generation, progress)),
+    detach: (id, generation, window) => counted("detach", store.detach(id, generation, window)),
+    remove: (id, generation, tombstone) => counted("remove", store.remove(id, generation, tombstone)),
+    revoke: (target, tombstone) => counted("revoke", store.revoke(target, tombstone)),
+    expire: counted("expire", store.expire),
+    size: counted("size", store.size),
+    watch: store.watch,
+    find: (id) => counted("find", store.find(id)),
+    post: (id, mail, bounds) => counted("post", store.post(id, mail, bounds)),
+    collect: (id, generation, after) => counted("collect", store.collect(id, generation, after)),
+    announce: (node) => counted("announce", store.announce(node)),
+    withdraw: (node) => counted("withdraw", store.withdraw(node)),
+    nodes: counted("nodes", store.nodes),
+    lease: store.lease,
+    ready: counted("ready", store.ready)
   }
 }
 

@@ -135,6 +135,8 @@ export class Broker extends Context.Tag("holdfast/Broker")<
     ) => Effect.Effect<{ readonly members: ReadonlyArray<Member>; readonly position: Position }, BrokerUnavailable>
     /** Forgets what is too old to keep. A broker whose keys expire by themselves does nothing. */
     readonly expire: Effect.Effect<void, BrokerUnavailable>
+    /** Succeeds when the broker can be used now. */
+    readonly ready: Effect.Effect<void, BrokerUnavailable>
   }
 >() {}
 

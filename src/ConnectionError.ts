@@ -323,14 +323,14 @@ export class SessionClosed extends Data.TaggedError("SessionClosed")<{ readonly 
 }
 
 /**
- * No session of this id lives here.
+ * There is no session of this id: on this gateway, for `session`; on none, for `send`.
  *
  * @since 0.1.0
  * @category messages
  */
 export class SessionNotFound extends Data.TaggedError("SessionNotFound")<{ readonly id: string }> {
   override get message(): string {
-    return `no session ${this.id} lives on this gateway`
+    return `there is no session ${this.id}`
   }
 }
 
@@ -383,7 +383,10 @@ export class UpgradeRefused extends Data.TaggedError("UpgradeRefused")<{
 export class Fenced extends Data.TaggedError("Fenced")<{
   readonly id: string
   readonly generation: number
-  /** The store knows of no such session: nobody else owns it. */
+  /**
+   * The store knows of no such session, or of no generation so new, since it lost its last writes: what the caller owned
+   * is nowhere, and nobody else has it.
+   */
   readonly gone: boolean
 }> {
   override get message(): string {
@@ -412,6 +415,18 @@ export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ rea
 export class BrokerUnavailable extends Data.TaggedError("BrokerUnavailable")<{ readonly cause: unknown }> {
   override get message(): string {
     return `the broker failed: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * The gateway cannot take new sessions now, for this reason: send clients to another one.
+ *
+ * @since 0.1.0
+ * @category readiness
+ */
+export class NotReady extends Data.TaggedError("NotReady")<{ readonly reason: string; readonly cause: unknown }> {
+  override get message(): string {
+    return `not ready: ${this.reason}`
   }
 }
 

@@ -13,6 +13,7 @@ import type {
   MessageTooLarge,
   NotAllowed,
   NotAuthenticated,
+  NotReady,
   NotSent,
   OutcomeUnknown,
   PositionLost,
@@ -26,7 +27,7 @@ import type { UpgradeRequest } from "./Listener.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import type * as Options from "./Options.js"
 import type { Member, Position } from "./Protocol.js"
-import type { Target } from "./SessionStore.js"
+import type { NodeInfo, Target } from "./SessionStore.js"
 import type { Ref } from "./Topic.js"
 import type { TopicRule } from "./TopicRule.js"
 
@@ -64,13 +65,15 @@ export interface Hello {
  *
  * - `Bye`: the client ended it.
  * - `Expired`: it was not resumed within its window.
- * - `Ended`: this server ended it, by `session.end` or `gateway.disconnect`.
+ * - `Ended`: the server ended it, by `session.end` or by `disconnect` of this gateway or another.
  * - `NotAuthenticated`: its authentication expired, or was not renewed; the client is told 4401.
  * - `NotAllowed`: its authentication was renewed to a refusal, or to another principal; the client is told 4403.
  * - `HandlerFailed`: a handler failed or died; the client is told 4410.
  * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.
  * - `Incomplete`: its client came back without what was needed to go on.
- * - `MovedAway`: another gateway has resumed it, or ended it.
+ * - `MovedAway`: another gateway has resumed it.
+ * - `Lost`: the store knows this session no more: it lost its data, or the session was ended elsewhere. The client is
+ *   closed with 1011, and told more when it comes back.
  * - `Shutdown`: this gateway shuts down; another one on the same store may resume it.
  *
  * @since 0.1.0
@@ -86,6 +89,7 @@ export type SessionEnd =
   | { readonly _tag: "Overflow" }
   | { readonly _tag: "Incomplete" }
   | { readonly _tag: "MovedAway" }
+  | { readonly _tag: "Lost" }
   | { readonly _tag: "Shutdown" }
 
 /**
@@ -198,6 +202,7 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   readonly address: string
   readonly stats: Effect.Effect<Stats>
   readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
+  /** A session that lives here. */
   readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
   /** Publishes to a topic, whatever its rule says of clients. A topic needs a rule all the same. */
   readonly publish: <A>(
@@ -212,20 +217,30 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   ) => Effect.Effect<History<A>, TopicRefused | PositionLost | MessageInvalid | BrokerUnavailable>
   /** The sessions that are subscribed to a topic with `presence`, those within their resume window included. */
   readonly members: <A>(topic: Ref<A>) => Effect.Effect<ReadonlyArray<Member>, TopicRefused | BrokerUnavailable>
-  /** Sends to a session by its id. */
+  /**
+   * Sends to a session by its id, wherever it lives: in order and once, as `session.send` does. One that does not live here
+   * has the message left in its mailbox in the store, from which the gateway that it lives on, or comes to, takes it;
+   * `send` suspends while that is full (`replayMessages`, `replayBytes`). When the store has failed for `writeDeadline`, it
+   * fails with `StoreUnavailable`: whether the message was left is then not known.
+   */
   readonly send: (
     id: string,
     message: ServerMessage
-  ) => Effect.Effect<void, SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge>
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge | StoreUnavailable>
   /**
    * Ends a session, or all of a principal: those that live here at once, those that only the store knows, and those
    * whose hello is being looked at. Clients are told 4410 with this reason, now or when they come back. Tells how many
    * sessions were ended.
    *
-   * A session that lives on another gateway ends when that gateway next has the store note something of it. When the
-   * store fails, those that live here have ended all the same, and the rest has not: call again.
+   * A session that lives on another gateway ends at once where the store can tell that gateway, and at the latest when it
+   * next has the store note something of the session. When the store fails, those that live here have ended all the same,
+   * and the rest has not: call again.
    */
   readonly disconnect: (target: Target, reason?: string) => Effect.Effect<number, StoreUnavailable>
+  /** The gateways on this store, this one included, as each last said of itself: within the store's `lease`. */
+  readonly nodes: Effect.Effect<ReadonlyArray<NodeInfo>, StoreUnavailable>
+  /** Succeeds when clients may be sent here: the gateway does not drain, its store and the broker of its topics can be used. */
+  readonly ready: Effect.Effect<void, NotReady>
 }
 
 /**

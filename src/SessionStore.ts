@@ -7,9 +7,22 @@ import * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
 import type { Payload } from "./Codec.js"
-import { Fenced, type StoreUnavailable } from "./ConnectionError.js"
+import type { Fenced, StoreUnavailable } from "./ConnectionError.js"
+import * as memoryStore from "./internal/memoryStore.js"
 import type { Subprotocol } from "./Protocol.js"
+
+/**
+ * A message that another gateway left for a session; numbered from 1 for each session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Mail {
+  readonly number: number
+  readonly payload: Payload
+}
 
 /**
  * A message to the client that it has not yet acknowledged.
@@ -21,6 +34,11 @@ export interface StoredMessage {
   readonly seq: number
   readonly payload: Payload
   readonly confirm: boolean
+  /**
+   * The mail that it was made of: appending the message takes that mail, and all before, out of the mailbox. A store need
+   * not give it back.
+   */
+  readonly mail?: number | undefined
 }
 
 /**
@@ -54,6 +72,8 @@ export interface StoredSession {
   readonly processed: number
   /** The messages in `(acked, sent]`, in order. */
   readonly outbound: ReadonlyArray<StoredMessage>
+  /** Left for it and not yet appended, in order. */
+  readonly mail: ReadonlyArray<Mail>
 }
 
 /**
@@ -96,8 +116,52 @@ export type Attached =
   | { readonly _tag: "Gone"; readonly tombstone: Tombstone }
 
 /**
- * The store's operations. All but `create`, `attach` and `revoke` name the generation of
- * their caller and fail with `Fenced` when the session has a newer one: an
+ * What became of a generation.
+ *
+ * - `TakenOver`: a newer generation owns the session.
+ * - `Removed`: the session is gone, and this is what is left of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Loss =
+  | { readonly _tag: "TakenOver" }
+  | { readonly _tag: "Removed"; readonly tombstone: Tombstone | undefined }
+
+/**
+ * Hears of the sessions that were created or attached through the same store instance, and perhaps of others. Called
+ * synchronously; must not throw. What it hears are hints: they may come late, twice or not at all, fencing decides.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Watcher {
+  /** This generation of the session, and all before, own it no more. */
+  readonly lost: (id: string, generation: number, loss: Loss) => void
+  /** There may be mail for the session. */
+  readonly mail: (id: string) => void
+}
+
+/**
+ * What a gateway says of itself. Times are milliseconds since the epoch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NodeInfo {
+  /** New with each start of the gateway. */
+  readonly id: string
+  /** The URL that its clients dial. */
+  readonly address: string
+  readonly since: number
+  readonly connections: number
+  /** Those that live there, connected or within their resume window. */
+  readonly sessions: number
+}
+
+/**
+ * The store's operations. Those that an owner asks for name the generation of
+ * their caller and fail with `Fenced` when the session has another one: an
  * owner that was taken over can change nothing any more. Operations on a
  * session that is gone are `Fenced` too, and say so. Each operation is atomic, and answers
  * or fails with `StoreUnavailable` within a bounded time, which is the store's to
@@ -130,7 +194,7 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     /**
      * Appends messages to the client, which follow those appended before without
      * a gap. Those that it has already are ignored: an append whose answer was
-     * lost is tried again.
+     * lost is tried again. The mail that the others were made of leaves the mailbox with it.
      */
     readonly append: (
       id: string,
@@ -160,34 +224,40 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     readonly expire: Effect.Effect<number, StoreUnavailable>
     /** How many sessions are kept, tombstones not counted. */
     readonly size: Effect.Effect<number, StoreUnavailable>
+    /** Tells the watcher what becomes of sessions from now on, until the scope closes. */
+    readonly watch: (watcher: Watcher) => Effect.Effect<void, never, Scope.Scope>
+    /** A session that is kept (not a tombstone), wherever it lives. */
+    readonly find: (
+      id: string
+    ) => Effect.Effect<{ readonly principal: string; readonly subprotocol: Subprotocol } | undefined, StoreUnavailable>
+    /**
+     * Leaves a message for a session in its mailbox, whoever owns it, and tells that owner. The same key again within a
+     * minute (memory: among the last 1024 of the session) leaves nothing. `Full`: the mailbox would hold more than
+     * `messages`, or `bytes` of payloads; one message always fits an empty mailbox. `Unknown`: no such session is kept.
+     */
+    readonly post: (
+      id: string,
+      mail: { readonly key: string; readonly payload: Payload },
+      bounds: { readonly messages: number; readonly bytes: number }
+    ) => Effect.Effect<"Posted" | "Full" | "Unknown", StoreUnavailable>
+    /** The mail of a session after this number, in order. It stays until messages made of it are appended. */
+    readonly collect: (
+      id: string,
+      generation: number,
+      after: number
+    ) => Effect.Effect<ReadonlyArray<Mail>, Fenced | StoreUnavailable>
+    /** Says what a gateway holds. It is forgotten when it has not been said again within `lease` milliseconds. */
+    readonly announce: (node: NodeInfo) => Effect.Effect<void, StoreUnavailable>
+    /** Forgets a gateway, by its id. */
+    readonly withdraw: (node: string) => Effect.Effect<void, StoreUnavailable>
+    /** The gateways on this store, by id. */
+    readonly nodes: Effect.Effect<ReadonlyArray<NodeInfo>, StoreUnavailable>
+    /** Milliseconds after which a gateway that says nothing is taken for dead. */
+    readonly lease: number
+    /** Succeeds when the store can be used now. */
+    readonly ready: Effect.Effect<void, StoreUnavailable>
   }
 >() {}
-
-/** What proves that a session is the caller's. */
-interface Owner {
-  readonly principal: string
-  readonly secretHash: string
-  readonly previousSecretHash: string | undefined
-}
-
-interface Grave extends Owner {
-  readonly tombstone: Tombstone
-}
-
-interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
-  readonly id: string
-  readonly subprotocol: Subprotocol
-  generation: number
-  secretHash: string
-  previousSecretHash: string | undefined
-  attempt: number
-  sent: number
-  acked: number
-  processed: number
-  outbound: Array<StoredMessage>
-  /** Milliseconds since the epoch; undefined while attached. */
-  expiresAt: number | undefined
-}
 
 /**
  * @since 0.1.0
@@ -196,138 +266,18 @@ interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
 export interface MemoryOptions {
   /** How many tombstones are kept; the oldest give way. Default 10,000. */
   readonly maxTombstones?: number | undefined
+  /** Time after which a gateway that says nothing is taken for dead. Default 30 seconds. */
+  readonly lease?: Duration.DurationInput | undefined
 }
 
 /**
- * A store in this process's memory: sessions end with the process.
+ * A store in this process's memory: sessions end with the process. Several gateways may share it.
  *
  * @since 0.1.0
  * @category memory
  */
-export const makeMemory = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service<SessionStore>> =>
-  Effect.map(Effect.clock, (clock) => {
-    const maxTombstones = options?.maxTombstones ?? 10_000
-    const records = new Map<string, Record>()
-    const tombstones = new Map<string, Grave>()
-
-    const bury = ({ id, previousSecretHash, principal, secretHash }: Record, tombstone: Tombstone): void => {
-      records.delete(id)
-      tombstones.set(id, { principal, secretHash, previousSecretHash, tombstone })
-      if (tombstones.size > maxTombstones) {
-        for (const oldest of tombstones.keys()) {
-          tombstones.delete(oldest)
-          break
-        }
-      }
-    }
-
-    const isExpired = (record: Record): boolean =>
-      record.expiresAt !== undefined && clock.unsafeCurrentTimeMillis() > record.expiresAt
-
-    const owns = (
-      owner: Owner,
-      { principal, secretHash }: { readonly principal: string; readonly secretHash: string }
-    ) => principal === owner.principal && (secretHash === owner.secretHash || secretHash === owner.previousSecretHash)
-
-    const owned = (id: string, generation: number, change: (record: Record) => void) =>
-      Effect.suspend(() => {
-        const record = records.get(id)
-        if (record === undefined || record.generation !== generation) {
-          return Effect.fail(new Fenced({ id, generation, gone: record === undefined }))
-        }
-        change(record)
-        return Effect.void
-      })
-
-    return {
-      create: (session) =>
-        Effect.sync(() => {
-          records.set(session.id, {
-            ...session,
-            generation: 1,
-            previousSecretHash: undefined,
-            attempt: 0,
-            sent: 0,
-            acked: 0,
-            processed: 0,
-            outbound: [],
-            expiresAt: undefined
-          })
-        }),
-      attach: ({ attempt, id, nextSecretHash, principal, secretHash }) =>
-        Effect.sync((): Attached => {
-          const found = records.get(id)
-          if (found !== undefined && isExpired(found)) bury(found, { _tag: "Expired" })
-          const record = records.get(id)
-          const grave = tombstones.get(id)
-          const owner = record ?? grave
-          if (owner !== undefined && !owns(owner, { principal, secretHash })) return { _tag: "Mismatch" }
-          if (record === undefined) {
-            return grave === undefined ? { _tag: "Unknown" } : { _tag: "Gone", tombstone: grave.tombstone }
-          }
-          if (attempt !== undefined && attempt <= record.attempt) return { _tag: "Superseded" }
-          record.attempt = attempt ?? record.attempt
-          record.generation++
-          record.previousSecretHash = secretHash
-          record.secretHash = nextSecretHash
-          record.expiresAt = undefined
-          const { acked, generation, processed, sent, subprotocol } = record
-          return {
-            _tag: "Attached",
-            session: { id, generation, principal, subprotocol, sent, acked, processed, outbound: [...record.outbound] }
-          }
-        }),
-      confirm: (id, generation) =>
-        owned(id, generation, (record) => {
-          record.previousSecretHash = undefined
-        }),
-      append: (id, generation, messages) =>
-        owned(id, generation, (record) => {
-          for (const message of messages) {
-            if (message.seq <= record.sent) continue
-            record.outbound.push(message)
-            record.sent = message.seq
-          }
-        }),
-      acknowledge: (id, generation, { acked, processed }) =>
-        owned(id, generation, (record) => {
-          record.processed = Math.max(record.processed, processed)
-          if (acked <= record.acked) return
-          record.acked = acked
-          const first = record.outbound[0]?.seq ?? acked + 1
-          record.outbound.splice(0, acked - first + 1)
-        }),
-      detach: (id, generation, window) =>
-        Effect.suspend(() => {
-          const found = records.get(id)
-          // What is over stays over: its owner must not bring it back.
-          if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
-          return owned(id, generation, (record) => {
-            record.expiresAt = clock.unsafeCurrentTimeMillis() + window
-          })
-        }),
-      remove: (id, generation, tombstone) =>
-        owned(id, generation, (record) => {
-          if (tombstone === undefined) records.delete(id)
-          else bury(record, tombstone)
-        }),
-      revoke: (target, tombstone) =>
-        Effect.sync(() => {
-          const found = [...records.values()].filter((record) =>
-            "session" in target ? record.id === target.session : record.principal === target.principal
-          )
-          const living = found.filter((record) => !isExpired(record))
-          for (const record of living) bury(record, tombstone)
-          return living.length
-        }),
-      expire: Effect.sync(() => {
-        const expired = [...records.values()].filter(isExpired)
-        for (const record of expired) bury(record, { _tag: "Expired" })
-        return expired.length
-      }),
-      size: Effect.sync(() => records.size)
-    }
-  })
+export const makeMemory: (options?: MemoryOptions) => Effect.Effect<Context.Tag.Service<SessionStore>> =
+  memoryStore.make
 
 /**
  * The memory store, swept every minute for sessions whose gateway did not

@@ -154,7 +154,8 @@ export const delayed = (
     join: (topic, presence, member) => late(`join ${topic}`, inner.join(topic, presence, member)),
     leave: (session, options) => late(`leave ${options.topic ?? "all"}`, inner.leave(session, options)),
     members: (topic, presence) => late(`members ${topic}`, inner.members(topic, presence)),
-    expire: inner.expire
+    expire: inner.expire,
+    ready: inner.ready
   }
   spies.set(service, spy)
   return service

@@ -18,6 +18,7 @@ import { type Beginning, Beginnings } from "./beginnings.js"
 import { bounded } from "./bounded.js"
 import { type Host, HostedSession, type Origin } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
+import { News } from "./news.js"
 import { storeRetry } from "./ownership.js"
 import type { Watch } from "./revocations.js"
 import { closing } from "./sessionEnd.js"
@@ -35,6 +36,7 @@ export interface Caller<P> {
 
 export class Admission<C, S, P extends Principal, R> {
   readonly beginnings: Beginnings
+  readonly news: News
   private readonly limits: SessionLimits
 
   constructor(
@@ -44,6 +46,7 @@ export class Admission<C, S, P extends Principal, R> {
     private readonly sessions: Map<string, HostedSession<C, S, P, R>>
   ) {
     this.limits = new SessionLimits(host.options)
+    this.news = new News(sessions)
     this.beginnings = new Beginnings(this.limits, host.options.closeTimeout)
   }
 
@@ -84,11 +87,12 @@ export class Admission<C, S, P extends Principal, R> {
       const secretHash = yield* this.credentials.hash(secret)
       const { store } = this.host
       const remove = Effect.ignore(store.remove(id, 1))
-      yield* this.orGiveBack(
+      const create = this.orGiveBack(
         store.create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash }),
         () => this.created(caller, reason, beginning, { id, secret, remove }),
         () => (beginning.registered ? Effect.void : remove)
       )
+      yield* this.news.during(id, create)
     })
   }
 
@@ -180,7 +184,7 @@ export class Admission<C, S, P extends Principal, R> {
       const attach = this.orGiveBack(this.host.store.attach(request), use, (attached) =>
         attached._tag === "Attached" ? this.unused(attached.session) : Effect.void
       )
-      yield* began?.ownership.takeover(attach) ?? attach
+      yield* this.news.during(id, began?.ownership.takeover(attach) ?? attach)
     })
   }
 
@@ -205,7 +209,7 @@ export class Admission<C, S, P extends Principal, R> {
       if (began !== undefined && reason !== undefined && reason._tag !== "MovedAway") {
         // It ended while the store answered; its removal waits for this generation.
         began.ownership.generation = stored.generation
-        return this.turnAway(caller, reason)
+        return this.turnAway(caller, reason, stored)
       }
       const revoked = caller.watch.reason(principal.id, stored.id)
       if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))
@@ -231,6 +235,7 @@ export class Admission<C, S, P extends Principal, R> {
         codec.subprotocol === stored.subprotocol
           ? this.connect(session, caller, stored.generation, secret, { resumed: true }, resume)
           : "incomplete"
+      session.restoreMail(stored.mail, this.news.hasMail(stored.id))
       if (here === undefined) session.start()
       if (live.end !== undefined) session.abandoned()
       if (refused === undefined) return Effect.void
@@ -242,7 +247,8 @@ export class Admission<C, S, P extends Principal, R> {
   /** What a client hears whose session has ended just now. */
   private turnAway(
     caller: Caller<P>,
-    end: Exclude<SessionEnd, { _tag: "MovedAway" }>
+    end: Exclude<SessionEnd, { _tag: "MovedAway" }>,
+    stored: StoredSession
   ): Effect.Effect<void, StoreUnavailable> {
     switch (end._tag) {
       case "Ended":
@@ -259,6 +265,9 @@ export class Admission<C, S, P extends Principal, R> {
         return this.begin(caller, "incomplete")
       case "Bye":
         return this.begin(caller, "unknown")
+      case "Lost":
+        // The store has some of it all the same, and would keep that for ever.
+        return Effect.zipRight(this.unused(stored), this.begin(caller, "unknown"))
     }
   }
 

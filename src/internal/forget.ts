@@ -53,6 +53,8 @@ const fromStore = <P extends Principal, R>(
   const { options, store } = host
   const done = Effect.suspend((): Effect.Effect<Standing, Fenced | StoreUnavailable> => {
     switch (over._tag) {
+      case "Lost":
+        return Effect.succeed<Standing>("Gone")
       case "MovedAway":
         return host.topics?.hasMembers === true ? ask(host, { id, ownership }) : Effect.succeed<Standing>("Elsewhere")
       case "Shutdown":

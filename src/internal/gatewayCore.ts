@@ -21,19 +21,22 @@ import { Credentials } from "../Credentials.js"
 import type { Gateway, GatewayOptions, Hello, Principal, Session } from "../GatewaySession.js"
 import { type Incoming, Listener } from "../Listener.js"
 import * as Options from "../Options.js"
-import { SessionStore } from "../SessionStore.js"
+import { type NodeInfo, SessionStore } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission, type Caller } from "./admission.js"
+import { announce } from "./announcer.js"
 import { Arrival } from "./arrival.js"
 import { bounded, made } from "./bounded.js"
 import { ConnectionLimits, networkOf } from "./connectionLimits.js"
 import { disconnect } from "./disconnect.js"
+import { Dispatch } from "./dispatch.js"
 import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
 import { guardTerms } from "./rateGuard.js"
+import { readiness } from "./readiness.js"
 import * as reauthentication from "./reauthentication.js"
 import { Revocations } from "./revocations.js"
 
@@ -60,12 +63,14 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private readonly limits: ConnectionLimits
   private readonly revocations = new Revocations()
   private readonly admission: Admission<C, S, P, R>
+  private readonly dispatch: Dispatch<S>
+  private readonly since: number
   private draining = false
 
   private constructor(
     private readonly config: Config<C, S, P, R>,
     private readonly options: Options.Resolved,
-    address: string,
+    private readonly address: string,
     credentials: Credentials["Type"],
     private readonly host: Omit<
       Host<C, S, P, R>,
@@ -73,15 +78,18 @@ export class GatewayCore<C, S, P extends Principal, R> {
     >
   ) {
     const since = host.now()
+    this.since = since
     this.gateway = {
       address,
       stats: Effect.sync(() => ({ connections: this.connected, sessions: this.sessions.size, since })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
-      send: (id, message) => Effect.flatMap(this.session(id), (session) => session.send(message)),
+      send: (id, message) => this.dispatch.send(id, message),
       ...topicsOf(host.topics),
       disconnect: (target, reason = "disconnected") =>
-        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason)
+        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason),
+      nodes: host.store.nodes,
+      ready: readiness({ isDraining: () => this.draining, store: host.store, topics: host.topics })
     }
     const shared: Host<C, S, P, R> = {
       ...host,
@@ -102,6 +110,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     }
     this.limits = new ConnectionLimits(options)
     this.admission = new Admission(shared, credentials, this.sessions)
+    this.dispatch = new Dispatch(shared, this.sessions, this.admission.news, credentials)
   }
 
   static make<C, S, P extends Principal, R>(
@@ -112,8 +121,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const listener = yield* Listener
       const store = yield* SessionStore
       const clock = yield* Effect.clock
-      const fork = yield* FiberSet.makeRuntime<R, void, never>()
-      const core = new GatewayCore(config, options, listener.address, yield* Credentials, {
+      const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
+      const credentials = yield* Credentials
+      const core = new GatewayCore(config, options, listener.address, credentials, {
         store,
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
@@ -121,6 +131,14 @@ export class GatewayCore<C, S, P extends Principal, R> {
         ackTimer: yield* ackTimer.make(options.ackDelay),
         farewells: new Set(),
         guard: guardTerms(options)
+      })
+      yield* store.watch(core.admission.news)
+      const node = yield* credentials.id
+      yield* announce({
+        store,
+        node: () => core.describe(node),
+        recovered: core.mailCollected,
+        closeTimeout: options.closeTimeout
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
       yield* Effect.addFinalizer(() => core.drain)
@@ -192,6 +210,16 @@ export class GatewayCore<C, S, P extends Principal, R> {
       return admitted ? live : undefined
     })
   }
+
+  private describe(id: string): NodeInfo {
+    const { address, since } = this
+    return { id, address, since, connections: this.connected, sessions: this.sessions.size }
+  }
+
+  /** Has each session look for mail of which it may not have heard. */
+  private readonly mailCollected: Effect.Effect<void> = Effect.sync(() => {
+    for (const session of this.sessions.values()) session.askForMail()
+  })
 
   private get connected(): number {
     let connected = 0

@@ -4,7 +4,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
@@ -12,6 +12,8 @@ import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
 import type {
   BrokerUnavailable,
+  MessageInvalid,
+  MessageTooLarge,
   NotAllowed,
   NotAuthenticated,
   SessionClosed,
@@ -22,7 +24,7 @@ import type { UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type * as SessionState from "../Session.js"
-import type { SessionStore, StoredMessage } from "../SessionStore.js"
+import type { Loss, Mail, SessionStore, StoredMessage } from "../SessionStore.js"
 import type { Ref } from "../Topic.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import type { Attendance } from "./attendance.js"
@@ -32,12 +34,13 @@ import type { GatewayTopics } from "./gatewayTopics.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import { LazyTopics } from "./lazyTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
+import { MailIntake } from "./mailIntake.js"
 import type { decoder, encoder } from "./messageCodec.js"
-import { Ownership } from "./ownership.js"
+import { type Outcome, Ownership } from "./ownership.js"
 import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
-import { closing } from "./sessionEnd.js"
+import { closing, endOf } from "./sessionEnd.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -52,7 +55,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly ackTimer: AckTimer
   readonly topics: GatewayTopics<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
-  readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
   readonly now: () => number
   readonly gateway: Gateway<S, P>
   /** The session lives no more; its connection may be accounted for. */
@@ -90,6 +93,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private draining = false
   /** Its farewell has begun. */
   private leaving = false
+  /** The last append that the store did not answer at once, up to which message. */
+  private appending: { readonly fiber: Fiber.RuntimeFiber<Outcome>; readonly upTo: number } | undefined
+  /** Made when there may be mail. */
+  private intake: MailIntake | undefined
   readonly loop: HandlerLoop<C, S, P, R>
 
   constructor(
@@ -102,7 +109,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.ownership = new Ownership(
       origin.generation,
       () => this.ended,
-      () => this.finish({ _tag: "MovedAway" })
+      (gone) => this.finish(gone ? { _tag: "Lost" } : { _tag: "MovedAway" }),
+      () => this.askForMail()
     )
     this.since = host.now()
     const { replayBytes, replayMessages } = host.options
@@ -175,6 +183,37 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
   }
 
+  /**
+   * Sends, for `gateway.send`. False when the session has moved away and the message is surely not with it; in doubt, it
+   * fails like `send`.
+   */
+  place(message: S): Effect.Effect<boolean, SessionClosed | MessageInvalid | MessageTooLarge> {
+    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => {
+      // Behind what was sent to it before it came here.
+      const first = this.intake?.settled ?? Effect.void
+      let seq: number | undefined
+      const accepted = (given: number) => {
+        seq = given
+      }
+      return Effect.zipRight(first, this.driver.outbox.send(payload, accepted)).pipe(
+        Effect.as(true),
+        Effect.catchTag("SessionClosed", (closed) =>
+          this.over?._tag === "MovedAway" ? this.isAppended(seq, closed) : Effect.fail(closed)
+        )
+      )
+    })
+  }
+
+  /** Once it has moved away: whether this message is with it. */
+  private isAppended<E>(seq: number | undefined, inDoubt: E): Effect.Effect<boolean, E> {
+    const { appending } = this
+    if (seq === undefined) return Effect.succeed(false)
+    if (appending === undefined || seq > appending.upTo) return Effect.succeed(seq <= this.driver.state.appended)
+    return Effect.flatMap(Fiber.await(appending.fiber), (exit) =>
+      Exit.isFailure(exit) || exit.value === "InDoubt" ? Effect.fail(inDoubt) : Effect.succeed(exit.value === undefined)
+    )
+  }
+
   subscribe<A>(
     { name }: Ref<A>,
     options?: { readonly since?: Protocol.Position | "oldest" | undefined }
@@ -187,7 +226,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   /** Runs a fiber that the gateway supervises. */
-  fork(effect: Effect.Effect<void, never, R>): Fiber.RuntimeFiber<void> {
+  fork<A>(effect: Effect.Effect<A, never, R>): Fiber.RuntimeFiber<A> {
     return this.host.fork(effect)
   }
 
@@ -302,14 +341,38 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   // ---- the store
 
-  private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<void, unknown>) => void): void {
+  private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<unknown, unknown>) => void): void {
     const fiber = this.host.fork(
       this.ownership.run((generation) => this.host.store.append(this.id, generation, entries))
     )
     // A store in memory has answered already; waiting for it would cost a turn of the scheduler a message.
     const exit = fiber.unsafePoll()
-    if (exit === null) fiber.addObserver(done)
-    else done(exit)
+    if (exit !== null) return done(exit)
+    this.appending = { fiber, upTo: entries.at(-1)?.seq ?? 0 }
+    fiber.addObserver(done)
+  }
+
+  // ---- what others say and leave in the store
+
+  /** The store says what became of a generation. */
+  heard(generation: number, loss: Loss): void {
+    if (generation < this.ownership.generation) return
+    this.finish(endOf(loss), loss._tag === "Removed" ? "Gone" : undefined)
+  }
+
+  private get mail(): MailIntake {
+    this.intake ??= new MailIntake(this.host, this)
+    return this.intake
+  }
+
+  /** The mail that the store gave with the session; `more` when some may have come since. */
+  restoreMail(mail: ReadonlyArray<Mail>, more: boolean): void {
+    if (mail.length > 0 || more) this.mail.restore(mail, more)
+  }
+
+  /** There may be mail. */
+  askForMail(): void {
+    if (!this.ended) this.mail.ask()
   }
 
   // ---- connections
@@ -391,12 +454,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   // ---- ends
 
-  /** The session is over, for this reason if it is the first. */
-  finish(end: SessionEnd): void {
+  /** The session is over, for this reason if it is the first. `known` is what the store says of it, if that has said it. */
+  finish(end: SessionEnd, known?: Standing): void {
     if (this.over !== undefined) return
     this.conclude(end)
     // At once, whatever the handler is at: a client that returns must hear of it.
-    const forgotten = Effect.map(this.forget(end), (standing) => this.leave(end, standing))
+    const forgetting = known === undefined ? this.forget(end) : Effect.succeed(known)
+    const forgotten = Effect.map(forgetting, (standing) => this.leave(end, standing))
     this.forgetting = this.host.fork(Effect.uninterruptible(forgotten))
     this.main?.unsafeInterruptAsFork(FiberId.none)
   }

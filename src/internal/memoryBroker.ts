@@ -180,6 +180,7 @@ export const make = (options: MemoryOptions = {}): Effect.Effect<Service> =>
         Effect.sync(() => broker.leave(session, topic === undefined ? broker.topicsOf(session) : [topic], after)),
       members: (topic, presence) =>
         Effect.sync(() => ({ members: broker.members(topic), position: broker.log(presence).end })),
-      expire: Effect.sync(() => broker.expire())
+      expire: Effect.sync(() => broker.expire()),
+      ready: Effect.void
     } satisfies Service
   })

@@ -27,6 +27,7 @@ interface SendWaiter {
   readonly payload: Payload
   readonly size: number
   readonly confirm: boolean
+  readonly mail: number | undefined
   readonly accepted: (seq: number) => void
   readonly resume: (result: Effect.Effect<number, SessionClosed>) => void
 }
@@ -126,9 +127,21 @@ export class Outbox {
     return this.waiters.length === 0 && this.buffer.hasRoom(size)
   }
 
-  /** Accepts a message, after waiting for room. */
-  send(payload: Payload): Effect.Effect<void, SessionClosed | MessageTooLarge> {
-    return this.accept(payload, false, unnoticed)
+  /** Accepts a message, after waiting for room; `accepted` hears its number before anything can fail. */
+  send(payload: Payload, accepted: (seq: number) => void = unnoticed) {
+    return this.accept(payload, false, accepted)
+  }
+
+  /** Gives a message that was left as this mail its place, after waiting for room, and does not wait for the store. */
+  take(payload: Payload, mail: number): Effect.Effect<void, SessionClosed | MessageTooLarge> {
+    return Effect.suspend((): Effect.Effect<void, SessionClosed | MessageTooLarge> => {
+      const size = byteLength(payload)
+      const refusal = this.refusal(size)
+      if (refusal !== undefined) return Effect.fail(refusal)
+      if (!this.hasRoom(size)) return Effect.asVoid(this.whenRoom(payload, size, false, unnoticed, mail))
+      this.push(payload, size, false, unnoticed, mail)
+      return Effect.void
+    })
   }
 
   /** Sends, and waits until the peer has processed the message. */
@@ -153,19 +166,31 @@ export class Outbox {
     accepted: (seq: number) => void
   ): Effect.Effect<void, SessionClosed | MessageTooLarge> {
     return Effect.suspend((): Effect.Effect<void, SessionClosed | MessageTooLarge> => {
-      const { endReason, maxMessage } = this.session
-      if (endReason !== undefined) return Effect.fail(new SessionClosed({ reason: endReason }))
-      if (this.closing) return Effect.fail(new SessionClosed({ reason: "it is being closed" }))
       const size = byteLength(payload)
-      if (size > maxMessage) return Effect.fail(new MessageTooLarge({ size, limit: maxMessage }))
+      const refusal = this.refusal(size)
+      if (refusal !== undefined) return Effect.fail(refusal)
       if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm, accepted))
       return Effect.flatMap(this.whenRoom(payload, size, confirm, accepted), (seq) => this.whenAppended(seq))
     })
   }
 
-  private push(payload: Payload, size: number, confirm: boolean, accepted: (seq: number) => void): number {
+  /** Why nothing of this size can be sent. */
+  private refusal(size: number): SessionClosed | MessageTooLarge | undefined {
+    const { endReason, maxMessage } = this.session
+    if (endReason !== undefined) return new SessionClosed({ reason: endReason })
+    if (this.closing) return new SessionClosed({ reason: "it is being closed" })
+    return size > maxMessage ? new MessageTooLarge({ size, limit: maxMessage }) : undefined
+  }
+
+  private push(
+    payload: Payload,
+    size: number,
+    confirm: boolean,
+    accepted: (seq: number) => void,
+    mail?: number
+  ): number {
     const seq = this.session.state.sent + 1
-    this.buffer.push({ seq, payload, size, confirm })
+    this.buffer.push({ seq, payload, size, confirm, mail })
     accepted(seq)
     this.session.send()
     return seq
@@ -175,10 +200,11 @@ export class Outbox {
     payload: Payload,
     size: number,
     confirm: boolean,
-    accepted: (seq: number) => void
+    accepted: (seq: number) => void,
+    mail?: number
   ): Effect.Effect<number, SessionClosed> {
     return Effect.async((resume) => {
-      const waiter: SendWaiter = { payload, size, confirm, accepted, resume }
+      const waiter: SendWaiter = { payload, size, confirm, mail, accepted, resume }
       this.waiters.push(waiter)
       return Effect.sync(() => {
         this.waiters = this.waiters.filter((other) => other !== waiter)
@@ -193,7 +219,8 @@ export class Outbox {
     while (this.waiters[0] !== undefined && this.buffer.hasRoom(this.waiters[0].size)) {
       const waiter = this.waiters.shift()
       if (waiter === undefined) return
-      waiter.resume(Effect.succeed(this.push(waiter.payload, waiter.size, waiter.confirm, waiter.accepted)))
+      const { accepted, confirm, mail, payload, size } = waiter
+      waiter.resume(Effect.succeed(this.push(payload, size, confirm, accepted, mail)))
     }
   }
 

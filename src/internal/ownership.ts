@@ -13,6 +13,11 @@ export const storeRetry = Schedule.union(Schedule.exponential(firstRetry), Sched
 
 type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
 
+const notDone = Effect.succeed("NotDone" as const)
+
+/** What became of an operation: it was done, or it was not, or nobody knows because the store failed before. */
+export type Outcome = void | "NotDone" | "InDoubt"
+
 export class Ownership {
   private lock: Effect.Semaphore | undefined
   /** A takeover is under way: its outcome decides whether this gateway is fenced. */
@@ -23,42 +28,49 @@ export class Ownership {
     /** The generation that this gateway owns. */
     public generation: number,
     private readonly isOver: () => boolean,
-    /** Another gateway has the session. */
-    private readonly lost: () => void
+    /** Another gateway has the session; or nobody, when it is gone. */
+    private readonly lost: (gone: boolean) => void,
+    /** The store answers again. */
+    private readonly recovered: () => void
   ) {}
 
   /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */
-  run(operation: Operation): Effect.Effect<void> {
+  run(operation: Operation): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       const { generation } = this
       return Effect.catchAll(operation(generation), (error) =>
-        error._tag === "Fenced" ? this.fenced(generation, operation) : this.retry(operation)
+        error._tag === "Fenced" ? this.fenced(error, operation) : this.retry(operation)
       )
     })
   }
 
   /** Apart from `run`, so that a store that answers is not charged for a schedule. */
-  private retry(operation: Operation): Effect.Effect<void> {
+  private retry(operation: Operation): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
       const { generation } = this
       const again = Effect.retry(operation(generation), {
         schedule: storeRetry,
         while: (error) => error._tag === "StoreUnavailable" && !this.isOver()
       })
-      return Effect.catchAll(Effect.zipRight(Effect.sleep(firstRetry), again), (error) =>
-        error._tag === "Fenced" ? this.fenced(generation, operation) : Effect.void
-      )
+      return Effect.matchEffect(Effect.zipRight(Effect.sleep(firstRetry), again), {
+        onSuccess: () => Effect.sync(() => this.recovered()),
+        // An attempt whose answer was lost may have done it.
+        onFailure: (error) =>
+          error._tag === "Fenced"
+            ? Effect.map(this.fenced(error, operation), (outcome) => (outcome === undefined ? outcome : "InDoubt"))
+            : Effect.succeed<Outcome>("InDoubt")
+      })
     })
   }
 
   /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
-  private fenced(generation: number, operation: Operation): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.isOver()) return Effect.void
-      if (this.generation > generation) return this.run(operation)
-      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(generation, operation))
-      this.lost()
-      return Effect.void
+  private fenced(error: Fenced, operation: Operation): Effect.Effect<Outcome> {
+    return Effect.suspend((): Effect.Effect<Outcome> => {
+      if (this.isOver()) return notDone
+      if (this.generation > error.generation) return this.run(operation)
+      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(error, operation))
+      this.lost(error.gone)
+      return notDone
     })
   }
 

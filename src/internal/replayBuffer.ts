@@ -10,6 +10,8 @@ export interface Entry {
   readonly size: number
   /** Asks the peer to acknowledge at once. */
   readonly confirm: boolean
+  /** The mail that it was made of. */
+  readonly mail?: number | undefined
   /** Bytes of all messages pushed up to and with this one. */
   readonly offset: number
 }

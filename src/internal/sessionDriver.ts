@@ -44,7 +44,9 @@ export interface Hooks {
    * Appends messages to the store, in order, and calls back with the outcome:
    * success, or a failure after which the session is over. One call at a time.
    */
-  readonly append: ((entries: ReadonlyArray<Entry>, done: (exit: Exit.Exit<void, unknown>) => void) => void) | undefined
+  readonly append:
+    | ((entries: ReadonlyArray<Entry>, done: (exit: Exit.Exit<unknown, unknown>) => void) => void)
+    | undefined
 }
 
 export interface DriverOptions {

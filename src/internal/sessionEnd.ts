@@ -1,7 +1,7 @@
 /** What a session's end means for its client, and for the store. */
 import { CloseCode } from "../CloseCode.js"
 import type { SessionEnd } from "../GatewaySession.js"
-import type { Tombstone } from "../SessionStore.js"
+import type { Loss, Tombstone } from "../SessionStore.js"
 
 /** The close code and reason that the client is told. */
 export const closing = (end: SessionEnd): readonly [code: number, reason: string] => {
@@ -24,6 +24,9 @@ export const closing = (end: SessionEnd): readonly [code: number, reason: string
       return [CloseCode.SessionEnded, "the session cannot go on"]
     case "MovedAway":
       return [CloseCode.TakenOver, "the session was resumed on another gateway"]
+    case "Lost":
+      // Coming back, the client hears the reason from the store, if that knows one.
+      return [CloseCode.InternalError, "the session is lost"]
     case "Shutdown":
       return [CloseCode.ServiceRestart, "the server restarts"]
   }
@@ -44,5 +47,17 @@ export const tombstone = (end: SessionEnd): Tombstone | undefined => {
       return { _tag: "Ended", reason: closing(end)[1] }
     default:
       return undefined
+  }
+}
+
+/** How a session ends here that the store says is lost to this gateway. */
+export const endOf = (loss: Loss): SessionEnd => {
+  if (loss._tag === "TakenOver") return { _tag: "MovedAway" }
+  switch (loss.tombstone?._tag) {
+    case "Ended":
+    case "Expired":
+      return loss.tombstone
+    default:
+      return { _tag: "Lost" }
   }
 }

@@ -170,8 +170,9 @@ class Health {
 }
 
 /**
- * Opens the connections, which are kept open until the scope closes. Does not
- * wait for Redis: see `ready`.
+ * Opens the connections, which are kept open until the scope closes. Waits for
+ * the outcome of the first attempt, and succeeds whatever it is: a gateway can
+ * start while Redis is away. See `ready`.
  *
  * @since 0.1.0
  * @category constructors
@@ -197,8 +198,8 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
     )
     const since = yield* Clock.currentTimeMillis
     const health = new Health(client, { _tag: "Away", since, reason: "the connection is being opened" }, now, fork)
-    // Its failure is told by the events, and tried again by the client.
-    client.redis.connect().catch(() => {})
+    // What becomes of the first attempt is told by the events; the client goes on trying.
+    yield* Effect.promise(() => client.redis.connect().catch(() => {}))
     const pinged = Effect.suspend(() =>
       Effect.forEach(
         client.nodes,

@@ -5,3 +5,4 @@
  */
 export * as RedisBroker from "./RedisBroker.js"
 export * as RedisConnection from "./RedisConnection.js"
+export * as RedisSessionStore from "./RedisSessionStore.js"

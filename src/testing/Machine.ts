@@ -10,10 +10,11 @@ import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
 import { Broker, type Listener } from "../Broker.js"
 import { BrokerUnavailable, StoreUnavailable } from "../ConnectionError.js"
-import { SessionStore } from "../SessionStore.js"
+import { SessionStore, type Watcher } from "../SessionStore.js"
 
 /**
  * @since 0.1.0
@@ -78,7 +79,30 @@ export const layerSessionStore = (options: RemoteOptions): Layer.Layer<SessionSt
         remove: (...args) => ask(store.remove(...args)),
         revoke: (...args) => ask(store.revoke(...args)),
         expire: ask(store.expire),
-        size: ask(store.size)
+        size: ask(store.size),
+        watch: (watcher) => {
+          const once = Effect.gen(function* () {
+            const scope = yield* Effect.scope
+            const far = machine.hear<(watcher: Watcher) => void>(on, (tell) => tell(watcher))
+            yield* Effect.addFinalizer(() => Effect.sync(far.stop))
+            const watching = store.watch({
+              lost: (...args) => far.say((watcher) => watcher.lost(...args)),
+              mail: (id) => far.say((watcher) => watcher.mail(id))
+            })
+            yield* Effect.onError(ask(Scope.extend(watching, scope)), () => Effect.sync(far.stop))
+          })
+          // A store that cannot be reached is asked again; until then nothing is heard of it.
+          const later = Effect.forkScoped(Effect.retry(once, Schedule.spaced("1 second")))
+          return Effect.catchAll(once, () => Effect.asVoid(later))
+        },
+        find: (...args) => ask(store.find(...args)),
+        post: (...args) => ask(store.post(...args)),
+        collect: (...args) => ask(store.collect(...args)),
+        announce: (...args) => ask(store.announce(...args)),
+        withdraw: (...args) => ask(store.withdraw(...args)),
+        nodes: ask(store.nodes),
+        lease: store.lease,
+        ready: ask(store.ready)
       }
     })
   )
@@ -118,7 +142,8 @@ export const layerBroker = (options: RemoteOptions): Layer.Layer<Broker, never, 
         join: (...args) => ask(broker.join(...args)),
         leave: (...args) => ask(broker.leave(...args)),
         members: (...args) => ask(broker.members(...args)),
-        expire: ask(broker.expire)
+        expire: ask(broker.expire),
+        ready: ask(broker.ready)
       }
     })
   )

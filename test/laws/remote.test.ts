@@ -41,7 +41,27 @@ const remoteStore = (store: Store): Store => {
     revoke: (target, tombstone) => far(store.revoke(target, tombstone)),
     // Its keys expire by themselves.
     expire: Effect.as(far(store.expire), 0),
-    size: far(store.size)
+    size: far(store.size),
+    watch: ({ lost, mail }) =>
+      Effect.suspend(() => {
+        let isOpen = true
+        const say = (tell: () => void) => later(3, () => isOpen && tell())
+        const close = Effect.sync(() => {
+          isOpen = false
+        })
+        return Effect.zipRight(
+          Effect.addFinalizer(() => close),
+          store.watch({ lost: (...args) => say(() => lost(...args)), mail: (id) => say(() => mail(id)) })
+        )
+      }),
+    find: (id) => far(store.find(id)),
+    post: (id, mail, bounds) => far(store.post(id, mail, bounds)),
+    collect: (id, generation, after) => far(store.collect(id, generation, after)),
+    announce: (node) => far(store.announce(node)),
+    withdraw: (node) => far(store.withdraw(node)),
+    nodes: far(store.nodes),
+    lease: store.lease,
+    ready: far(store.ready)
   }
 }
 
@@ -55,6 +75,7 @@ const remoteBroker = (broker: Brokerage): Brokerage => {
     leave: (session, options) => far(broker.leave(session, options)),
     members: (topic, presence) => far(broker.members(topic, presence)),
     expire: far(broker.expire),
+    ready: far(broker.ready),
     subscribe: (topic, listener) =>
       Effect.suspend(() => {
         let isOpen = true

@@ -8,7 +8,7 @@ export const attaching = [
   law("create: a new session is of generation 1, attached, and holds nothing", (t) =>
     Effect.gen(function* () {
       const id = yield* t.create({ subprotocol: "holdfast.v1.msgpack" })
-      yield* t.expectFenced("of which there is none yet", t.other, id, 2, false)
+      yield* t.expectFenced("of which the store knows nothing: it lost that", t.other, id, 2, true)
       yield* t.other.acknowledge(id, 1, { acked: 0, processed: 0 })
       yield* t.pass(3)
       yield* t.one.expire
@@ -21,7 +21,8 @@ export const attaching = [
         sent: 0,
         acked: 0,
         processed: 0,
-        outbound: []
+        outbound: [],
+        mail: []
       })
     })
   ),
@@ -72,7 +73,8 @@ export const attaching = [
           sent: 3,
           acked: 1,
           processed: 7,
-          outbound: messages(2, 3)
+          outbound: messages(2, 3),
+          mail: []
         }
       })
       const again = yield* t.attached("attach again, by the first node", { secretHash: "h2" }, t.one)
@@ -200,7 +202,7 @@ export const attaching = [
       yield* t.attached("attach by another node")
       yield* t.expectFenced("when generation 2 was attached", t.one, id, 1, false)
       yield* t.expectFenced("asked of the node of generation 2", t.other, id, 1, false)
-      yield* t.expectFenced("which is not yet there", t.one, id, 3, false)
+      yield* t.expectFenced("of which the store knows nothing: it lost that", t.one, id, 3, true)
       yield* t.pass(2)
       yield* t.one.expire
       // h1: the fenced confirm did not void it. Of the window of the fenced detach all was over.

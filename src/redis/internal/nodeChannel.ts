@@ -1,0 +1,32 @@
+/**
+ * What nodes tell each other about sessions, on the channel of the one that is
+ * told: hints, which may be lost.
+ */
+import * as Either from "effect/Either"
+import * as ParseResult from "effect/ParseResult"
+import * as Schema from "effect/Schema"
+
+const Tombstone = Schema.Union(
+  Schema.TaggedStruct("Expired", {}),
+  Schema.TaggedStruct("Overflow", {}),
+  Schema.TaggedStruct("Ended", { reason: Schema.String })
+)
+
+const Hint = Schema.Union(
+  /** A newer generation owns the session. */
+  Schema.TaggedStruct("TakenOver", { id: Schema.String, generation: Schema.Number }),
+  Schema.TaggedStruct("Removed", {
+    id: Schema.String,
+    generation: Schema.Number,
+    tombstone: Schema.UndefinedOr(Tombstone)
+  }),
+  Schema.TaggedStruct("Mail", { id: Schema.String })
+)
+export type Hint = typeof Hint.Type
+
+const decodeHint = ParseResult.decodeUnknownEither(Schema.parseJson(Hint))
+
+export const encode = (hint: Hint): string => JSON.stringify(hint)
+
+/** Undefined for what is none: a node of another version may have more to say. */
+export const decode = (text: string): Hint | undefined => Either.getOrUndefined(decodeHint(text))
