@@ -87,9 +87,8 @@ export const make = (
     const feeds = new Feeds(log, { timeout, checkInterval }, fork)
     const memberships = new Memberships(log, new SessionIndex(log, indexTtl), { instance, lease })
     yield* Effect.forkScoped(Effect.all([feeds.checking, feeds.sweeping, memberships.renewing], { concurrency: 3 }))
-    const service = {
+    return {
       keyWindow,
-      /** Succeeds when Redis answers now. */
       ready: Effect.mapError(connection.ready, unavailable),
       publish: (topic, payload, options = {}) => log.publish(topic, payload, options),
       subscribe: (topic, listener) => feeds.subscribe(topic, listener),
@@ -98,8 +97,7 @@ export const make = (
       leave: (session, { after, topic }) => memberships.leave(session, topic, after),
       members: (topic, presence) => memberships.members(topic, presence),
       expire: feeds.sweep
-    } satisfies Context.Tag.Service<Broker> & { readonly ready: unknown }
-    return service
+    } satisfies Context.Tag.Service<Broker>
   })
 
 /**

@@ -1,0 +1,147 @@
+import { assert, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { describe } from "vitest"
+import { Ears, type Node, node, patiently, told, until } from "./brokerSupport.js"
+import { describeWithRedis } from "./gate.js"
+import { redisServer } from "./server.js"
+
+const ann = { session: "a", principal: "ann" }
+const bob = { session: "b", principal: "bob" }
+
+const lease = 600
+const options = { lease, keyWindow: 1000, checkInterval: 5000, topicTtl: 60_000 }
+
+const there = ({ broker }: Node) =>
+  Effect.map(patiently(broker.members("room", "presence")), ({ members }) =>
+    members.map(({ principal }) => principal).sort()
+  )
+
+const tests = () => {
+  it.scopedLive("are told to have left when their gateway has died, after the lease, and others stay", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      const ears = new Ears()
+      yield* other.broker.subscribe("presence", ears)
+      yield* one.broker.join("room", "presence", ann)
+      yield* other.broker.join("room", "presence", bob)
+      yield* Effect.sleep(3 * lease)
+      assert.deepStrictEqual(yield* there(other), ["ann", "bob"])
+      one.isDead = true
+      // Nobody asks: whoever listens is told.
+      yield* until("ann is told to have left", () => told(ears).includes("-ann"), lease + 2000)
+      yield* Effect.sleep(2 * lease)
+      assert.deepStrictEqual(told(ears), ["+ann", "+bob", "-ann"])
+      assert.deepStrictEqual(yield* there(other), ["bob"])
+    })
+  )
+
+  it.scopedLive("stay through a restart of Redis, and are joined anew if it has lost them", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer({ appendOnly: true })
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      const ears = new Ears()
+      yield* other.broker.subscribe("presence", ears)
+      yield* one.broker.join("room", "presence", ann)
+      yield* server.kill
+      yield* server.start
+      yield* Effect.sleep(2 * lease)
+      assert.deepStrictEqual(yield* there(other), ["ann"])
+      assert.deepStrictEqual(told(ears), ["+ann"])
+      yield* server.cli("FLUSHALL")
+      yield* Effect.sleep(lease)
+      assert.deepStrictEqual(yield* there(other), ["ann"])
+      // So that they can leave all that they are in, too.
+      yield* other.broker.leave(ann.session, { after: 0 })
+      assert.deepStrictEqual(yield* there(one), [])
+    })
+  )
+
+  it.scopedLive("are not brought back by the gateway that joined them, when another had them leave", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      const ears = new Ears()
+      yield* other.broker.subscribe("presence", ears)
+      yield* one.broker.join("room", "presence", ann)
+      yield* one.broker.join("room", "presence", bob)
+      yield* other.broker.leave(ann.session, { after: 0 })
+      yield* other.broker.leave(bob.session, { topic: "room", after: 50 })
+      yield* Effect.sleep(3 * lease)
+      assert.deepStrictEqual(yield* there(other), [])
+      assert.deepStrictEqual(told(ears), ["+ann", "+bob", "-ann", "-bob"])
+      yield* other.broker.join("room", "presence", ann)
+      assert.deepStrictEqual(yield* there(one), ["ann"])
+    })
+  )
+
+  it.scopedLive("stay when the gateway to which their session has moved is alive, whatever becomes of the first", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      const ears = new Ears()
+      yield* other.broker.subscribe("presence", ears)
+      yield* one.broker.join("room", "presence", ann)
+      yield* one.broker.join("room", "presence", bob)
+      yield* other.broker.join("room", "presence", ann)
+      yield* other.broker.join("room", "presence", bob)
+      // It noticed too late that the session is elsewhere, and takes its leave back.
+      yield* one.broker.leave(ann.session, { after: 60_000 })
+      yield* one.broker.join("room", "presence", ann)
+      yield* Effect.sleep(lease)
+      one.isDead = true
+      yield* Effect.sleep(3 * lease)
+      assert.deepStrictEqual(yield* there(other), ["ann", "bob"])
+      other.isDead = true
+      const third = yield* node(server.url, options)
+      yield* Effect.sleep(2 * lease)
+      assert.deepStrictEqual(yield* there(third), [])
+    })
+  )
+
+  it.scopedLive("are all, where they are very many and their gateway dies, told to have left", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      yield* Effect.forEach(
+        Array.from({ length: 1500 }, (_, i) => `s${i}`),
+        (session) => one.broker.join("room", "presence", { session, principal: session }),
+        { concurrency: 200 }
+      )
+      yield* Effect.sleep(2 * lease)
+      assert.strictEqual((yield* there(other)).length, 1500)
+      const ears = new Ears()
+      yield* other.broker.subscribe("presence", ears)
+      one.isDead = true
+      yield* until("all are told", () => ears.heard.length >= 1500, 10_000)
+      assert.strictEqual(new Set(told(ears)).size, 1500)
+      assert.deepStrictEqual(yield* there(other), [])
+    })
+  )
+
+  it.scopedLive("and all else are forgotten in time when no gateway lives: every key has its time to live", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      yield* one.broker.join("room", "presence", ann)
+      yield* one.broker.join("room", "presence", bob)
+      yield* other.broker.leave(ann.session, { after: 10_000 })
+      yield* other.broker.leave(bob.session, { after: 0 })
+      yield* one.broker.publish("topic", "1", { key: "key" })
+      yield* one.broker.history("read only", { limit: 1 })
+      yield* one.broker.members("nobody", "here")
+      yield* other.broker.leave("nobody", { after: 0 })
+      yield* other.broker.leave("nobody", { after: 10 })
+      yield* Effect.sleep(lease)
+      const keys = (yield* server.cli("KEYS", "*")).split("\n")
+      assert.isAbove(keys.length, 6)
+      for (const key of keys) {
+        const ttl = Number(yield* server.cli("PTTL", key))
+        assert.isAbove(ttl, 0, key)
+        assert.isBelow(ttl, 86_400_001, key)
+      }
+    })
+  )
+}
+
+describeWithRedis("a broker on Redis", () => describe.concurrent("has members that", tests))
