@@ -42,8 +42,8 @@ export interface Options {
   readonly topicTtl?: Duration.DurationInput | undefined
   /**
    * How long members stay whose gateway died. Longer than the resume window of the gateways, or members whose
-   * sessions another gateway resumes are told to have left, and to have joined. Default 3 minutes; it is renewed
-   * three times within it.
+   * sessions another gateway resumes are told to have left, and to have joined; so are all members where Redis is
+   * away for longer. Default 3 minutes; it is renewed three times within it.
    */
   readonly lease?: Duration.DurationInput | undefined
   /** How often a topic that was quiet is asked whether something was missed. Default 30 seconds. */

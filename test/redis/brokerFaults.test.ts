@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
 import { Ears, node, patiently, until } from "./brokerSupport.js"
+import { redisCluster } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
 import { redisServer } from "./server.js"
 
@@ -198,5 +199,57 @@ describeWithRedis("a broker on Redis, when something fails", () => {
       yield* until("the publication", () => ears.heard.length === 1)
       assert.deepStrictEqual(ears.texts, ["1"])
     })
+  )
+
+  it.scopedLive(
+    "leaves no channel behind when nobody listens any more, whether they heard it or were interrupted",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* redisServer()
+        const { broker } = yield* node(server.url)
+        const listening = (topic: number) =>
+          Effect.scoped(Effect.zipRight(broker.subscribe(`topic ${topic % 7}`, new Ears()), Effect.sleep(topic % 3)))
+        for (let turns = 0; turns < 40; turns++) {
+          const fibers = yield* Effect.all(Array.from({ length: 20 }, (_, topic) => Effect.fork(listening(topic))))
+          for (let turn = 0; turn < turns; turn++) yield* Effect.yieldNow()
+          if (turns > 20) yield* Effect.sleep((turns - 20) / 4)
+          yield* Fiber.interruptAll(fibers)
+        }
+        yield* Effect.sleep("20 millis")
+        assert.strictEqual(yield* server.cli("PUBSUB", "SHARDCHANNELS"), "")
+        const ears = new Ears()
+        yield* broker.subscribe("topic 1", ears)
+        yield* broker.publish("topic 1", "1")
+        yield* until("the publication", () => ears.heard.length === 1)
+      })
+  )
+
+  it.scopedLive(
+    "goes on when a master of the cluster was killed and its replica took over",
+    () =>
+      Effect.gen(function* () {
+        const { nodes, replicas } = yield* redisCluster({ replicas: 1 })
+        const url = `redis+cluster://${nodes.map(({ host, port }) => `${host}:${port}`).join(",")}`
+        const [one, other] = [yield* node(url), yield* node(url)]
+        const topics = numbers(12)
+        const all = topics.map((topic) => ({ topic, ears: new Ears() }))
+        for (const { ears, topic } of all) yield* other.broker.subscribe(topic, ears)
+        const publishAll = (text: string) =>
+          Effect.forEach(topics, (topic) => patiently(one.broker.publish(topic, text)), { concurrency: "unbounded" })
+        yield* publishAll("1")
+        const [first] = nodes
+        const [replica] = replicas
+        if (first === undefined || replica === undefined) return assert.fail("no nodes")
+        // What was answered, and had not come to the replica yet, would be lost by Redis.
+        yield* Effect.sleep("100 millis")
+        yield* first.kill
+        yield* publishAll("2")
+        yield* publishAll("3")
+        for (const { ears, topic } of all) {
+          yield* until(`all of ${topic}`, () => ears.heard.length >= 3, "20 seconds")
+          assert.deepStrictEqual([ears.texts, ears.resets], [["1", "2", "3"], []], topic)
+        }
+      }),
+    60_000
   )
 })

@@ -53,6 +53,9 @@ export class Feed implements ChannelListener {
   /** Undefined until the first that listens has asked for the end; then there may be what was heard before. */
   private place: Place | undefined
   private early: Place | undefined
+  /** The channel was lost before that, so something may have been said that was not heard. */
+  private hadGap = false
+  private wasHeard = false
   private isFilling = false
   private filling: Fiber.RuntimeFiber<void> | undefined
   /** Something came while the log was read that may not have been in it. */
@@ -80,7 +83,10 @@ export class Feed implements ChannelListener {
   /** The later of the log's end, as it was a moment ago, and what has been heard since. */
   private meet(end: Place): Position {
     const heard = this.place ?? this.early
-    if (this.place === undefined) this.place = end
+    if (this.place === undefined) {
+      this.place = end
+      if (this.hadGap) this.fill()
+    }
     if (heard === undefined || isSame(heard.position, end.position)) return end.position
     if (heard.position.epoch !== end.position.epoch) {
       this.fill()
@@ -99,6 +105,8 @@ export class Feed implements ChannelListener {
 
   /** It was not heard before this. */
   heard(): void {
+    this.hadGap = this.wasHeard
+    this.wasHeard = true
     this.fill()
   }
 
