@@ -1,13 +1,14 @@
 /** `npm run bench -- --help` */
 import { existsSync, readFileSync } from "node:fs"
 import * as Os from "node:os"
+import { Effect } from "effect"
+import { program } from "../redis/program.js"
+import { type RedisServer, redisServer } from "../redis/server.js"
 import { pause } from "./connections.js"
 import { help, type Options, parse, UsageError } from "./options.js"
-import type { Peer } from "./peer.js"
-import { peers } from "./peers.js"
 import * as report from "./report.js"
 import { killAll, ServerProcess } from "./serverProcess.js"
-import type { Sample, Workload } from "./workload.js"
+import type { Contender, Sample, Workload } from "./workload.js"
 
 /** No sample takes as long as this: one that does is stuck. */
 const patience = 45_000
@@ -24,55 +25,99 @@ const descriptorLimit = (): number => {
   return limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit)
 }
 
-const sampleOnce = async (workload: Workload, peer: Peer, round: number, options: Options): Promise<Sample> => {
-  const name = `${workload.name}-${peer.name}-${round}.cpuprofile`
-  const profile = options.profile === undefined ? undefined : { directory: options.profile, name }
-  const server = await ServerProcess.start({ peer: peer.name, behaviour: workload.behaviour, profile })
+const sampleOnce = async (workload: Workload, contender: Contender, round: number, options: Options) => {
+  const use = (redis: RedisServer | undefined) => sampleWith(workload, contender, round, options, redis)
+  if (!workload.needsRedis) return use(undefined)
+  return Effect.runPromise(
+    Effect.scoped(
+      Effect.flatMap(redisServer(), (redis) => Effect.tryPromise({ try: () => use(redis), catch: asError }))
+    )
+  )
+}
+
+const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
+
+const sampleWith = async (
+  workload: Workload,
+  contender: Contender,
+  round: number,
+  options: Options,
+  redis: RedisServer | undefined
+): Promise<Sample> => {
+  const servers: Array<ServerProcess> = []
   let late: NodeJS.Timeout | undefined
   try {
+    while (servers.length < workload.servers) {
+      const name = `${workload.name}-${contender.name}-${round}-${servers.length + 1}.cpuprofile`
+      const profile = options.profile === undefined ? undefined : { directory: options.profile, name }
+      servers.push(
+        await ServerProcess.start({
+          peer: contender.name,
+          behaviour: workload.behaviour,
+          profile,
+          redisUrl: redis?.url
+        })
+      )
+    }
     let fail: (why: Error) => void = () => {}
     const failed = new Promise<never>((_, reject) => {
       fail = reject
     })
     late = setTimeout(() => fail(new Error(`no result in ${patience / 1000} s`)), patience)
-    return await Promise.race([workload.sample({ peer, server, seconds: options.seconds, fail }), failed, server.died])
+    const died = servers.map((server) => server.died)
+    return await Promise.race([contender.sample({ servers, redis, seconds: options.seconds, fail }), failed, ...died])
   } catch (error) {
     // A server that dies takes its connections along, and they are heard of first.
-    await Promise.race([server.died, pause(afterwards)])
+    await Promise.race([...servers.map((server) => server.died), pause(afterwards)])
     throw error
   } finally {
     clearTimeout(late)
-    await server.stop()
+    await Promise.all(servers.map((server) => server.stop()))
   }
 }
 
 /** Every server in each round, the first of them another in each: what changes in time changes for all. */
 const measure = async (workload: Workload, options: Options): Promise<report.Results> => {
-  const results = new Map<string, Array<Sample>>(peers.map((peer) => [peer.name, []]))
+  const contenders = workload.contenders.filter(({ name }) => options.server === undefined || options.server === name)
+  const results = new Map<string, Array<Sample>>(contenders.map((contender) => [contender.name, []]))
   for (let round = 0; round < options.rounds; round++) {
-    for (let i = 0; i < peers.length; i++) {
-      const peer = peers[(round + i) % peers.length]
-      if (peer === undefined) continue
-      progress(`${workload.name} ${round + 1}/${options.rounds} ${peer.name}: `)
-      const sample = await sampleOnce(workload, peer, round + 1, options)
-      results.get(peer.name)?.push(sample)
-      const figures = workload.metrics.map(({ digits, key, title }) => `${sample[key]?.toFixed(digits)} ${title}`)
+    for (let i = 0; i < contenders.length; i++) {
+      const contender = contenders[(round + i) % contenders.length]
+      if (contender === undefined) continue
+      progress(`${workload.name} ${round + 1}/${options.rounds} ${contender.name}: `)
+      const sample = await sampleOnce(workload, contender, round + 1, options)
+      results.get(contender.name)?.push(sample)
+      const figures = workload.metrics.map(
+        ({ digits, key, title }) => `${report.shown(sample[key] ?? Number.NaN, digits)} ${title}`
+      )
       progress(`${figures.join(", ")}\n`)
     }
   }
   return results
 }
 
-const run = async (options: Options): Promise<void> => {
+/** Those that can be measured here; one that was asked for and cannot is an error. */
+const possible = ({ areNamed, workloads }: Options): ReadonlyArray<Workload> => {
   const limit = descriptorLimit()
-  for (const { descriptors, name } of options.workloads) {
+  for (const { descriptors, name } of workloads) {
     if (descriptors + spare <= limit) continue
     throw new Error(`${name} needs ${descriptors + spare} open files and ${limit} are allowed: raise \`ulimit -Hn\``)
   }
+  const without = workloads.filter(({ needsRedis }) => needsRedis && program() === undefined)
+  if (without.length === 0) return workloads
+  const why = `no redis-server for ${without.map(({ name }) => name).join(", ")}: apt-get install redis-server, or brew install redis`
+  if (areNamed) throw new Error(why)
+  progress(`Left out: ${why}\n`)
+  return workloads.filter((workload) => !without.includes(workload))
+}
+
+const run = async (options: Options): Promise<void> => {
+  const workloads = possible(options)
   const load = Os.loadavg()[0]?.toFixed(2)
   progress(`Node ${process.version}, ${Os.availableParallelism()} × ${Os.cpus()[0]?.model}, load average ${load}\n`)
-  for (const workload of options.workloads) {
+  for (const workload of workloads) {
     const results = await measure(workload, options)
+    if (results.size === 0) continue
     process.stdout.write(options.json ? report.json(workload, results) : `\n${report.table(workload, results)}\n`)
   }
 }

@@ -1,13 +1,16 @@
 /** The command line. */
 import { parseArgs } from "node:util"
-import { peers } from "./peers.js"
 import type { Workload } from "./workload.js"
 import { workloads } from "./workloads.js"
 
 export interface Options {
   readonly workloads: ReadonlyArray<Workload>
+  /** Whether these were asked for by name, and are not just all that there are. */
+  readonly areNamed: boolean
   readonly rounds: number
   readonly seconds: number
+  /** The only server that is measured, if one is named. */
+  readonly server: string | undefined
   readonly json: boolean
   /** A directory for the servers' CPU profiles. */
   readonly profile: string | undefined
@@ -15,20 +18,23 @@ export interface Options {
 
 export class UsageError extends Error {}
 
+const describe = ({ about, contenders, name }: Workload): string =>
+  `  ${name.padEnd(15)} ${about}\n${" ".repeat(18)}(${contenders.map((contender) => contender.name).join(", ")})`
+
 export const help = `npm run bench -- [options] [workload ...]
 
-Holdfast beside bare ws: each server in a process of its own, restarted for
+Holdfast beside others: each server in a process of its own, restarted for
 every sample; this process is the load. CPU and memory are the servers' as
 Linux accounts them. Of the rounds the median is shown, with their range.
 
-workloads (all of them unless named):
-${workloads.map(({ about, name }) => `  ${name.padEnd(8)} ${about}`).join("\n")}
-
-servers: ${peers.map(({ name }) => name).join(", ")}
+workloads (all unless named; "cluster" means each cluster-…, for which
+redis-server must be installed):
+${workloads.map(describe).join("\n")}
 
 options:
   --rounds N     samples of each workload and server, taken in turn (3)
   --seconds N    how long a workload that has a duration is measured (3)
+  --server NAME  measures this one only, compared with nothing
   --json         one line of JSON for each workload and server
   --profile DIR  leave each server's CPU profile there (and slow it down)
   --help
@@ -40,6 +46,9 @@ const positive = (name: string, text: string): number => {
   throw new UsageError(`--${name} takes a positive number, not "${text}"`)
 }
 
+/** Whether a name on the command line means the workload, or the group that it is in. */
+const isNamed = (by: string, { name }: Workload): boolean => name === by || name.startsWith(`${by}-`)
+
 /** `undefined` when help was asked for. */
 export const parse = (args: ReadonlyArray<string>): Options | undefined => {
   const { positionals, values } = read(args)
@@ -47,14 +56,23 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
   const rounds = positive("rounds", values.rounds)
   if (!Number.isInteger(rounds)) throw new UsageError(`--rounds takes a whole number, not "${values.rounds}"`)
   for (const name of positionals) {
-    if (workloads.every((workload) => workload.name !== name)) {
+    if (!workloads.some((workload) => isNamed(name, workload))) {
       throw new UsageError(`there is no workload "${name}", only ${workloads.map((known) => known.name).join(", ")}`)
     }
   }
+  const { server } = values
+  const known = new Set(workloads.flatMap(({ contenders }) => contenders.map(({ name }) => name)))
+  if (server !== undefined && !known.has(server)) {
+    throw new UsageError(`there is no server "${server}", only ${[...known].join(", ")}`)
+  }
   return {
-    workloads: workloads.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
+    workloads: workloads.filter(
+      (workload) => positionals.length === 0 || positionals.some((name) => isNamed(name, workload))
+    ),
+    areNamed: positionals.length > 0,
     rounds,
     seconds: positive("seconds", values.seconds),
+    server: values.server,
     json: values.json,
     profile: values.profile
   }
@@ -68,6 +86,7 @@ const read = (args: ReadonlyArray<string>) => {
       options: {
         rounds: { type: "string", default: "3" },
         seconds: { type: "string", default: "3" },
+        server: { type: "string" },
         json: { type: "boolean", default: false },
         profile: { type: "string" },
         help: { type: "boolean", short: "h", default: false }

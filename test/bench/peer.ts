@@ -21,3 +21,27 @@ export interface Peer {
   readonly name: string
   readonly connect: Connect
 }
+
+export interface MemberReceiver extends Receiver {
+  readonly publication: (text: string) => void
+}
+
+/** A client with a session, and a subscription to the one topic that there is. */
+export interface Member extends Link {
+  /** Queues a publication, as `send` queues a message. */
+  readonly publish: (text: string) => void
+  /**
+   * Connects again after `destroy`, to any server that shares the sessions, and
+   * says whether the session goes on: what was missed is received then.
+   */
+  readonly resume: (port: number) => Promise<boolean>
+}
+
+/** Connects until messages can be sent and publications are received. */
+export type Join = (port: number, receiver: MemberReceiver) => Promise<Member>
+
+/** A server of which several make a cluster. */
+export interface ClusterPeer {
+  readonly name: string
+  readonly join: Join
+}

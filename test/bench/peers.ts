@@ -2,14 +2,15 @@
  * The servers that are compared. A new one is `servers/<name>.mjs` and a line
  * here; only a wire format of its own needs a file in `wires`.
  */
-import type { Peer } from "./peer.js"
+import type { ClusterPeer, Peer } from "./peer.js"
 import * as holdfast from "./wires/holdfast.js"
 import * as plain from "./wires/plain.js"
+import * as socketIo from "./wires/socketIo.js"
 
-/** What the others are compared with. */
-export const baseline = "ws"
-
+/** The first of each list is what the others are compared with. */
 export const peers: ReadonlyArray<Peer> = [
   { name: "ws", connect: plain.connect },
   { name: "holdfast", connect: holdfast.connect }
 ]
+
+export const clusterPeers: ReadonlyArray<ClusterPeer> = [{ name: "socket.io", join: socketIo.join }]

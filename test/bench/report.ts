@@ -1,5 +1,4 @@
 /** Samples to a table, or to lines of JSON. */
-import { baseline } from "./peers.js"
 import type { Metric, Sample, Workload } from "./workload.js"
 
 /** The samples of a workload, by server. */
@@ -19,29 +18,39 @@ const medianOf = (values: ReadonlyArray<number>): number => {
   return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2
 }
 
+/** What the others are compared with. */
+const baselineOf = (results: Results): string => [...results.keys()][0] ?? ""
+
 const summarize = (results: Results, peer: string, { compared, key }: Metric): Summary => {
-  const valuesOf = (name: string) => (results.get(name) ?? []).map((sample) => sample[key] ?? Number.NaN)
+  const valuesOf = (name: string) =>
+    (results.get(name) ?? []).map((sample) => sample[key] ?? Number.NaN).filter((value) => !Number.isNaN(value))
   const values = valuesOf(peer)
   const median = medianOf(values)
   return {
     median,
     min: Math.min(...values),
     max: Math.max(...values),
-    ratio: compared ? median / medianOf(valuesOf(baseline)) : undefined
+    ratio: compared ? median / medianOf(valuesOf(baselineOf(results))) : undefined
   }
 }
 
-const shown = (value: number, digits: number): string =>
-  value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+export const shown = (value: number, digits: number): string =>
+  Number.isNaN(value)
+    ? "–"
+    : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
 const cells = ({ max, median, min, ratio }: Summary, { digits }: Metric): ReadonlyArray<string> => [
   shown(median, digits),
-  min === max ? "" : `${shown(min, digits)}–${shown(max, digits)}`,
-  ...(ratio === undefined ? [] : [`×${shown(ratio, 2)}`])
+  min === max || Number.isNaN(median) ? "" : `${shown(min, digits)}–${shown(max, digits)}`,
+  ...(ratio === undefined ? [] : [Number.isNaN(ratio) ? "" : `×${shown(ratio, 2)}`])
 ]
 
 export const table = ({ about, metrics, name }: Workload, results: Results): string => {
-  const titles = metrics.flatMap(({ compared, title }) => [title, "range", ...(compared ? [`to ${baseline}`] : [])])
+  const titles = metrics.flatMap(({ compared, title }) => [
+    title,
+    "range",
+    ...(compared ? [`to ${baselineOf(results)}`] : [])
+  ])
   const rows = [...results.keys()].map((peer) => [
     peer,
     ...metrics.flatMap((metric) => cells(summarize(results, peer, metric), metric))
@@ -65,7 +74,7 @@ export const json = (workload: Workload, results: Results): string =>
       JSON.stringify({
         workload: workload.name,
         server: peer,
-        baseline,
+        baseline: baselineOf(results),
         rounds: samples.length,
         ...Object.fromEntries(workload.metrics.map((metric) => [metric.key, rounded(summarize(results, peer, metric))]))
       })

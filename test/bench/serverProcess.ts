@@ -8,6 +8,8 @@ export interface StartOptions {
   readonly behaviour: string
   /** Where to leave a CPU profile, and its name. */
   readonly profile: { readonly directory: string; readonly name: string } | undefined
+  /** What servers that form a cluster share. */
+  readonly redisUrl: string | undefined
 }
 
 const patience = 10_000
@@ -17,6 +19,14 @@ const running = new Set<ChildProcess>()
 /** For when this process must end at once. */
 export const killAll = (): void => {
   for (const child of running) child.kill("SIGKILL")
+}
+
+/** User and system time of all threads of a process. */
+export const cpuMicrosOf = (pid: number | undefined): number => {
+  const stat = readFileSync(`/proc/${pid}/stat`, "utf8")
+  // proc(5): utime and stime are fields 14 and 15; the command, field 2, may hold spaces.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
+  return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6
 }
 
 export class ServerProcess {
@@ -40,7 +50,7 @@ export class ServerProcess {
     this.died.catch(() => {}) // whoever races it hears of it
   }
 
-  static async start({ behaviour, peer, profile }: StartOptions): Promise<ServerProcess> {
+  static async start({ behaviour, peer, profile, redisUrl }: StartOptions): Promise<ServerProcess> {
     const script = fileURLToPath(new URL(`./servers/${peer}.mjs`, import.meta.url))
     const child = fork(script, [behaviour], {
       execArgv: [
@@ -49,6 +59,7 @@ export class ServerProcess {
           ? []
           : ["--cpu-prof", `--cpu-prof-dir=${profile.directory}`, `--cpu-prof-name=${profile.name}`])
       ],
+      env: { ...process.env, ...(redisUrl === undefined ? {} : { REDIS_URL: redisUrl }) },
       // A server has nothing to say on the output, which may be JSON.
       stdio: ["ignore", 2, 2, "ipc"]
     })
@@ -64,17 +75,21 @@ export class ServerProcess {
     return (await this.answer<{ readonly heap: number }>("did not collect its garbage")).heap
   }
 
-  /** User and system time of all its threads. */
   cpuMicros(): number {
-    const stat = readFileSync(`/proc/${this.child.pid}/stat`, "utf8")
-    // proc(5): utime and stime are fields 14 and 15; the command, field 2, may hold spaces.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ")
-    return ((Number(fields[11]) + Number(fields[12])) / ticksPerSecond) * 1e6
+    return cpuMicrosOf(this.child.pid)
   }
 
   residentKilobytes(): number {
     const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8")
     return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1])
+  }
+
+  /** Kills it, as the workload wants it, and waits until it is gone. */
+  async kill(): Promise<void> {
+    this.stopping = true
+    const gone = new Promise((resume) => this.child.once("exit", resume))
+    this.child.kill("SIGKILL")
+    await gone
   }
 
   /** Ends it, and waits until it has. */

@@ -35,7 +35,11 @@ export class WebSocketClient {
     private readonly opened: (error: Error | undefined) => void
   ) {}
 
-  static open(port: number, subprotocol: string | undefined, receiver: Receiver): Promise<WebSocketClient> {
+  static open(
+    port: number,
+    { path = "/", subprotocol }: { readonly path?: string; readonly subprotocol?: string },
+    receiver: Receiver
+  ): Promise<WebSocketClient> {
     return new Promise((resume, reject) => {
       const socket = Net.connect({
         host: "127.0.0.1",
@@ -57,7 +61,7 @@ export class WebSocketClient {
       socket.on("close", () => client.lose(new Error("the server closed the connection")))
       socket.write(
         [
-          "GET / HTTP/1.1",
+          `GET ${path} HTTP/1.1`,
           `Host: 127.0.0.1:${port}`,
           "Upgrade: websocket",
           "Connection: Upgrade",

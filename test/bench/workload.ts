@@ -1,5 +1,5 @@
 /** What a workload is, and what it gives. */
-import type { Peer } from "./peer.js"
+import type { RedisServer } from "../redis/server.js"
 import type { ServerProcess } from "./serverProcess.js"
 
 export interface Metric {
@@ -11,25 +11,36 @@ export interface Metric {
   readonly compared: boolean
 }
 
-/** A value for each metric, by its key. */
+/** A value for each metric, by its key; NaN where there is none. */
 export type Sample = Readonly<Record<string, number>>
 
 export interface Run {
-  readonly peer: Peer
-  /** Just started, for this sample alone. */
-  readonly server: ServerProcess
+  /** As many as the workload asks for, just started, for this sample alone. */
+  readonly servers: ReadonlyArray<ServerProcess>
+  /** What they share, if the workload asks for it: just started, too. */
+  readonly redis: RedisServer | undefined
   readonly seconds: number
   /** Ends the sample: something that must not happen did. */
   readonly fail: (why: Error) => void
 }
 
+/** One of the servers that are compared, under a workload. */
+export interface Contender {
+  readonly name: string
+  readonly sample: (run: Run) => Promise<Sample>
+}
+
 export interface Workload {
   readonly name: string
   readonly about: string
-  /** What the server is asked to do. */
+  /** What the servers are asked to do. */
   readonly behaviour: string
-  /** File descriptors of the larger of the two processes. */
+  /** How many servers of a contender run at once. */
+  readonly servers: number
+  readonly needsRedis: boolean
+  /** File descriptors of the largest of the processes. */
   readonly descriptors: number
   readonly metrics: ReadonlyArray<Metric>
-  readonly sample: (run: Run) => Promise<Sample>
+  /** The first is what the others are compared with. */
+  readonly contenders: ReadonlyArray<Contender>
 }

@@ -1,6 +1,15 @@
 /** What is measured. A new workload is a file in `workloads` and a line here. */
 import type { Workload } from "./workload.js"
+import * as clusterResume from "./workloads/clusterResume.js"
+import { clusterTopic } from "./workloads/clusterTopic.js"
 import { echo } from "./workloads/echo.js"
 import { idle } from "./workloads/idle.js"
 
-export const workloads: ReadonlyArray<Workload> = [echo, idle]
+/** `cluster` on the command line means each whose name begins with it. */
+export const workloads: ReadonlyArray<Workload> = [
+  echo,
+  idle,
+  clusterResume.afterCut,
+  clusterResume.afterKill,
+  clusterTopic
+]

@@ -1,50 +1,108 @@
 /**
  * Holdfast's protocol, `holdfast.v1.json`, as a client must speak it: hello and
- * welcome, sequence numbers, and an acknowledgement of everything received,
- * with the next message or by itself soon after.
+ * welcome, sequence numbers, an acknowledgement of everything received, with
+ * the next message or by itself soon after, and a subscription that goes on
+ * where it stopped.
  */
-import type { Connect, Link, Receiver } from "../peer.js"
+import type { Connect, Join, Member, MemberReceiver } from "../peer.js"
 import { WebSocketClient } from "../webSocket.js"
 
 /** As in the client's defaults, in milliseconds. */
 const ackDelay = 50
+const topic = "bench"
+
+interface Position {
+  readonly epoch: string
+  readonly offset: number
+}
 
 type Message =
-  | { readonly type: "welcome"; readonly resumed: boolean; readonly limits: { readonly messages: number } }
+  | {
+      readonly type: "welcome"
+      readonly session: string
+      readonly secret: string
+      readonly processed: number
+      readonly resumed: boolean
+      readonly limits: { readonly messages: number }
+    }
   | { readonly type: "replayed" }
   | { readonly type: "data"; readonly seq: number; readonly ack: number; readonly body: unknown }
   | { readonly type: "ack"; readonly ack: number }
+  | { readonly type: "subscribed"; readonly position: Position; readonly recovered: boolean }
+  | { readonly type: "publication"; readonly position: Position; readonly body: unknown }
+  | { readonly type: "published" }
 
 /** The sessions that have something to acknowledge; one timer serves all of them. */
-let due = new Set<HoldfastLink>()
+let due = new Set<HoldfastMember>()
 
-const acknowledgeSoon = (link: HoldfastLink): void => {
-  due.add(link)
+const acknowledgeSoon = (member: HoldfastMember): void => {
+  due.add(member)
   if (due.size > 1) return
   setTimeout(() => {
-    const links = due
+    const members = due
     due = new Set()
-    for (const owing of links) owing.acknowledge()
+    for (const owing of members) owing.acknowledge()
   }, ackDelay)
 }
 
-class HoldfastLink implements Link {
-  socket: WebSocketClient | undefined
+interface Opening {
+  readonly done: (resumed: boolean) => void
+  readonly failed: (why: Error) => void
+}
+
+class HoldfastMember implements Member {
+  private socket: WebSocketClient | undefined
+  private opening: Opening | undefined
+  private session: { readonly id: string; readonly secret: string } | undefined
+  private attempt = 0
   private sent = 0
   private acked = 0
   private received = 0
   private ackSent = 0
   private window = 0
+  private lastRequest = 0
+  private position: Position | undefined
+  /** What has not been acknowledged, from `acked + 1` on. */
+  private readonly kept: Array<string> = []
 
   constructor(
-    private readonly receiver: Receiver,
-    private readonly welcomed: () => void
+    private readonly receiver: MemberReceiver,
+    private readonly subscribes: boolean
   ) {}
+
+  /** Connects, and says whether the session that there was goes on. */
+  resume(port: number): Promise<boolean> {
+    return new Promise((done, failed) => {
+      this.opening = { done, failed }
+      WebSocketClient.open(
+        port,
+        { subprotocol: "holdfast.v1.json" },
+        {
+          text: (text) => this.text(text),
+          lost: (why) => (this.opening === undefined ? this.receiver.lost(why) : failed(why))
+        }
+      ).then((socket) => {
+        this.socket = socket
+        socket.send(this.hello())
+        socket.flush()
+      }, failed)
+    })
+  }
 
   send(text: string): void {
     if (this.sent - this.acked >= this.window) throw new Error("the workload has more in flight than the server allows")
-    this.ackSent = this.received
-    this.socket?.send(`{"type":"data","seq":${++this.sent},"ack":${this.received},"body":${JSON.stringify(text)}}`)
+    const body = JSON.stringify(text)
+    this.sent++
+    this.kept.push(body)
+    this.data(this.sent, body)
+  }
+
+  publish(text: string): void {
+    const id = ++this.lastRequest
+    const body = JSON.stringify(text)
+    this.socket?.send(
+      `{"type":"publish","id":${id},"topic":"${topic}","key":"${this.session?.id}${id}","body":${body}}`
+    )
   }
 
   flush(): void {
@@ -54,16 +112,35 @@ class HoldfastLink implements Link {
   destroy(): void {
     due.delete(this)
     this.socket?.destroy()
+    this.socket = undefined
   }
 
   acknowledge(): void {
     if (this.ackSent === this.received) return
-    this.ackSent = this.received
-    this.socket?.send(`{"type":"ack","ack":${this.received}}`)
-    this.socket?.flush()
+    this.ackNow()
+    this.flush()
   }
 
-  text(text: string): void {
+  private ackNow(): void {
+    this.ackSent = this.received
+    this.socket?.send(`{"type":"ack","ack":${this.received}}`)
+  }
+
+  private data(seq: number, body: string): void {
+    this.ackSent = this.received
+    this.socket?.send(`{"type":"data","seq":${seq},"ack":${this.received},"body":${body}}`)
+  }
+
+  private hello(): string {
+    if (this.session === undefined) return '{"type":"hello"}'
+    const { id, secret } = this.session
+    return JSON.stringify({
+      type: "hello",
+      resume: { session: id, secret, processed: this.received, oldest: this.acked + 1, attempt: ++this.attempt }
+    })
+  }
+
+  private text(text: string): void {
     const message = JSON.parse(text) as Message
     switch (message.type) {
       case "data":
@@ -75,9 +152,19 @@ class HoldfastLink implements Link {
         return
       case "ack":
         return this.acknowledged(message.ack)
+      case "publication":
+        if (message.position.offset !== (this.position?.offset ?? 0) + 1) {
+          throw new Error(`publication ${message.position.offset} came after ${this.position?.offset}`)
+        }
+        this.position = message.position
+        return this.receiver.publication(message.body as string) // they publish nothing else
       case "welcome":
-        this.window = message.limits.messages
-        return this.welcomed()
+        return this.welcome(message)
+      case "subscribed":
+        if (this.position !== undefined && !message.recovered) throw new Error(`publications are lost: ${text}`)
+        this.position = message.position
+        return this.opened(true)
+      case "published":
       case "replayed":
         return
       default:
@@ -85,25 +172,42 @@ class HoldfastLink implements Link {
     }
   }
 
+  private welcome(message: Message & { readonly type: "welcome" }): void {
+    const isLost = this.session !== undefined && !message.resumed
+    this.window = message.limits.messages
+    this.session = { id: message.session, secret: message.secret }
+    if (isLost || !this.subscribes) return this.opened(!isLost)
+    this.acknowledged(message.processed)
+    this.ackNow()
+    for (const [at, body] of this.kept.entries()) this.data(this.acked + 1 + at, body)
+    const since = this.position === undefined ? "" : `,"since":${JSON.stringify(this.position)}`
+    this.socket?.send(`{"type":"subscribe","id":${++this.lastRequest},"topic":"${topic}"${since}}`)
+  }
+
+  private opened(isResumed: boolean): void {
+    this.opening?.done(isResumed)
+    this.opening = undefined
+  }
+
   private acknowledged(ack: number): void {
     if (ack > this.sent || ack < this.acked) throw new Error(`the server acknowledged ${ack} of ${this.sent}`)
+    this.kept.splice(0, ack - this.acked)
     this.acked = ack
   }
 }
 
-export const connect: Connect = (port, receiver) =>
-  new Promise((resume, reject) => {
-    let isWelcome = false
-    const link: HoldfastLink = new HoldfastLink(receiver, () => {
-      isWelcome = true
-      resume(link)
-    })
-    WebSocketClient.open(port, "holdfast.v1.json", {
-      text: (text) => link.text(text),
-      lost: (why) => (isWelcome ? receiver.lost(why) : reject(why))
-    }).then((socket) => {
-      link.socket = socket
-      socket.send('{"type":"hello"}')
-      socket.flush()
-    }, reject)
-  })
+export const join: Join = async (port, receiver) => {
+  const member = new HoldfastMember(receiver, true)
+  await member.resume(port)
+  return member
+}
+
+const unasked = (text: string): void => {
+  throw new Error(`a publication that nobody asked for: ${text}`)
+}
+
+export const connect: Connect = async (port, receiver) => {
+  const member = new HoldfastMember({ ...receiver, publication: unasked }, false)
+  await member.resume(port)
+  return member
+}

@@ -3,4 +3,4 @@ import type { Connect } from "../peer.js"
 import { WebSocketClient } from "../webSocket.js"
 
 export const connect: Connect = (port, receiver) =>
-  WebSocketClient.open(port, undefined, { text: receiver.message, lost: receiver.lost })
+  WebSocketClient.open(port, {}, { text: receiver.message, lost: receiver.lost })

@@ -1,5 +1,7 @@
 /** Small messages as fast as they go: what a message costs. */
-import { openAll, pause } from "../connections.js"
+import { openAll, pause, serverOf } from "../connections.js"
+import type { Peer } from "../peer.js"
+import { peers } from "../peers.js"
 import type { Run, Sample, Workload } from "../workload.js"
 
 const size = 64
@@ -13,12 +15,13 @@ const textOf = (connection: number, number: number): string => {
   return head + "abcdefghijklmnopqrstuvwxyz0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ0123".slice(0, size - head.length)
 }
 
-const sample = async (run: Run): Promise<Sample> => {
-  const { fail, seconds, server } = run
+const sample = async (peer: Peer, run: Run): Promise<Sample> => {
+  const { fail, seconds } = run
+  const server = serverOf(run)
   const sent = new Array<number>(connections).fill(0)
   const echoed = new Array<number>(connections).fill(0)
   let total = 0
-  const links = await openAll(run, connections, (text, index) => {
+  const links = await openAll(run, peer, connections, (text, index) => {
     const number = echoed[index] ?? 0
     const expected = textOf(index, number)
     if (text !== expected) return fail(new Error(`connection ${index} expected "${expected}" and received "${text}"`))
@@ -59,6 +62,8 @@ export const echo: Workload = {
   name: "echo",
   about: `${size} bytes there and back, ${connections} connections, ${inFlight} in flight on each`,
   behaviour: "echo",
+  servers: 1,
+  needsRedis: false,
   descriptors: connections,
   metrics: [
     { key: "messagesPerSecond", title: "messages/s", digits: 0, compared: true },
@@ -66,5 +71,5 @@ export const echo: Workload = {
     { key: "serverBusyPercent", title: "server busy %", digits: 0, compared: false },
     { key: "loadBusyPercent", title: "load busy %", digits: 0, compared: false }
   ],
-  sample
+  contenders: peers.map((peer) => ({ name: peer.name, sample: (run) => sample(peer, run) }))
 }
