@@ -162,18 +162,21 @@ export interface CrowdOptions extends Options.Options {
   readonly policy?: Parameters<typeof Gateway.topic>[1]["policy"]
   /** Milliseconds that the store takes to note that a connection is gone. Default 0. */
   readonly storeDelay?: number | undefined
+  /** The store tells its gateways nothing by itself: they find out when they have it note something. */
+  readonly isStoreMute?: boolean | undefined
   /** Default 1. */
   readonly gateways?: number | undefined
 }
 
 export const crowd = (options: CrowdOptions = {}) =>
   Effect.gen(function* () {
-    const { broker, codec, gateways = 1, history, policy, storeDelay = 0, ...common } = options
+    const { broker, codec, gateways = 1, history, policy, isStoreMute = false, storeDelay = 0, ...common } = options
     const memory = yield* Broker.makeMemory(broker)
     const wire = behindWire(memory)
     const inMemory = yield* SessionStore.makeMemory()
     const store: typeof inMemory = {
       ...inMemory,
+      watch: (watcher) => (isStoreMute ? Effect.void : inMemory.watch(watcher)),
       detach: (...args) =>
         storeDelay === 0 ? inMemory.detach(...args) : Effect.delay(inMemory.detach(...args), storeDelay)
     }

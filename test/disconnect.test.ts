@@ -22,6 +22,11 @@ const makeGateway = (options?: Partial<GatewayOptions>) =>
     return { gateway, ends }
   })
 
+/** A gateway on the same store, in a network of its own. */
+const elsewhere = Effect.flatMap(Layer.build(MemoryNetwork.layer()), (context) =>
+  Effect.provideService(makeGateway(), Listener.Listener, Context.get(context, Listener.Listener))
+)
+
 /** A store that is slow, before or after it does what it is asked; its `create` and `attach` alone. */
 const slow = (store: Store, when: "before" | "after"): Store => {
   const late = <A, E>(effect: Effect.Effect<A, E>) =>
@@ -120,21 +125,35 @@ describe("gateway.disconnect", () => {
     }).pipe(Effect.provide(World))
   )
 
-  it.scoped("has a session on another gateway end when that has the store note something", () =>
+  it.scoped("has a session on another gateway end at once, with the reason", () =>
     Effect.gen(function* () {
-      const { ends, gateway } = yield* makeGateway()
-      const context = yield* Layer.build(MemoryNetwork.layer())
-      const other = yield* makeGateway().pipe(
-        Effect.provideService(Listener.Listener, Context.get(context, Listener.Listener))
+      const { ends } = yield* makeGateway()
+      const other = yield* elsewhere
+      const { peer, welcome } = yield* join()
+      assert.strictEqual(yield* other.gateway.disconnect(ann, "banned"), 1)
+      assert.deepStrictEqual(peer.closed(), ended)
+      assert.deepStrictEqual(ends, [{ _tag: "Ended", reason: "banned" }])
+      assert.deepStrictEqual((yield* greet(resumeOf(welcome))).closed(), ended)
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("where the store tells nothing, has it end when its gateway has the store note something", () =>
+    Effect.gen(function* () {
+      const store = yield* SessionStore.SessionStore
+      const { ends, gateway } = yield* makeGateway().pipe(
+        Effect.provideService(SessionStore.SessionStore, { ...store, watch: () => Effect.void })
       )
-      const { peer } = yield* join()
+      const other = yield* elsewhere
+      const { peer, welcome } = yield* join()
       assert.strictEqual(yield* other.gateway.disconnect(ann, "banned"), 1)
       assert.isUndefined(peer.closed())
       const [session] = yield* gateway.sessions
       yield* Effect.ignore(session?.send("anything") ?? Effect.void)
       yield* settle
-      assert.deepInclude(peer.closed() ?? {}, { code: 4409 })
-      assert.deepStrictEqual(ends, [{ _tag: "MovedAway" }])
+      // Only the store knows why: it tells the client when that comes back.
+      assert.deepInclude(peer.closed() ?? {}, { code: 1011 })
+      assert.deepStrictEqual(ends, [{ _tag: "Lost" }])
+      assert.deepStrictEqual((yield* greet(resumeOf(welcome))).closed(), ended)
     }).pipe(Effect.provide(World))
   )
 

@@ -586,7 +586,7 @@ describe("Two gateways on one broker and one store", () => {
 
   it.scoped("have a session stay that moved to the other, when its time on the first is over", () =>
     Effect.gen(function* () {
-      const { a, ann, b, changes, expire } = yield* twoGateways()
+      const { a, ann, b, changes, expire } = yield* twoGateways({ isStoreMute: true })
       yield* ann.goAway
       yield* ann.comeBack(b)
       assert.deepInclude(yield* ann.client.status, { _tag: "Ready", start: { _tag: "Resumed" } })
@@ -646,18 +646,27 @@ describe("Two gateways on one broker and one store", () => {
     })
   )
 
-  it.scoped(
-    "have a session leave that was disconnected through the other, when its own has the store note something",
-    () =>
-      Effect.gen(function* () {
-        const { a, ann, b, changes } = yield* twoGateways()
-        assert.strictEqual(yield* b.gateway.disconnect({ principal: "ann" }), 1)
-        yield* ann.client.send("anything")
-        yield* settle
-        assert.deepStrictEqual(a.closed, ["ann MovedAway"])
-        assert.deepStrictEqual(changes(), ["Left ann"])
-        assert.deepStrictEqual(yield* b.members(), [])
-      })
+  it.scoped("have a session leave that was disconnected through the other, at once", () =>
+    Effect.gen(function* () {
+      const { a, b, changes } = yield* twoGateways()
+      assert.strictEqual(yield* b.gateway.disconnect({ principal: "ann" }), 1)
+      yield* settle
+      assert.deepStrictEqual(a.closed, ["watcher MovedAway", "ann Ended"])
+      assert.deepStrictEqual(changes(), ["Left ann"])
+      assert.deepStrictEqual(yield* b.members(), [])
+    })
+  )
+
+  it.scoped("have such a session leave when its own has the store note something, where the store tells nothing", () =>
+    Effect.gen(function* () {
+      const { a, ann, b, changes } = yield* twoGateways({ isStoreMute: true })
+      assert.strictEqual(yield* b.gateway.disconnect({ principal: "ann" }), 1)
+      yield* ann.client.send("anything")
+      yield* settle
+      assert.deepStrictEqual(a.closed, ["ann Lost"])
+      assert.deepStrictEqual(changes(), ["Left ann"])
+      assert.deepStrictEqual(yield* b.members(), [])
+    })
   )
 
   it.scoped("go to and fro without a flap", () =>

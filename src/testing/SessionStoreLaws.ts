@@ -11,8 +11,11 @@ import { lawsOf } from "./internal/bench.js"
 import { attaching } from "./internal/storeLaws/attaching.js"
 import { concurrency } from "./internal/storeLaws/concurrency.js"
 import { ending } from "./internal/storeLaws/ending.js"
+import { mailing } from "./internal/storeLaws/mail.js"
+import { nodes } from "./internal/storeLaws/nodes.js"
 import { progress } from "./internal/storeLaws/progress.js"
 import { revoking } from "./internal/storeLaws/revoking.js"
+import { watched } from "./internal/storeLaws/watching.js"
 import type * as Law from "./Law.js"
 
 /**
@@ -27,7 +30,12 @@ export const make = <E = never>(
   layer: Layer.Layer<SessionStore, E>,
   options: Law.Options = {}
 ): ReadonlyArray<Law.Law<E>> =>
-  lawsOf(SessionStore, [...attaching, ...progress, ...ending, ...revoking, ...concurrency], layer, options)
+  lawsOf(
+    SessionStore,
+    [...attaching, ...progress, ...ending, ...revoking, ...concurrency, ...mailing, ...watched, ...nodes],
+    layer,
+    options
+  )
 
 /**
  * Gives every law to a test runner, by its name.

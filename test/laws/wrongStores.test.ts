@@ -2,8 +2,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { ConnectionError, SessionStore } from "holdfast"
-import { type Law, SessionStoreLaws } from "holdfast/testing"
+import { SessionStoreLaws } from "holdfast/testing"
 import { faultyStore, type Store } from "./support.js"
+import { caught, type Wrong } from "./wrong.js"
 
 type Request = Parameters<Store["attach"]>[0]
 
@@ -50,8 +51,6 @@ const trusting = (change: (known: { principal: string; secretHash: string }) => 
       })
     }
   })
-
-type Wrong = readonly [fault: string, law: string, store: Layer.Layer<SessionStore.SessionStore>, options?: Law.Options]
 
 const takesOver = "attach: takes a session over from its owner, which can change nothing any more"
 
@@ -391,23 +390,7 @@ const wrong: ReadonlyArray<Wrong> = [
   ]
 ]
 
-describe("a wrong store is caught", () => {
-  for (const [fault, law, store, options] of wrong) {
-    it.effect(`that ${fault}`, () =>
-      Effect.gen(function* () {
-        const found = SessionStoreLaws.make(store, options).filter(({ name }) => name === law)
-        assert.lengthOf(found, 1, `the law “${law}”`)
-        for (const { holds } of found) {
-          const broken = yield* Effect.flip(holds)
-          assert.strictEqual(broken._tag, "LawBroken")
-          assert.strictEqual(broken.law, law)
-          assert.include(broken.message, broken.did)
-          assert.isBelow(broken.message.length, 2000)
-        }
-      })
-    )
-  }
-})
+describe("a wrong store is caught", () => caught(wrong))
 
 it.effect("a law that is broken says what was done, what the contract says, and what was found", () =>
   Effect.gen(function* () {

@@ -3,19 +3,8 @@ import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"
 import { cutShort, interleaved, turn } from "../bench.js"
 import { expectSame, expectThat } from "../expect.js"
-import { banned, law, messages, type StoreBench } from "./storeBench.js"
-
-const many = 24
-const numbers = Array.from({ length: many }, (_, i) => i)
-
-/** The two nodes in turn. */
-const node = (t: StoreBench, i: number) => (i % 2 === 0 ? t.one : t.other)
-
-const all = <A, E, R>(effects: Iterable<Effect.Effect<A, E, R>>) =>
-  Effect.all(
-    Array.from(effects, (effect, i) => Effect.zipRight(turn(i), effect)),
-    { concurrency: "unbounded" }
-  )
+import { all, many, node, numbers } from "./crowd.js"
+import { banned, law, messages } from "./storeBench.js"
 
 export const concurrency = [
   law("attach: of many at once each that attaches has a generation of its own, and the last alone owns", (t) =>
