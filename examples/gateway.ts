@@ -3,13 +3,15 @@
  *
  *     PORT=8080 HOST=127.0.0.1 npm start
  *
+ * With REDIS_URL=redis://127.0.0.1:6379 any number of them is one: see `cluster.ts`.
  * A client's token is its name. The timings are options: HOLDFAST_READ_DEADLINE="10 seconds".
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer } from "effect"
+import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer, Option } from "effect"
 import { Broker, ConnectionError, Gateway, Options, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
+import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { type Echoed, messages, Room } from "./chat.js"
 
 class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
@@ -40,9 +42,17 @@ const ChatLive = Layer.unwrapEffect(
 )
 
 const health = Effect.gen(function* () {
-  const { connections, sessions, since } = yield* Effect.flatMap(Chat, (chat) => chat.stats)
+  const chat = yield* Chat
+  const { connections, sessions, since } = yield* chat.stats
   const uptime = ((yield* Clock.currentTimeMillis) - since) / 1000
-  return yield* HttpServerResponse.json({ status: "ok", connections, sessions, uptime })
+  const readiness = yield* Effect.either(chat.ready)
+  return Either.isRight(readiness)
+    ? yield* HttpServerResponse.json({ status: "ok", connections, sessions, uptime })
+    : // It goes on with what needs no store; a load balancer sends no new clients.
+      yield* HttpServerResponse.json(
+        { status: "unavailable", reason: readiness.left.reason, connections, sessions, uptime },
+        { status: 503 }
+      )
 })
 
 const Routes = HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health)))
@@ -68,10 +78,20 @@ const ListenerLive = Layer.unwrapEffect(
   Effect.map(Config.all({ port: Port, host: Host }), (options) => NodeListener.layerHttp(options))
 )
 
+const InMemory = Layer.merge(SessionStore.layerMemory(), Broker.layerMemory())
+const InRedis = Layer.merge(RedisSessionStore.layer(), RedisBroker.layer()).pipe(
+  Layer.provide(RedisConnection.layerConfig())
+)
+
+/** Sessions and topics: of this process, or of all gateways on the Redis at REDIS_URL. */
+const Shared = Layer.unwrapEffect(
+  Effect.map(Config.option(Config.nonEmptyString("REDIS_URL")), (url) => (Option.isSome(url) ? InRedis : InMemory))
+)
+
 const Main = Layer.mergeAll(Routes, Listening).pipe(
   Layer.provide(ChatLive),
   Layer.provide(ListenerLive),
-  Layer.provide(Layer.merge(SessionStore.layerMemory(), Broker.layerMemory()))
+  Layer.provide(Shared)
 )
 
 Layer.launch(Main).pipe(
