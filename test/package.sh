@@ -10,6 +10,7 @@ cat > package.json <<'JSON'
 { "name": "outside", "private": true, "type": "module" }
 JSON
 npm install --silent --no-audit --no-fund ./holdfast-*.tgz
+[ ! -e node_modules/ioredis ] || { echo "the package installs a client of Redis that the core does not need"; exit 1; }
 cat > use.mjs <<'JS'
 import { Client, Gateway } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
@@ -19,8 +20,11 @@ for (const value of [Client.make, Gateway.layer, NodeDialer.layer, NodeListener.
 }
 JS
 node use.mjs
+npm install --silent --no-audit --no-fund "ioredis@$(node -p 'require(process.argv[1]).devDependencies.ioredis' "$root/package.json")"
+node --input-type=module -e 'import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
+if (!(RedisBroker.layer && RedisConnection.layer && RedisSessionStore.layer)) throw new Error("an export is missing")'
 cp "$root"/test/readme/{connection,client,gateway}.ts .
 "$root/node_modules/.bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --module nodenext --target es2022 --skipLibCheck ./*.ts
-core=$(grep -lE 'from "(node:|ws"|@effect/platform-node)' node_modules/holdfast/dist/*.js node_modules/holdfast/dist/internal/*.js node_modules/holdfast/dist/testing/*.js || true)
+core=$(grep -lE 'from "(node:|ws"|ioredis"|@effect/platform-node)' node_modules/holdfast/dist/*.js node_modules/holdfast/dist/internal/*.js node_modules/holdfast/dist/testing/*.js || true)
 [ -z "$core" ] || { echo "the core imports Node: $core"; exit 1; }
 echo "the package works from outside"

@@ -85,7 +85,7 @@ const program = Effect.gen(function* () {
   const front = yield* balancer
   const lives: Array<Life> = []
   const start = startGateway(redis.url, directory, lives, front)
-  const running = yield* Effect.all(
+  const running: Array<Running | undefined> = yield* Effect.all(
     Array.from({ length: gateways }, () => start),
     { concurrency: "unbounded" }
   )
@@ -100,13 +100,23 @@ const program = Effect.gen(function* () {
   yield* Console.log(`${clients} clients, ${gateways} gateways, one Redis (process ${redis.pid()}), for ${seconds} s`)
 
   let kills = 0
+  const scope = yield* Effect.scope
   const killing = Effect.forever(
     Effect.gen(function* () {
-      yield* Effect.sleep(yield* Random.nextIntBetween(500, 3000))
+      yield* Effect.sleep(yield* Random.nextIntBetween(300, 2500))
       const victim = yield* Random.nextIntBetween(0, running.length)
+      const gateway = running[victim]
+      // It starts still: sometimes there is no gateway at all.
+      if (gateway === undefined) return
       kills++
-      yield* running[victim]?.kill ?? Effect.void
-      running[victim] = yield* start
+      running[victim] = undefined
+      yield* gateway.kill
+      yield* Effect.forkIn(
+        Effect.map(start, (started) => {
+          running[victim] = started
+        }),
+        scope
+      )
     })
   )
   const restarting = Effect.forEach(
