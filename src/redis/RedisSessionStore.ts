@@ -26,7 +26,7 @@ import {
 import * as index from "./internal/indexScripts.js"
 import { escape, tagged, unescape } from "./internal/keys.js"
 import * as nodeChannel from "./internal/nodeChannel.js"
-import type { Argument, Script } from "./internal/script.js"
+import type { Argument, Call, Script } from "./internal/script.js"
 import { SessionLeases } from "./internal/sessionLeases.js"
 import * as scripts from "./internal/sessionScripts.js"
 import { slotOf } from "./internal/slot.js"
@@ -103,6 +103,10 @@ class RedisStore {
     return Effect.mapError(this.redis.run(script, keys, args), (cause) => new StoreUnavailable({ cause }))
   }
 
+  private runAll(calls: ReadonlyArray<Call>): Effect.Effect<void, StoreUnavailable> {
+    return Effect.asVoid(Effect.mapError(this.redis.runAll(calls), (cause) => new StoreUnavailable({ cause })))
+  }
+
   /** Asks as the owner, and gives what the script answers after its outcome. */
   private owned(
     script: Script,
@@ -123,7 +127,11 @@ class RedisStore {
 
   /** A hint that does not arrive costs time, and nothing else. */
   private hint(node: string, hint: nodeChannel.Hint): Effect.Effect<void> {
-    return Effect.ignore(this.redis.say(this.channelOf(node), nodeChannel.encode(hint)))
+    return Effect.ignore(this.runAll([this.hinting(node, hint)]))
+  }
+
+  private hinting(node: string, hint: nodeChannel.Hint): Call {
+    return { script: index.say, keys: [this.channelOf(node)], args: [nodeChannel.encode(hint)] }
   }
 
   // ---- the indexes
@@ -137,22 +145,26 @@ class RedisStore {
   }
 
   /** Counts a session for so many milliseconds; as one of its principal's, until it cannot be brought back either. */
-  private index(id: string, principal: string, millis: number): Effect.Effect<void, StoreUnavailable> {
+  private indexing(id: string, principal: string, millis: number): ReadonlyArray<Call> {
     const { all, own } = this.indexesOf(id, principal)
     const member = escape(id)
-    return Effect.zipRight(
-      this.run(index.add, [own], member, millis + this.options.tombstones),
-      this.run(index.add, [all], member, millis),
-      { concurrent: true }
-    ).pipe(Effect.asVoid)
+    return [
+      { script: index.add, keys: [own], args: [member, millis + this.options.tombstones] },
+      { script: index.add, keys: [all], args: [member, millis] }
+    ]
   }
 
-  private unindex(id: string, principal: string): Effect.Effect<void, StoreUnavailable> {
+  private index(id: string, principal: string, millis: number): Effect.Effect<void, StoreUnavailable> {
+    return this.runAll(this.indexing(id, principal, millis))
+  }
+
+  private unindexing(id: string, principal: string): ReadonlyArray<Call> {
     const { all, own } = this.indexesOf(id, principal)
-    const member = escape(id)
-    return Effect.zipRight(this.run(index.drop, [own], member), this.run(index.drop, [all], member), {
-      concurrent: true
-    }).pipe(Effect.asVoid)
+    const args = [escape(id)]
+    return [
+      { script: index.drop, keys: [own], args },
+      { script: index.drop, keys: [all], args }
+    ]
   }
 
   // ---- the operations
@@ -161,8 +173,8 @@ class RedisStore {
     Effect.suspend(() => {
       const { lease, tombstones } = this.options
       const args = [escape(principal), subprotocol, secretHash, this.node, lease, tombstones]
-      const created = this.run(scripts.create, this.session(id), ...args)
-      return Effect.map(Effect.zipRight(created, this.index(id, principal, lease), { concurrent: true }), () =>
+      const creating = { script: scripts.create, keys: this.session(id), args }
+      return Effect.map(this.runAll([creating, ...this.indexing(id, principal, lease)]), () =>
         this.leases.hold(id, 1, principal)
       )
     })
@@ -180,11 +192,10 @@ class RedisStore {
           this.leases.hold(id, generation, principal)
           // It is attached already: what the index misses is looked for in vain until the next renewal.
           yield* Effect.ignore(
-            Effect.zipRight(
-              this.index(id, principal, lease),
-              this.hint(attached.node, { _tag: "TakenOver", id, generation: generation - 1 }),
-              { concurrent: true }
-            )
+            this.runAll([
+              ...this.indexing(id, principal, lease),
+              this.hinting(attached.node, { _tag: "TakenOver", id, generation: generation - 1 })
+            ])
           )
           return { _tag: "Attached", session: attached.session }
         }
@@ -231,7 +242,7 @@ class RedisStore {
       ([principal]) => {
         this.leases.release(id, generation)
         // The session is gone, and an entry for what is not there is harmless.
-        return Effect.ignore(this.unindex(id, unescape(String(principal))))
+        return Effect.ignore(this.runAll(this.unindexing(id, unescape(String(principal)))))
       }
     )
 
@@ -262,8 +273,8 @@ class RedisStore {
     return Effect.flatMap(revoked, (answer) => {
       const [count, found, generation, node] = answer as [number, string, string, string] // or the first alone
       if (count === 0) return Effect.succeed(0)
-      const told = this.hint(node, { _tag: "Removed", id, generation: Number(generation), tombstone })
-      return Effect.as(Effect.zip(told, Effect.ignore(this.unindex(id, unescape(found))), { concurrent: true }), count)
+      const hint = this.hinting(node, { _tag: "Removed", id, generation: Number(generation), tombstone })
+      return Effect.as(Effect.ignore(this.runAll([hint, ...this.unindexing(id, unescape(found))])), count)
     })
   }
 

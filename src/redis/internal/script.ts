@@ -16,3 +16,10 @@ export const script = (lua: string, options?: { readonly isBinary?: boolean }): 
 
 /** What a script may be given. Numbers are written as integers. */
 export type Argument = string | number | Buffer
+
+/** A script with what it is given. */
+export interface Call {
+  readonly script: Script
+  readonly keys: ReadonlyArray<string>
+  readonly args: ReadonlyArray<Argument>
+}
