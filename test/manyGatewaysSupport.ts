@@ -1,9 +1,8 @@
 /** Gateways on one store, each in a network of its own, and clients that go from one to another. */
-import { assert } from "@effect/vitest"
 import { Context, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
 import { Client, Credentials, Dialer, Gateway, Listener, Messages, Reconnect, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { settle, type TestClient } from "./support.js"
+import type { TestClient } from "./support.js"
 
 export type Store = SessionStore.SessionStore["Type"]
 type GatewayOptions<R> = Gateway.GatewayOptions<
@@ -19,9 +18,13 @@ type GatewayOptions<R> = Gateway.GatewayOptions<
   R
 >
 
+/** Lets so many milliseconds pass, and all that happens then happen, by whichever clock: `VirtualTime` is the faster one. */
+export const pass = (millis: number) =>
+  Effect.flatMap(Effect.clock, (clock) => ("adjust" in clock ? TestClock.adjust(millis) : Effect.sleep(millis)))
+
 /** Lets the time pass that it takes: handlers that never end, and a store that takes its time, are waited for. */
 const patiently = (close: Effect.Effect<void>) =>
-  Effect.flatMap(Effect.fork(close), (closing) => Effect.zipRight(TestClock.adjust("20 seconds"), Fiber.join(closing)))
+  Effect.flatMap(Effect.fork(close), (closing) => Effect.zipRight(pass(20_000), Fiber.join(closing)))
 
 /** A gateway on this store. */
 export const node = <R = never>(store: Store, options?: Partial<GatewayOptions<R>>) =>
@@ -45,7 +48,7 @@ export const node = <R = never>(store: Store, options?: Partial<GatewayOptions<R
     )
     const close = patiently(Scope.close(scope, Exit.void))
     yield* Effect.addFinalizer(() => close)
-    yield* settle
+    yield* pass(0)
     const network = Context.get(context, MemoryNetwork.MemoryNetwork)
     return { gateway, ends, handled, close, network, dialer: Context.get(context, Dialer.Dialer) }
   })
@@ -67,7 +70,7 @@ export const clientOf = (first: Node, options?: Partial<Client.ClientOptions<unk
       reconnect: Reconnect.exponential({ jitter: false }),
       ...options
     }).pipe(Effect.provideService(Dialer.Dialer, { dial: (request) => here.dialer.dial(request) }), Scope.extend(scope))
-    yield* settle
+    yield* pass(0)
     const ready = yield* client.ready
     return {
       client,
@@ -78,9 +81,9 @@ export const clientOf = (first: Node, options?: Partial<Client.ClientOptions<unk
           const from = here
           here = to
           yield* from.network.cut()
-          yield* settle
+          yield* pass(0)
           yield* client.reconnect
-          yield* settle
+          yield* pass(0)
         }),
       /** Finds nobody at its gateway any more, or somebody again. */
       reach: (to: Node) =>
@@ -125,10 +128,3 @@ export const distant = (store: Store, millis: number): Store => {
     ready: far(store.ready)
   }
 }
-
-/** Lets time pass, a millisecond at a time, until it holds. */
-export const passUntil = (what: string, most: number, holds: () => boolean) =>
-  Effect.gen(function* () {
-    for (let passed = 0; passed < most && !holds(); passed++) yield* TestClock.adjust(1)
-    assert.isTrue(holds(), what)
-  })
