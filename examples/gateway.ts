@@ -40,10 +40,17 @@ const ChatLive = Layer.unwrapEffect(
 )
 
 const health = Effect.gen(function* () {
-  const { connections, sessions, since } = yield* Effect.flatMap(Chat, (chat) => chat.stats)
+  const chat = yield* Chat
+  yield* chat.ready
+  const { connections, sessions, since } = yield* chat.stats
   const uptime = ((yield* Clock.currentTimeMillis) - since) / 1000
   return yield* HttpServerResponse.json({ status: "ok", connections, sessions, uptime })
-})
+}).pipe(
+  // A load balancer sends nobody here then.
+  Effect.catchTag("NotReady", ({ reason }) =>
+    HttpServerResponse.json({ status: "unavailable", reason }, { status: 503 })
+  )
+)
 
 const Routes = HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health)))
 

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Logger, Schema, TestClock } from "effect"
 import { Broker, ConnectionError, Dialer, Gateway, SessionStore, Topic } from "holdfast"
 import { clientOf, type Node, node, type Store } from "./manyGatewaysSupport.js"
-import { join, resumeOf } from "./peer.js"
+import { greet, join, resumeOf } from "./peer.js"
 import { collect, settle } from "./support.js"
 
 const unavailable = new ConnectionError.StoreUnavailable({ cause: new Error("no connection") })
@@ -84,6 +84,33 @@ describe("A session that another gateway takes over", () => {
       assert.deepStrictEqual(a.ends, [{ _tag: "MovedAway" }, { _tag: "Lost" }])
     })
   )
+})
+
+describe("A session that one gateway is asked for twice at the same time", () => {
+  for (const lives of [false, true]) {
+    const where = lives ? "and lives there" : "and that only the store knows"
+    it.scoped(`${where}: what is said of the first of the two is not taken for another gateway's doing`, () =>
+      Effect.gen(function* () {
+        const memory = yield* SessionStore.makeMemory()
+        const a = yield* node({ ...memory, attach: (request) => Effect.delay(memory.attach(request), 1000) })
+        const elsewhere = yield* node(memory)
+        const first = lives ? a : elsewhere
+        const { peer, welcome } = yield* Effect.provideService(join(), Dialer.Dialer, first.dialer)
+        if (!lives) yield* peer.leave
+        const hellos = [resumeOf(welcome), resumeOf(welcome)]
+        const peers = yield* Effect.forEach(hellos, (hello) =>
+          Effect.zipLeft(Effect.provideService(greet(hello), Dialer.Dialer, a.dialer), TestClock.adjust(50))
+        )
+        yield* TestClock.adjust(2000)
+        assert.deepStrictEqual(
+          peers.map((peer) => peer.closed()?.code),
+          [4409, undefined]
+        )
+        assert.strictEqual(yield* info(a.gateway), 1)
+        assert.deepStrictEqual(a.ends, [])
+      })
+    )
+  }
 })
 
 describe("gateway.disconnect of what lives elsewhere", () => {
