@@ -43,17 +43,16 @@ const ChatLive = Layer.unwrapEffect(
 
 const health = Effect.gen(function* () {
   const chat = yield* Chat
+  yield* chat.ready
   const { connections, sessions, since } = yield* chat.stats
   const uptime = ((yield* Clock.currentTimeMillis) - since) / 1000
-  const readiness = yield* Effect.either(chat.ready)
-  return Either.isRight(readiness)
-    ? yield* HttpServerResponse.json({ status: "ok", connections, sessions, uptime })
-    : // It goes on with what needs no store; a load balancer sends no new clients.
-      yield* HttpServerResponse.json(
-        { status: "unavailable", reason: readiness.left.reason, connections, sessions, uptime },
-        { status: 503 }
-      )
-})
+  return yield* HttpServerResponse.json({ status: "ok", connections, sessions, uptime })
+}).pipe(
+  // A load balancer sends nobody here then.
+  Effect.catchTag("NotReady", ({ reason }) =>
+    HttpServerResponse.json({ status: "unavailable", reason }, { status: 503 })
+  )
+)
 
 const Routes = HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health)))
 

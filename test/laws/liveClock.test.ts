@@ -18,7 +18,7 @@ const run = async (suite: (register: Law.Register) => void): Promise<ReadonlyArr
 }
 
 it("the laws hold for the memory store and broker by the live clock, with promises alone", async () => {
-  const store = Layer.effect(SessionStore.SessionStore, SessionStore.makeMemory())
+  const store = Layer.effect(SessionStore.SessionStore, SessionStore.makeMemory({ lease: 300 }))
   const broker = Layer.effect(Broker.Broker, Broker.makeMemory({ keyWindow: 300 }))
   const options = { clock: "live", unit: "50 millis" } as const
   assert.deepStrictEqual(await run((register) => SessionStoreLaws.suite(store, register, options)), [])

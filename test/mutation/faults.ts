@@ -4,6 +4,7 @@ import * as codec from "./faults/codec.js"
 import * as connection from "./faults/connection.js"
 import * as gateway from "./faults/gateway.js"
 import * as limits from "./faults/limits.js"
+import * as manyGateways from "./faults/manyGateways.js"
 import * as presence from "./faults/presence.js"
 import * as reconnect from "./faults/reconnect.js"
 import * as session from "./faults/session.js"
@@ -19,5 +20,6 @@ export const groups: ReadonlyArray<Group> = [
   limits.group,
   topics.group,
   presence.group,
+  manyGateways.group,
   codec.group
 ]

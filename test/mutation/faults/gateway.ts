@@ -127,15 +127,15 @@ export const group: Group = {
     {
       name: "a fenced session goes on",
       file: "src/internal/ownership.ts",
-      find: "      this.lost()\n",
+      find: "      this.lost(error.gone)\n",
       replace: "",
       caughtBy: [lifecycle, "test/presence.test.ts", disconnect]
     },
     {
       name: "an operation that was fenced during a takeover is given up",
       file: "src/internal/ownership.ts",
-      find: "      if (this.generation > generation) return this.run(operation)\n",
-      replace: "      if (this.generation > generation) return Effect.void\n",
+      find: "      if (this.generation > error.generation) return this.run(operation)\n",
+      replace: "      if (this.generation > error.generation) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {

@@ -110,8 +110,8 @@ export const group: Group = {
     {
       name: "a message of exactly maxMessage is refused",
       file: "src/internal/outbox.ts",
-      find: "if (size > maxMessage) return",
-      replace: "if (size >= maxMessage) return",
+      find: "return size > maxMessage ? new",
+      replace: "return size >= maxMessage ? new",
       caughtBy: [client]
     },
     {

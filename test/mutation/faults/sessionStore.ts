@@ -1,6 +1,6 @@
 import type { Fault, Group } from "../fault.js"
 
-const store = "src/SessionStore.ts"
+const store = "src/internal/memoryStore.ts"
 const laws = "test/sessionStore.test.ts"
 const resume = "test/resume.test.ts"
 

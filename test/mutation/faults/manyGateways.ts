@@ -1,0 +1,189 @@
+import type { Group } from "../fault.js"
+
+const store = "src/internal/memoryStore.ts"
+const mailbox = "src/internal/mailbox.ts"
+const intake = "src/internal/mailIntake.ts"
+const dispatch = "src/internal/dispatch.ts"
+const hosted = "src/internal/hostedSession.ts"
+const news = "src/internal/news.ts"
+
+const laws = "test/sessionStore.test.ts"
+const hearing = "test/manyGateways.test.ts"
+const mail = "test/manyGatewaysMail.test.ts"
+const disconnect = "test/disconnect.test.ts"
+
+export const group: Group = {
+  title: "Many gateways: news, mail, who lives",
+  faults: [
+    {
+      name: "what a store that lost its last writes does not know is taken for another gateway's",
+      file: store,
+      find: "gone: record === undefined || generation > record.generation",
+      replace: "gone: record === undefined",
+      caughtBy: [laws]
+    },
+    {
+      name: "mail stays in the mailbox when it is appended",
+      file: store,
+      find: "            if (message.mail !== undefined) record.mailbox?.take(message.mail)\n",
+      replace: "",
+      caughtBy: [laws, mail]
+    },
+    {
+      name: "mail is posted to a session that has expired",
+      file: store,
+      find: '          const record = kept(id)\n          if (record === undefined) return "Unknown"',
+      replace: '          const record = records.get(id)\n          if (record === undefined) return "Unknown"',
+      caughtBy: [laws]
+    },
+    {
+      name: "mail that is posted again is left twice",
+      file: mailbox,
+      find: 'if (this.keys.has(key)) return "Posted"',
+      replace: "",
+      caughtBy: [laws, mail]
+    },
+    {
+      name: "a mailbox holds one message too many",
+      file: mailbox,
+      find: "this.kept.length < bounds.messages",
+      replace: "this.kept.length <= bounds.messages",
+      caughtBy: [laws]
+    },
+    {
+      name: "an owner hears of a takeover when it next asks the store",
+      file: store,
+      find: '          tell(record, generation - 1, { _tag: "TakenOver" })\n',
+      replace: "",
+      caughtBy: [laws, hearing]
+    },
+    {
+      name: "the gateway does not listen to what the store says",
+      file: "src/internal/gatewayCore.ts",
+      find: "      yield* store.watch(core.admission.news)\n",
+      replace: "",
+      caughtBy: [hearing, disconnect]
+    },
+    {
+      name: "old news of a session that has come back ends it",
+      file: hosted,
+      find: "if (generation < this.ownership.generation) return",
+      replace: "if (generation < 0) return",
+      caughtBy: [hearing]
+    },
+    {
+      name: "a takeover by this gateway itself is taken for another's",
+      file: news,
+      find: "if (asking === undefined) return this.sessions.get(id)?.heard(generation, loss)",
+      replace: "if (asking !== null) return this.sessions.get(id)?.heard(generation, loss)",
+      caughtBy: [hearing, "test/races.test.ts"]
+    },
+    {
+      name: "the client of a session that was ended elsewhere is not told why",
+      file: "src/internal/sessionEnd.ts",
+      find: '    case "Ended":\n    case "Expired":\n      return loss.tombstone',
+      replace: '    case "Expired":\n      return loss.tombstone',
+      caughtBy: [hearing, disconnect]
+    },
+    {
+      name: "a session that the store has lost is said to be elsewhere",
+      file: hosted,
+      find: '(gone) => this.finish(gone ? { _tag: "Lost" } : { _tag: "MovedAway" })',
+      replace: '(gone) => this.finish(gone === undefined ? { _tag: "Lost" } : { _tag: "MovedAway" })',
+      caughtBy: [hearing, disconnect]
+    },
+    {
+      name: "mail that is heard of twice is sent twice",
+      file: intake,
+      find: "      if (number <= this.taken) return Effect.void\n",
+      replace: "",
+      caughtBy: [mail]
+    },
+    {
+      name: "mail is sent without saying so to the store",
+      file: intake,
+      find: "return this.session.driver.outbox.take(payload, number).pipe(",
+      replace: "return this.session.driver.outbox.send(payload).pipe(",
+      caughtBy: [mail]
+    },
+    {
+      name: "mail that comes while mail is fetched waits for the next",
+      file: intake,
+      find: '    const { state } = this\n    this.state = "Asked"\n',
+      replace: '    const { state } = this\n    if (state === "Idle") this.state = "Asked"\n',
+      caughtBy: [mail]
+    },
+    {
+      name: "the mail that the store gives with a session is not sent",
+      file: "src/internal/admission.ts",
+      find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
+      replace: "session.restoreMail([], this.news.hasMail(stored.id))",
+      caughtBy: [mail]
+    },
+    {
+      name: "mail that came while the session was asked for is not fetched",
+      file: "src/internal/admission.ts",
+      find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
+      replace: "session.restoreMail(stored.mail, false)",
+      caughtBy: [mail]
+    },
+    {
+      name: "what is sent to a session overtakes the mail that it came with",
+      file: hosted,
+      find: "const first = this.intake?.settled ?? Effect.void",
+      replace: "const first = Effect.void",
+      caughtBy: [mail]
+    },
+    {
+      name: "a message whose session has moved away is refused",
+      file: hosted,
+      find: 'this.over?._tag === "MovedAway" ? this.isAppended(seq, closed) : Effect.fail(closed)',
+      replace: 'this.over?._tag === "Bye" ? this.isAppended(seq, closed) : Effect.fail(closed)',
+      caughtBy: [mail]
+    },
+    {
+      name: "a message that the store has when its session moves away is sent again",
+      file: hosted,
+      find: "return Effect.flatMap(Fiber.await(appending.fiber), (exit) =>",
+      replace:
+        "if (seq > 0) return Effect.succeed(false)\n    return Effect.flatMap(Fiber.await(appending.fiber), (exit) =>",
+      caughtBy: [mail]
+    },
+    {
+      name: "a post that is tried again has a key of its own",
+      file: dispatch,
+      find: "const posted = Effect.flatMap(\n      this.patiently(this.host.store.post(id, mail, bounds)),",
+      replace:
+        "const posted = Effect.flatMap(\n      this.patiently(Effect.flatMap(this.credentials.id, (key) => this.host.store.post(id, { ...mail, key }, bounds))),",
+      caughtBy: [mail]
+    },
+    {
+      name: "a full mailbox loses what is sent",
+      file: dispatch,
+      find: 'return answer === "Full" ? Effect.fail(new Full()) : Effect.void',
+      replace: "return Effect.void",
+      caughtBy: [mail]
+    },
+    {
+      name: "a gateway that has ended is listed until its lease is over",
+      file: "src/internal/announcer.ts",
+      find: "return Effect.addFinalizer(() => Effect.ignore(bounded(withdrawn, closeTimeout))).pipe(",
+      replace: "return Effect.addFinalizer(() => Effect.asVoid(Effect.succeed(withdrawn))).pipe(",
+      caughtBy: [hearing]
+    },
+    {
+      name: "mail that was not heard of while the store failed is not looked for",
+      file: "src/internal/announcer.ts",
+      find: "    isOut = false\n    return recovered\n",
+      replace: "    isOut = false\n    return Effect.asVoid(Effect.succeed(recovered))\n",
+      caughtBy: [mail]
+    },
+    {
+      name: "a gateway that drains says that it is ready",
+      file: "src/internal/readiness.ts",
+      find: "if (isDraining()) return",
+      replace: "if (isDraining() && topics === null) return",
+      caughtBy: [hearing]
+    }
+  ]
+}
