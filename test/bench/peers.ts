@@ -13,4 +13,7 @@ export const peers: ReadonlyArray<Peer> = [
   { name: "holdfast", connect: holdfast.connect }
 ]
 
-export const clusterPeers: ReadonlyArray<ClusterPeer> = [{ name: "socket.io", join: socketIo.join }]
+export const clusterPeers: ReadonlyArray<ClusterPeer> = [
+  { name: "socket.io", join: socketIo.join },
+  { name: "holdfast-redis", join: holdfast.join }
+]
