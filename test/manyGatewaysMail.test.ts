@@ -2,27 +2,13 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
 import { ConnectionError, SessionStore } from "holdfast"
-import { clientOf, distant, type Node, node, pass, type Store } from "./manyGatewaysSupport.js"
+import { clientOf, distant, node, numbers, of, pass, type Store, sendAll } from "./manyGatewaysSupport.js"
 import { collect, isRunning, settle } from "./support.js"
 import { virtually } from "./testing/support.js"
 
 type Options = Parameters<typeof node<never>>[1]
 
 const unavailable = new ConnectionError.StoreUnavailable({ cause: "down" })
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
-
-/** Sends `name from` to `name to`, one after the other, ten in a millisecond at the most. */
-const sendAll = ({ gateway }: Node, id: string, name: string, from: number, to: number) =>
-  Effect.forEach(
-    numbers(from, to),
-    (n) => Effect.zipRight(gateway.send(id, `${name} ${n}`), n % 10 === 0 ? Effect.sleep(1) : Effect.void),
-    { discard: true }
-  )
-
-/** What came of this sender, as its numbers. */
-const of = (messages: ReadonlyArray<unknown>, name: string) =>
-  messages.map((message) => String(message).split(" ")).flatMap(([from, n]) => (from === name ? [Number(n)] : []))
 
 const stores: Record<string, (memory: Store) => Store> = {
   "at once": (memory) => memory,
@@ -71,7 +57,7 @@ for (const [when, far] of Object.entries(stores)) {
         assert.isAbove((yield* client.ready).generation, 5)
         assert.isAbove(a.ends.length + b.ends.length, 4)
       })
-      return Effect.forEach([undefined, 1, 2], (shuffle) => virtually(moving, { shuffle }), { discard: true })
+      return Effect.forEach([undefined, 1], (shuffle) => virtually(moving, { shuffle }), { discard: true })
     })
 
     it.effect("brings them to a session that nobody hosts, when its client comes to another gateway", () =>
@@ -172,78 +158,6 @@ describe("gateway.send to a session that lives elsewhere", () => {
       yield* TestClock.adjust("10 seconds")
       assert.isFalse(yield* isRunning(sending))
       assert.deepStrictEqual(of(yield* messages, "b"), numbers(1, 9))
-    })
-  )
-
-  it.scoped("is not lost where nobody hears of mail: the session has it when its client comes back", () =>
-    Effect.gen(function* () {
-      const memory = yield* SessionStore.makeMemory()
-      const a = yield* node({ ...memory, watch: () => Effect.void })
-      const b = yield* node(memory)
-      const { client, id, moveTo } = yield* clientOf(a)
-      const messages = yield* collect(client.messages)
-      yield* sendAll(b, id, "b", 1, 3)
-      yield* settle
-      assert.deepStrictEqual(of(yield* messages, "b"), [])
-      yield* moveTo(a)
-      yield* settle
-      assert.deepStrictEqual(of(yield* messages, "b"), numbers(1, 3))
-    })
-  )
-
-  it.scoped("is not lost where the store fails, and what it says meanwhile is lost: it is looked for after that", () =>
-    Effect.gen(function* () {
-      const memory = yield* SessionStore.makeMemory()
-      let isDown = false
-      const a = yield* node({
-        ...memory,
-        watch: ({ lost, mail }) => memory.watch({ lost, mail: (id) => (isDown ? undefined : mail(id)) }),
-        announce: (info) => Effect.suspend(() => (isDown ? unavailable : memory.announce(info)))
-      })
-      const b = yield* node(memory)
-      const { client, id } = yield* clientOf(a)
-      const messages = yield* collect(client.messages)
-      isDown = true
-      yield* sendAll(b, id, "b", 1, 3)
-      yield* TestClock.adjust("15 seconds")
-      assert.deepStrictEqual(of(yield* messages, "b"), [])
-      isDown = false
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(of(yield* messages, "b"), numbers(1, 3))
-    })
-  )
-
-  it.scoped("comes once, however often the owner hears of it, and while it is being fetched", () =>
-    Effect.gen(function* () {
-      const memory = yield* SessionStore.makeMemory()
-      const watchers: Array<SessionStore.Watcher> = []
-      let collects = 0
-      const a = yield* node({
-        ...memory,
-        watch: (watcher) =>
-          Effect.zipRight(
-            Effect.sync(() => watchers.push(watcher)),
-            memory.watch(watcher)
-          ),
-        collect: (...args) =>
-          Effect.suspend(() => {
-            collects++
-            return Effect.delay(memory.collect(...args), 100)
-          }),
-        append: (...args) => Effect.delay(memory.append(...args), 1000)
-      })
-      const b = yield* node(memory)
-      const { client, id } = yield* clientOf(a)
-      const messages = yield* collect(client.messages)
-      yield* sendAll(b, id, "b", 1, 3)
-      for (let hint = 0; hint < 30; hint++) {
-        for (const { mail } of watchers) mail(id)
-        yield* TestClock.adjust(30)
-      }
-      yield* sendAll(b, id, "b", 4, 5)
-      yield* TestClock.adjust("10 seconds")
-      assert.deepStrictEqual(of(yield* messages, "b"), numbers(1, 5))
-      assert.isAtMost(collects, 13, "one at a time")
     })
   )
 

@@ -128,3 +128,17 @@ export const distant = (store: Store, millis: number): Store => {
     ready: far(store.ready)
   }
 }
+
+export const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i)
+
+/** Sends `name from` to `name to`, one after the other, ten in a millisecond at the most. */
+export const sendAll = ({ gateway }: Node, id: string, name: string, from: number, to: number) =>
+  Effect.forEach(
+    numbers(from, to),
+    (n) => Effect.zipRight(gateway.send(id, `${name} ${n}`), n % 10 === 0 ? Effect.sleep(1) : Effect.void),
+    { discard: true }
+  )
+
+/** What came of this sender, as its numbers. */
+export const of = (messages: ReadonlyArray<unknown>, name: string) =>
+  messages.map((message) => String(message).split(" ")).flatMap(([from, n]) => (from === name ? [Number(n)] : []))

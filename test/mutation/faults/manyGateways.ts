@@ -10,6 +10,7 @@ const news = "src/internal/news.ts"
 const laws = "test/sessionStore.test.ts"
 const hearing = "test/manyGateways.test.ts"
 const mail = "test/manyGatewaysMail.test.ts"
+const hints = "test/manyGatewaysHints.test.ts"
 const disconnect = "test/disconnect.test.ts"
 
 export const group: Group = {
@@ -97,7 +98,7 @@ export const group: Group = {
       file: intake,
       find: "      if (number <= this.taken) return Effect.void\n",
       replace: "",
-      caughtBy: [mail]
+      caughtBy: [hints]
     },
     {
       name: "mail is sent without saying so to the store",
@@ -111,7 +112,7 @@ export const group: Group = {
       file: intake,
       find: '    const { state } = this\n    this.state = "Asked"\n',
       replace: '    const { state } = this\n    if (state === "Idle") this.state = "Asked"\n',
-      caughtBy: [mail]
+      caughtBy: [hints]
     },
     {
       name: "the mail that the store gives with a session is not sent",
@@ -125,7 +126,7 @@ export const group: Group = {
       file: "src/internal/admission.ts",
       find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
       replace: "session.restoreMail(stored.mail, false)",
-      caughtBy: [mail]
+      caughtBy: [hints]
     },
     {
       name: "what is sent to a session overtakes the mail that it came with",
@@ -176,7 +177,7 @@ export const group: Group = {
       file: "src/internal/announcer.ts",
       find: "    isOut = false\n    return recovered\n",
       replace: "    isOut = false\n    return Effect.asVoid(Effect.succeed(recovered))\n",
-      caughtBy: [mail]
+      caughtBy: [hints]
     },
     {
       name: "a gateway that drains says that it is ready",
