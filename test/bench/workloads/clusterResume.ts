@@ -1,6 +1,6 @@
 /** A server of two is lost: when its clients' sessions are usable again on the other one, and whose are not. */
 import { Condition, joinAll } from "../cluster.js"
-import { serverOf } from "../connections.js"
+import { pause, serverOf } from "../connections.js"
 import type { ClusterPeer, Member } from "../peer.js"
 import { clusterPeers } from "../peers.js"
 import type { Run, Sample, Workload } from "../workload.js"
@@ -8,6 +8,8 @@ import type { Run, Sample, Workload } from "../workload.js"
 const clients = 200
 /** Publications that everybody misses. */
 const missed = 5
+/** Time to write down what the joining left to be written, in milliseconds. */
+const settle = 1000
 /** Within this of its resume a session that was said to go on must have what it missed, in milliseconds. */
 const patience = 10_000
 
@@ -83,6 +85,7 @@ const sample = async (peer: ClusterPeer, run: Run, isKilled: boolean): Promise<S
   if (publisher === undefined) throw new Error("nobody publishes")
   publisher.member?.publish("0")
   await Promise.all(all.map((client) => client.roundTrip(1)))
+  await pause(settle)
 
   isOver = true
   const at = performance.now()
