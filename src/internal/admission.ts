@@ -209,7 +209,8 @@ export class Admission<C, S, P extends Principal, R> {
       if (began !== undefined && reason !== undefined && reason._tag !== "MovedAway") {
         // It ended while the store answered; its removal waits for this generation.
         began.ownership.generation = stored.generation
-        return this.turnAway(caller, reason, stored)
+        // Its removal may have been given up meanwhile: what was attached just now would be nobody's, and stay.
+        return Effect.zipRight(this.unused(stored), this.turnAway(caller, reason))
       }
       const revoked = caller.watch.reason(principal.id, stored.id)
       if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))
@@ -247,8 +248,7 @@ export class Admission<C, S, P extends Principal, R> {
   /** What a client hears whose session has ended just now. */
   private turnAway(
     caller: Caller<P>,
-    end: Exclude<SessionEnd, { _tag: "MovedAway" }>,
-    stored: StoredSession
+    end: Exclude<SessionEnd, { _tag: "MovedAway" }>
   ): Effect.Effect<void, StoreUnavailable> {
     switch (end._tag) {
       case "Ended":
@@ -264,10 +264,8 @@ export class Admission<C, S, P extends Principal, R> {
       case "Incomplete":
         return this.begin(caller, "incomplete")
       case "Bye":
-        return this.begin(caller, "unknown")
       case "Lost":
-        // The store has some of it all the same, and would keep that for ever.
-        return Effect.zipRight(this.unused(stored), this.begin(caller, "unknown"))
+        return this.begin(caller, "unknown")
     }
   }
 

@@ -11,6 +11,7 @@ import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -22,9 +23,10 @@ import { DialFailed, InvalidOption } from "../ConnectionError.js"
 import { millisOf } from "../internal/optionRules.js"
 import * as Reconnect from "../Reconnect.js"
 import * as address from "./internal/address.js"
+import { Asking, asError } from "./internal/asking.js"
 import { Client } from "./internal/client.js"
 import { type ChannelListener, Listening } from "./internal/listening.js"
-import type { Argument, Call, Script } from "./internal/script.js"
+import { type Argument, type Call, type Script, say } from "./internal/script.js"
 
 /**
  * Whether Redis can be reached, and if not, since when (milliseconds since the
@@ -70,7 +72,7 @@ export interface Service {
   readonly status: Effect.Effect<Status>
   /** Succeeds when every node answers now; fails with the reason. */
   readonly ready: Effect.Effect<void, Error>
-  /** Runs a script on keys of one slot: done or not, and told within `timeout`. What failed may have been done. */
+  /** Runs a script on keys of one slot: done or not, and told within `timeout` and an eighth. What failed may have been done. */
   readonly run: (
     script: Script,
     keys: ReadonlyArray<string>,
@@ -92,16 +94,6 @@ export interface Service {
  */
 export class RedisConnection extends Context.Tag("holdfast/redis/RedisConnection")<RedisConnection, Service>() {}
 
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
-
-const attempt = <A>(evaluate: () => Promise<A>): Effect.Effect<A, Error> =>
-  Effect.async((resume) => {
-    evaluate().then(
-      (a) => resume(Effect.succeed(a)),
-      (error: unknown) => resume(Effect.fail(asError(error)))
-    )
-  })
-
 const sourceOf = (options: Options): Redis | Cluster | address.Address | InvalidOption => {
   if (options.client !== undefined) return options.client
   const { url = "redis://127.0.0.1:6379" } = options
@@ -119,8 +111,9 @@ const retryDelay = (policy: Reconnect.Policy): Effect.Effect<(attempt: number) =
         if (attempt === 1) backoff = yield* Reconnect.backoff(policy)
         return yield* backoff.next(failed)
       })
-      // A policy that gives up would leave the gateway without its store for ever.
-      return Option.getOrElse(Runtime.runSync(runtime)(delay), () => 30_000)
+      // A policy that gives up, or cannot tell at once, would leave the gateway without its store for ever.
+      const told = Runtime.runSyncExit(runtime)(delay)
+      return Exit.isSuccess(told) ? Option.getOrElse(told.value, () => 30_000) : 30_000
     }
   })
 
@@ -200,29 +193,27 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
     )
     const since = yield* Clock.currentTimeMillis
     const health = new Health(client, { _tag: "Away", since, reason: "the connection is being opened" }, now, fork)
-    // What becomes of the first attempt is told by the events; the client goes on trying.
-    yield* Effect.promise(() => client.redis.connect().catch(() => {}))
-    const pinged = Effect.suspend(() =>
-      Effect.forEach(
-        client.nodes,
-        (node) =>
-          Effect.mapError(
-            attempt(() => node.ping()),
-            (error) => ({ node, error })
-          ),
-        { concurrency: "unbounded", discard: true }
+    const asking = new Asking(timeout, now)
+    yield* Effect.forkScoped(asking.watch)
+    // What becomes of the first attempt is told by the events; the client goes on trying. Of a cluster that is down, or
+    // Sentinels that do not answer, it tells nothing for as long as that lasts.
+    yield* Effect.ignore(asking.ask(() => client.redis.connect()))
+    const ping = (node: Redis) =>
+      Effect.mapError(
+        asking.ask(() => node.ping()),
+        (error) => ({ node, error })
       )
-    )
+    const pinged = Effect.suspend(() => Effect.forEach(client.nodes, ping, { concurrency: "unbounded", discard: true }))
     // A connection that does not answer is opened anew; one that is closed is so already.
-    const beat = Effect.catchAll(Effect.zipRight(Effect.sleep(heartbeatInterval), pinged), ({ node }) =>
-      Effect.sync(() => node.status === "ready" && node.disconnect(true))
-    )
-    yield* Effect.forkScoped(Effect.forever(beat))
+    const kept = (node: Redis) =>
+      Effect.catchAll(ping(node), () => Effect.sync(() => node.status === "ready" && node.disconnect(true)))
+    const beat = Effect.suspend(() => Effect.forEach(client.nodes, kept, { concurrency: "unbounded", discard: true }))
+    yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(heartbeatInterval), beat)))
     const listening = new Listening(client, { policy, heartbeatInterval }, fork)
     const asked = <A>(evaluate: () => Promise<A>) =>
       Effect.suspend(() => {
         const { refusal } = health
-        return refusal === undefined ? attempt(evaluate) : Effect.fail(refusal)
+        return refusal === undefined ? asking.ask(evaluate) : Effect.fail(refusal)
       })
     return {
       prefix,
@@ -238,7 +229,7 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
       run: (script, keys, args) => asked(() => client.run(script, keys, args)),
       runAll: (calls) =>
         asked(() => Promise.all(calls.map(({ args, keys, script }) => client.run(script, keys, args)))),
-      say: (channel, text) => Effect.asVoid(asked(() => client.redis.spublish(channel, text))),
+      say: (channel, text) => Effect.asVoid(asked(() => client.run(say, [channel], [text]))),
       listen: (channel, listener) => listening.listen(channel, listener),
       onReady: (callback) =>
         Effect.acquireRelease(

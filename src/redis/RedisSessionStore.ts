@@ -26,7 +26,7 @@ import {
 import * as index from "./internal/indexScripts.js"
 import { escape, tagged, unescape } from "./internal/keys.js"
 import * as nodeChannel from "./internal/nodeChannel.js"
-import type { Argument, Call, Script } from "./internal/script.js"
+import { type Argument, type Call, type Script, say } from "./internal/script.js"
 import { SessionLeases } from "./internal/sessionLeases.js"
 import * as scripts from "./internal/sessionScripts.js"
 import { slotOf } from "./internal/slot.js"
@@ -131,7 +131,7 @@ class RedisStore {
   }
 
   private hinting(node: string, hint: nodeChannel.Hint): Call {
-    return { script: index.say, keys: [this.channelOf(node)], args: [nodeChannel.encode(hint)] }
+    return { script: say, keys: [this.channelOf(node)], args: [nodeChannel.encode(hint)] }
   }
 
   // ---- the indexes
@@ -237,14 +237,15 @@ class RedisStore {
     })
 
   readonly remove: Store["remove"] = (id, generation, tombstone) =>
-    Effect.flatMap(
-      this.owned(scripts.remove, id, generation, tombstone === undefined ? "" : JSON.stringify(tombstone)),
-      ([principal]) => {
-        this.leases.release(id, generation)
+    Effect.suspend(() => {
+      // Whether Redis hears of it or not: what nobody renews expires.
+      this.leases.release(id, generation)
+      const reason = tombstone === undefined ? "" : JSON.stringify(tombstone)
+      return Effect.flatMap(this.owned(scripts.remove, id, generation, reason), ([principal]) =>
         // The session is gone, and an entry for what is not there is harmless.
-        return Effect.ignore(this.runAll(this.unindexing(id, unescape(String(principal)))))
-      }
-    )
+        Effect.ignore(this.runAll(this.unindexing(id, unescape(String(principal)))))
+      )
+    })
 
   readonly revoke: Store["revoke"] = (target, tombstone) =>
     Effect.gen(this, function* () {
@@ -310,7 +311,8 @@ class RedisStore {
     return this.owned(scripts.renew, id, generation, lease).pipe(
       Effect.flatMap(([mail]) => {
         if (Number(mail) > 0) for (const watcher of this.watchers) watcher.mail(id)
-        return this.index(id, principal, lease)
+        // What the indexes miss is put right by the next renewal.
+        return Effect.ignore(this.index(id, principal, lease))
       }),
       Effect.catchTag("Fenced", ({ gone }) =>
         Effect.sync(() =>

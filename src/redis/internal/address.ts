@@ -10,9 +10,9 @@ const rule =
   'redis://host:6379/0, rediss:// for TLS, redis+cluster://host:6379,other:6379 or redis+sentinel://host:26379,other:26379/name, each with "user:password@" before the hosts where one is needed'
 
 /** The value without what must not be seen in a log. */
-const shown = (url: string): string => url.replace(/\/\/[^@/]*@/, "//…@")
+const shown = (url: string): string => url.replace(/\/\/.*@/s, "//…@")
 
-const pattern = /^(redis|rediss)(?:\+(cluster|sentinel))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?]+)(?:\/([^/?]*))?$/
+const pattern = /^(redis|rediss)(?:\+(cluster|sentinel))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?@]+)(?:\/([^/?@]*))?$/
 
 const hostAndPort = (text: string, port: number): { readonly host: string; readonly port: number } | undefined => {
   const found = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text)
@@ -58,7 +58,14 @@ export const parse = (url: string): Address | InvalidOption => {
       if (rest === undefined || rest === "") return invalid
       return {
         _tag: "Server",
-        options: { sentinels: known, name: rest, enableTLSForSentinelMode: scheme === "rediss", ...credentials, ...tls }
+        options: {
+          sentinels: known,
+          name: rest,
+          enableTLSForSentinelMode: scheme === "rediss",
+          ...(scheme === "rediss" ? { sentinelTLS: {} } : {}),
+          ...credentials,
+          ...tls
+        }
       }
     default: {
       if (known.length > 1 || !/^\d*$/.test(rest ?? "")) return invalid

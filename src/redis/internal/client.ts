@@ -23,6 +23,10 @@ const commandOptions = ({ retryDelay, timeout }: Terms): RedisOptions => ({
   maxRetriesPerRequest: 0,
   commandTimeout: timeout,
   connectTimeout: timeout,
+  // That a connection lives is asked beside the pipelines, which may hold each other up.
+  autoPipeliningIgnoredCommands: ["ping"],
+  // A server that was demoted is left for the one that is master now. What it refused is not sent again by itself.
+  reconnectOnError: isDemoted,
   keyPrefix: "",
   retryStrategy: retryDelay
 })
@@ -37,6 +41,8 @@ const clusterOptions = (terms: Terms): ClusterOptions => ({
   clusterRetryStrategy: terms.retryDelay,
   keyPrefix: ""
 })
+
+const isDemoted = (error: Error): boolean => error.message.startsWith("READONLY")
 
 /** For the nodes of a cluster, which the cluster's client makes again by itself. */
 const nodeOptions = ({ timeout }: Terms): RedisOptions => ({

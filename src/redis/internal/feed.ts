@@ -21,7 +21,7 @@ export interface Ear {
 }
 
 /** Where the log was heard to: the position, and the time of the publication there. */
-interface Place {
+export interface Place {
   readonly position: Position
   readonly at: number
 }
@@ -65,7 +65,7 @@ export class Feed implements ChannelListener {
 
   constructor(
     /** Reads the log, for as long as it takes. */
-    private readonly read: (since: Position | undefined, limit: number) => Effect.Effect<Reading>,
+    private readonly read: (since: Place | undefined, limit: number) => Effect.Effect<Reading>,
     private readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   ) {}
 
@@ -164,12 +164,12 @@ export class Feed implements ChannelListener {
       this.isFilling = false
       return Effect.void
     }
-    const since = this.place.position
+    const since = this.place
     const { isRolledBack } = this
     this.mustFillAgain = false
     this.isRolledBack = false
     return Effect.flatMap(this.read(isRolledBack ? undefined : since, isRolledBack ? 0 : page), (reading) => {
-      this.take(since, reading, isRolledBack)
+      this.take(since.position, reading, isRolledBack)
       return this.filled
     })
   })

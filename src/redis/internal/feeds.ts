@@ -11,7 +11,7 @@ import type { Listener } from "../../Broker.js"
 import type { BrokerUnavailable } from "../../ConnectionError.js"
 import { storeRetry } from "../../internal/ownership.js"
 import type { Position } from "../../Protocol.js"
-import { type Ear, Feed } from "./feed.js"
+import { type Ear, Feed, type Place } from "./feed.js"
 import { topicKeys } from "./logLua.js"
 import * as scripts from "./memberScripts.js"
 import { type RedisLog, unavailable } from "./redisLog.js"
@@ -83,9 +83,11 @@ export class Feeds {
   private make(topic: string): Open {
     const { connection } = this.log
     const patiently = Schedule.jittered(storeRetry)
-    const read = (since: Position | undefined, limit: number) =>
+    const read = (since: Place | undefined, limit: number) =>
       // It fails for no other reason than that Redis is away, and is tried again for ever.
-      Effect.orDie(Effect.retry(this.reads.withPermits(1)(this.log.read(topic, since, limit)), patiently))
+      Effect.orDie(
+        Effect.retry(this.reads.withPermits(1)(this.log.read(topic, since?.position, limit, since?.at)), patiently)
+      )
     const feed = new Feed(read, this.fork)
     const heard = Deferred.unsafeMake<void>(FiberId.none)
     const listen = connection.listen(topicKeys(connection.prefix, topic).channel, feed)

@@ -1,7 +1,6 @@
 /**
  * Sorted sets that say which sessions there are, of a principal or in all, and
- * until when (server's milliseconds), and which gateways; and what nodes tell
- * each other.
+ * until when (server's milliseconds), and which gateways.
  */
 import { script } from "./script.js"
 
@@ -33,9 +32,6 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('
   redis.call('HDEL', KEYS[2], id)
 end
 `
-
-/** Says something on the channel that is the key. */
-export const say = script(`return redis.call('SPUBLISH', KEYS[1], ARGV[1])`)
 
 /** A gateway, by id, what it says of itself, and for how many milliseconds. */
 export const announce = script(`${lapsed}

@@ -45,7 +45,8 @@ return position
 `)
 
 /**
- * KEYS: all of the topic. ARGV from 6: `since` or nothing, its epoch and offset, and the limit. Answers why it is
+ * KEYS: all of the topic. ARGV from 6: `since` or nothing, its epoch and offset, the limit, and the time of the
+ * publication at `since` if that is known, which is another when a failover has lost it. Answers why it is
  * refused (else nothing), the end's epoch, offset and time, how many memberships end by themselves, and the
  * publications: the first offset, then time and payload of each.
  */
@@ -58,7 +59,11 @@ local refused, publications = '', {}
 if not isSince then since = log.gone
 elseif epoch ~= log.epoch then refused = 'epoch'
 elseif since > log.offset then refused = 'ahead'
-elseif since < log.gone then refused = 'expired' end
+elseif since < log.gone then refused = 'expired'
+elseif ARGV[10] ~= '' and since > log.gone then
+  local there = redis.call('XRANGE', entries, int(since) .. '-0', '+', 'COUNT', 1)[1]
+  if there and there[2][2] ~= ARGV[10] then refused = 'ahead' end
+end
 if refused == '' and limit > 0 and since < log.offset then
   publications[1] = int(since + 1)
   for _, entry in ipairs(redis.call('XRANGE', entries, int(since + 1) .. '-0', '+', 'COUNT', int(limit))) do

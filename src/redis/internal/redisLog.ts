@@ -99,10 +99,16 @@ export class RedisLog {
     })
   }
 
-  read(topic: string, since: Position | undefined, limit: number): Effect.Effect<Reading, BrokerUnavailable> {
+  /** With `at`, refused as `ahead` where the publication at `since` is of another time: its offset was given away once more. */
+  read(
+    topic: string,
+    since: Position | undefined,
+    limit: number,
+    at?: number
+  ): Effect.Effect<Reading, BrokerUnavailable> {
     const position = since === undefined ? ["", "", 0] : ["since", since.epoch, since.offset]
     const { all } = topicKeys(this.connection.prefix, topic)
-    return Effect.map(this.run(scripts.history, all, [...position, whole(limit)]), (answer) =>
+    return Effect.map(this.run(scripts.history, all, [...position, whole(limit), at ?? ""]), (answer) =>
       // What the script answers.
       reading(answer as Answer)
     )

@@ -14,6 +14,9 @@ export const script = (lua: string, options?: { readonly isBinary?: boolean }): 
   isBinary: options?.isBinary ?? false
 })
 
+/** Says something on the channel that is the key. */
+export const say = script("return redis.call('SPUBLISH', KEYS[1], ARGV[1])")
+
 /** What a script may be given. Numbers are written as integers. */
 export type Argument = string | number | Buffer
 

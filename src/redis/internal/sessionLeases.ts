@@ -3,6 +3,7 @@
  * does: what it does not renew any more is nobody's. Where a renewal finds that
  * a session is another's by now, or has mail, what tells of it at once was lost.
  */
+import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 
 interface Held {
@@ -43,28 +44,33 @@ export class SessionLeases {
     for (const held of this.held.values()) held.renewed = Number.NEGATIVE_INFINITY
   }
 
-  /** Renews what is due. One that fails is due still. */
+  /** Renews what is due, some at a time. One that fails is due again in a while. */
   get renewDue(): Effect.Effect<void> {
     return Effect.suspend(() => {
       const before = this.now() - this.interval
-      const due = [...this.held].filter(([, { renewed }]) => renewed <= before).slice(0, batch)
-      if (due.length === 0) return Effect.void
-      let failed = 0
-      const renewals = Effect.forEach(
-        due,
-        ([id, held]) =>
-          Effect.match(this.renew(id, held), {
-            onFailure: () => {
-              failed++
-            },
-            onSuccess: () => {
-              held.renewed = this.now()
-            }
-          }),
-        { concurrency: "unbounded", discard: true }
-      )
-      // While Redis is away the rest would fail as well.
-      return Effect.flatMap(renewals, () => (failed === 0 && due.length === batch ? this.renewDue : Effect.void))
+      const due = [...this.held].filter(([, { renewed }]) => renewed <= before)
+      return Effect.forEach(Chunk.chunksOf(Chunk.unsafeFromArray(due), batch), (some) => this.renewAll(some), {
+        discard: true
+      })
     })
+  }
+
+  private renewAll(some: Iterable<readonly [id: string, held: Held]>): Effect.Effect<void> {
+    return Effect.forEach(
+      some,
+      ([id, held]) =>
+        Effect.suspend(() => {
+          const { renewed } = held
+          // Whoever has doubted it meanwhile wants it to be looked at once more.
+          const note = (at: number) => {
+            if (held.renewed === renewed) held.renewed = at
+          }
+          return Effect.match(this.renew(id, held), {
+            onFailure: () => note(this.now() - 0.9 * this.interval),
+            onSuccess: () => note(this.now())
+          })
+        }),
+      { concurrency: "unbounded", discard: true }
+    )
   }
 }
