@@ -211,9 +211,10 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
         { concurrency: "unbounded", discard: true }
       )
     )
-    // A connection that does not answer is opened anew; one that is closed is so already.
+    // A connection that does not answer is opened anew, without a farewell that nobody would answer either; one that
+    // is closed is so already.
     const beat = Effect.catchAll(Effect.zipRight(Effect.sleep(heartbeatInterval), pinged), ({ node }) =>
-      Effect.sync(() => node.status === "ready" && node.disconnect(true))
+      Effect.sync(() => node.status === "ready" && node.stream.destroy())
     )
     yield* Effect.forkScoped(Effect.forever(beat))
     const listening = new Listening(client, { policy, heartbeatInterval }, fork)
