@@ -204,9 +204,10 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
         (error) => ({ node, error })
       )
     const pinged = Effect.suspend(() => Effect.forEach(client.nodes, ping, { concurrency: "unbounded", discard: true }))
-    // A connection that does not answer is opened anew; one that is closed is so already.
+    // A connection that does not answer is opened anew, without a farewell that nobody would answer either; one that
+    // is closed is so already.
     const kept = (node: Redis) =>
-      Effect.catchAll(ping(node), () => Effect.sync(() => node.status === "ready" && node.disconnect(true)))
+      Effect.catchAll(ping(node), () => Effect.sync(() => node.status === "ready" && node.stream.destroy()))
     const beat = Effect.suspend(() => Effect.forEach(client.nodes, kept, { concurrency: "unbounded", discard: true }))
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(heartbeatInterval), beat)))
     const listening = new Listening(client, { policy, heartbeatInterval }, fork)

@@ -10,12 +10,12 @@ const rule =
   'redis://host:6379/0, rediss:// for TLS, redis+cluster://host:6379,other:6379 or redis+sentinel://host:26379,other:26379/name, each with "user:password@" before the hosts where one is needed'
 
 /** The value without what must not be seen in a log. */
-const shown = (url: string): string => url.replace(/\/\/.*@/s, "//…@")
+const shown = (url: string): string => url.replace(/^([a-z+]*:\/\/)?.*@/is, "$1…@").replace(/\?.*$/s, "?…")
 
 const pattern = /^(redis|rediss)(?:\+(cluster|sentinel))?:\/\/(?:([^:@/]*)(?::([^@/]*))?@)?([^/?@]+)(?:\/([^/?@]*))?$/
 
 const hostAndPort = (text: string, port: number): { readonly host: string; readonly port: number } | undefined => {
-  const found = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text)
+  const found = /^(?:\[([0-9a-fA-F:]+)\]|([^:@[\]]+))(?::(\d{1,5}))?$/.exec(text)
   const host = found?.[1] ?? found?.[2]
   if (host === undefined) return undefined
   const given = found?.[3] === undefined ? port : Number(found[3])
