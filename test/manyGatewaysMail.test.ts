@@ -224,4 +224,24 @@ describe("gateway.send to a session that lives elsewhere", () => {
       assert.deepStrictEqual(of(yield* messages, "a"), [1, 2])
     })
   )
+
+  it.scoped("from there is refused, and not sent again, where the store failed: it may have it", () =>
+    Effect.gen(function* () {
+      const memory = yield* SessionStore.makeMemory()
+      const a = yield* node({
+        ...memory,
+        // It is done, and the answer is lost.
+        append: (...args) => Effect.zipRight(memory.append(...args), unavailable)
+      })
+      const b = yield* node(memory)
+      const { client, id, moveTo } = yield* clientOf(a)
+      const messages = yield* collect(client.messages)
+      const sending = yield* Effect.fork(Effect.flip(a.gateway.send(id, "a 1")))
+      yield* settle
+      yield* moveTo(b)
+      yield* TestClock.adjust(1000)
+      assert.strictEqual((yield* Fiber.join(sending))._tag, "SessionClosed")
+      assert.deepStrictEqual(of(yield* messages, "a"), [1])
+    })
+  )
 })

@@ -151,6 +151,13 @@ export const group: Group = {
       caughtBy: [mail]
     },
     {
+      name: "a message that the store may have when its session moves away is sent again",
+      file: "src/internal/ownership.ts",
+      find: 'outcome === undefined ? outcome : "InDoubt"',
+      replace: 'outcome === undefined ? outcome : "NotDone"',
+      caughtBy: [mail]
+    },
+    {
       name: "a post that is tried again has a key of its own",
       file: dispatch,
       find: "const posted = Effect.flatMap(\n      this.patiently(this.host.store.post(id, mail, bounds)),",
