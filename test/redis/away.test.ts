@@ -1,0 +1,97 @@
+/** What clients and gateways see while Redis is away, and when it comes back without its data. */
+import { assert, it } from "@effect/vitest"
+import { Effect, Fiber, Stream } from "effect"
+import * as Program from "../node/program.js"
+import { eventually, upTo } from "../node/support.js"
+import { until } from "./brokerSupport.js"
+import { describeWithRedis } from "./gate.js"
+import { news, redisClient, redisGateway } from "./gatewaySupport.js"
+import { redisServer } from "./server.js"
+
+describeWithRedis("a gateway whose Redis is killed", () => {
+  it.scopedLive("keeps its clients, says why it is not ready, and goes on when Redis is back", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer({ appendOnly: true })
+      const { gateway, handled, port } = yield* redisGateway(server.url, { replayMessages: 10 })
+      const { client, events, received } = yield* redisClient(port)
+      const before = yield* client.ready
+      yield* gateway.ready
+      yield* server.kill
+      yield* eventually("it is not ready", Effect.isFailure(gateway.ready))
+      const { reason } = yield* Effect.flip(gateway.ready)
+      assert.match(reason, /^the session store: Redis .*(cannot be reached|does not answer): .+/)
+      const delivery = yield* Effect.forkScoped(client.deliver(7))
+      const session = yield* gateway.session(before.session)
+      let accepted = 0
+      const sending = yield* Effect.forkScoped(
+        Effect.forEach(upTo(30), (n) => Effect.tap(session.send(n), () => Effect.sync(() => void accepted++)), {
+          concurrency: "unbounded"
+        })
+      )
+      const newcomer = yield* redisClient(port)
+      yield* Effect.sleep("500 millis")
+      assert.strictEqual((yield* Fiber.poll(delivery))._tag, "None")
+      // What the store has not is not accepted: 10 wait for it, the others for room.
+      assert.strictEqual(accepted, 0)
+      assert.strictEqual((yield* session.info).unacknowledged.messages, 10)
+      assert.deepStrictEqual(handled, [7])
+      assert.notStrictEqual((yield* newcomer.client.status)._tag, "Ready")
+      yield* server.start
+      yield* Effect.timeout(Fiber.join(delivery), "10 seconds")
+      yield* Effect.timeout(Fiber.join(sending), "10 seconds")
+      yield* until("all that was sent", () => received.length >= 30, "10 seconds")
+      yield* Effect.timeout(newcomer.client.ready, "10 seconds")
+      yield* gateway.ready
+      assert.deepStrictEqual(received, upTo(30))
+      assert.deepStrictEqual(handled, [7])
+      assert.deepStrictEqual(events, [])
+      assert.deepStrictEqual(yield* client.status, before)
+    })
+  )
+
+  it.scopedLive("answers /healthz with 503 and the reason for as long as that lasts", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer({ appendOnly: true })
+      const { port } = yield* Program.gateway({ REDIS_URL: server.url })
+      const health = Effect.promise(async () => {
+        const response = await fetch(`http://127.0.0.1:${port}/healthz`)
+        return { status: response.status, body: await response.text() }
+      })
+      assert.strictEqual((yield* health).status, 200)
+      yield* server.kill
+      const away = yield* Effect.repeat(Effect.delay(health, "50 millis"), { until: ({ status }) => status !== 200 })
+      assert.strictEqual(away.status, 503)
+      assert.match(away.body, /"reason":"the session store: Redis cannot be reached: .+"/)
+      yield* server.start
+      yield* Effect.repeat(Effect.delay(health, "50 millis"), { until: ({ status }) => status === 200 }).pipe(
+        Effect.timeout("20 seconds")
+      )
+    })
+  )
+
+  it.scopedLive("has clients told of what is lost when Redis comes back empty, without any traffic", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const { gateway, port } = yield* redisGateway(server.url)
+      const { client, events } = yield* redisClient(port)
+      yield* client.ready
+      const heard: Array<number> = []
+      const lost = yield* Effect.forkScoped(
+        Effect.flip(Stream.runForEach(client.subscribe(news), ({ value }) => Effect.sync(() => heard.push(value))))
+      )
+      yield* eventually(
+        "it is subscribed",
+        Effect.map(Effect.orDie(gateway.members(news)), (all) => all.length === 1)
+      )
+      yield* gateway.publish(news, 1)
+      yield* until("the publication", () => heard.length === 1)
+      yield* server.kill
+      yield* server.start
+      const error = yield* Effect.timeout(Fiber.join(lost), "10 seconds")
+      assert.strictEqual(error._tag === "PositionLost" ? error.reason : error.message, "epoch")
+      yield* until("the session is lost", () => events.length > 0, "10 seconds")
+      const [event] = events
+      assert.strictEqual(event?._tag === "SessionLost" ? event.reason : event?._tag, "unknown")
+    })
+  )
+})
