@@ -7,6 +7,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^holdfast$/, replacement: src("index.ts") },
+      { find: /^holdfast\/browser$/, replacement: src("browser/index.ts") },
       { find: /^holdfast\/node$/, replacement: src("node/index.ts") },
       { find: /^holdfast\/redis$/, replacement: src("redis/index.ts") },
       { find: /^holdfast\/testing$/, replacement: src("testing/index.ts") }

@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
-import type { ClientEvent, EndReason, Status } from "./ClientStatus.js"
+import type { ClientEvent, ClientStats, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as Codec from "./Codec.js"
 import type { MessageRefused, NotSent, OutcomeUnknown, PositionLost, TopicRefused } from "./ConnectionError.js"
@@ -135,6 +135,7 @@ export interface Client<ClientMessage, ServerMessage> {
   ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
   /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
   readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused>
+  readonly stats: Effect.Effect<ClientStats>
   /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
   readonly reconnect: Effect.Effect<void>
   /**
@@ -217,6 +218,7 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
           return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
         }),
       presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
+      stats: Effect.sync(() => loop.stats),
       reconnect: loop.wake,
       close: loop.close
     }

@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type { Verdict } from "./CloseCode.js"
+import type { Stats } from "./Connection.js"
 import type { AttemptError, MessageInvalid, TokenUnavailable } from "./ConnectionError.js"
 import type { ResetReason } from "./Protocol.js"
 
@@ -93,6 +94,32 @@ export type ClientEvent =
   | { readonly _tag: "Invited"; readonly topic: string }
   | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
   | { readonly _tag: "TokenUnavailable"; readonly error: TokenUnavailable }
+
+/**
+ * What a client has counted. Messages are counted by the session: from 0 again when a new one has begun, but for what was
+ * replayed and suppressed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientStats {
+  /** The connection that acts for the session, and what it is kept alive with, in milliseconds. */
+  readonly connection: (Stats & { readonly heartbeatInterval: number; readonly readDeadline: number }) | undefined
+  /** Messages that `send` and `deliver` have accepted. */
+  readonly sent: number
+  /** Those of them that the server has processed, as far as this end has heard. */
+  readonly acknowledged: number
+  /** Those that are kept until then, the ones that have not left included. */
+  readonly unacknowledged: { readonly messages: number; readonly bytes: number }
+  /** Messages of the server, each counted once. */
+  readonly received: number
+  /** Those of them that `messages` has seen processed. */
+  readonly processed: number
+  /** Messages sent again after a reconnect, because the server had not processed them. */
+  readonly replayed: number
+  /** Messages that the server sent again and this end had: nobody but this counter noticed. */
+  readonly suppressed: number
+}
 
 /**
  * A reason in words.

@@ -18,30 +18,13 @@ import {
   MessageTooLarge
 } from "./ConnectionError.js"
 import { Dialer } from "./Dialer.js"
+import { type Stats, statsOf } from "./internal/connectionStats.js"
 import { FrameQueue } from "./internal/frameQueue.js"
 import * as liveConnection from "./internal/liveConnection.js"
 import * as Options from "./Options.js"
 import type { Transport } from "./Transport.js"
 
-/**
- * Figures of a connection: times in milliseconds since the epoch, the
- * round-trip time in milliseconds, text in UTF-16 units and binary in bytes.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Stats {
-  readonly since: number
-  readonly lastActivity: number
-  /** Of the last ping that was answered. */
-  readonly roundTrip: number | undefined
-  readonly messagesIn: number
-  readonly bytesIn: number
-  readonly messagesOut: number
-  readonly bytesOut: number
-  /** Bytes that wait to leave. */
-  readonly buffered: number
-}
+export type { Stats } from "./internal/connectionStats.js"
 
 /**
  * @since 0.1.0
@@ -106,18 +89,6 @@ export const make = (
       stats: Effect.sync(() => statsOf(live))
     }
   })
-
-/** @internal */
-export const statsOf = (live: liveConnection.LiveConnection): Stats => ({
-  since: live.since,
-  lastActivity: live.lastActivity,
-  roundTrip: live.roundTrip,
-  messagesIn: live.counts.messagesIn,
-  bytesIn: live.counts.bytesIn,
-  messagesOut: live.counts.messagesOut,
-  bytesOut: live.counts.bytesOut,
-  buffered: live.transport.buffered()
-})
 
 /**
  * Dials and makes a connection: the first thing a client of a plain WebSocket

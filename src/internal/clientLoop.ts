@@ -9,7 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { ClientEvent, EndReason, Start, Status } from "../ClientStatus.js"
+import type { ClientEvent, ClientStats, EndReason, Start, Status } from "../ClientStatus.js"
 import { describeEnd } from "../ClientStatus.js"
 import { CloseCode, verdictOf } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
@@ -23,6 +23,7 @@ import * as Session from "../Session.js"
 import * as ackTimer from "./ackTimer.js"
 import { bounded } from "./bounded.js"
 import { ClientTopics } from "./clientTopics.js"
+import { statsOf } from "./connectionStats.js"
 import * as handshake from "./handshake.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
@@ -41,6 +42,12 @@ export interface LoopOptions<R> {
   readonly headers: Readonly<Record<string, string>> | undefined
   readonly context: Context.Context<R>
   readonly now: () => number
+}
+
+/** In milliseconds. */
+interface Timing {
+  readonly heartbeatInterval: number
+  readonly readDeadline: number
 }
 
 /** What resumes the session. */
@@ -69,6 +76,8 @@ export class ClientLoop<R> {
   private byeSent = false
   private readySince: number | undefined
   private goaway: Protocol.Goaway | undefined
+  /** What the connection is kept alive with. */
+  private timing: Timing = { heartbeatInterval: 0, readDeadline: 0 }
   private waking: (() => void) | undefined
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** Why this end stops, once it does. */
@@ -180,14 +189,11 @@ export class ClientLoop<R> {
       }
       const hello = this.hello(live, credentials)
       const { processed } = hello.resume ?? { processed: 0 }
-      const welcome = yield* handshake.greet(live, codec, hello, options.helloTimeout, {
+      yield* handshake.greet(live, codec, hello, options.helloTimeout, {
         welcome: (welcome) => this.welcomed(live, welcome, processed),
         goaway: (goaway) => this.control(goaway, live, 0)
       })
-      live.keepAlive({
-        heartbeatInterval: Math.min(options.heartbeatInterval, welcome.heartbeat),
-        readDeadline: Math.min(options.readDeadline, welcome.deadline)
-      })
+      live.keepAlive(this.timing)
       return yield* Effect.flatMap(live.ended, Effect.fail)
     }).pipe(Effect.scoped)
   })
@@ -216,6 +222,11 @@ export class ClientLoop<R> {
       return live.violate(CloseCode.ProtocolViolation, "welcome: resumed a session that was not asked for")
     }
     const start = this.startOf(welcome)
+    const { heartbeatInterval, readDeadline } = this.config.options
+    this.timing = {
+      heartbeatInterval: Math.min(heartbeatInterval, welcome.heartbeat),
+      readDeadline: Math.min(readDeadline, welcome.deadline)
+    }
     this.driver.obey(limits)
     // Before what was processed counts as delivered.
     for (const refusal of welcome.refused ?? []) this.refused(refusal)
@@ -276,6 +287,20 @@ export class ClientLoop<R> {
   private refused({ code, reason, seq }: Protocol.Refusal): void {
     if (seq !== undefined) this.driver.outbox.refused(seq, new MessageRefused({ code, reason }))
     this.events.publish({ _tag: "Refused", code, reason, seq })
+  }
+
+  get stats(): ClientStats {
+    const { counts, live, outbox, state } = this.driver
+    return {
+      connection: live === undefined ? undefined : { ...statsOf(live), ...this.timing },
+      sent: state.sent,
+      acknowledged: state.acked,
+      received: state.received,
+      processed: state.processed,
+      unacknowledged: outbox.buffered,
+      replayed: counts.replayed,
+      suppressed: counts.suppressed
+    }
   }
 
   // ---- waiting

@@ -76,7 +76,7 @@ export class LiveConnection implements Receiver {
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
-  private lastPing = { id: 0, at: 0 }
+  private latestPing = { id: 0, at: 0 }
 
   constructor(
     readonly transport: Transport,
@@ -126,7 +126,7 @@ export class LiveConnection implements Receiver {
     if (this.end !== undefined) return
     const now = this.clock.unsafeCurrentTimeMillis()
     this.lastActivity = now
-    if (id === this.lastPing.id && id !== 0) this.roundTrip = now - this.lastPing.at
+    if (id === this.latestPing.id && id !== 0) this.roundTrip = now - this.latestPing.at
   }
 
   congested(): void {
@@ -242,12 +242,12 @@ export class LiveConnection implements Receiver {
 
   private beat(): void {
     metrics.flush(this.counts, this.roundTrip)
-    this.lastPing = { id: (this.lastPing.id % 0x7fffffff) + 1, at: this.clock.unsafeCurrentTimeMillis() }
+    this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at: this.clock.unsafeCurrentTimeMillis() }
     if (this.messagePing !== undefined) {
-      this.messagePing(this.lastPing.id)
+      this.messagePing(this.latestPing.id)
     } else {
       const payload = new Uint8Array(4)
-      new DataView(payload.buffer).setUint32(0, this.lastPing.id)
+      new DataView(payload.buffer).setUint32(0, this.latestPing.id)
       this.transport.ping?.(payload)
     }
   }
@@ -281,6 +281,11 @@ export class LiveConnection implements Receiver {
   abandon(code: number, reason: string): void {
     this.close(code, reason)
     this.transport.destroy()
+  }
+
+  /** When the last ping left, in milliseconds since the epoch. */
+  get lastPing(): number | undefined {
+    return this.latestPing.id === 0 ? undefined : this.latestPing.at
   }
 
   /** The first reason wins; everything that kept the connection alive stops at once. */

@@ -1,0 +1,36 @@
+/** What a connection has counted. */
+import type { LiveConnection } from "./liveConnection.js"
+
+/**
+ * Figures of a connection: times in milliseconds since the epoch, the
+ * round-trip time in milliseconds, text in UTF-16 units and binary in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  readonly since: number
+  readonly lastActivity: number
+  /** When the last ping left. */
+  readonly lastPing: number | undefined
+  /** Of the last ping that was answered. */
+  readonly roundTrip: number | undefined
+  readonly messagesIn: number
+  readonly bytesIn: number
+  readonly messagesOut: number
+  readonly bytesOut: number
+  /** Bytes that wait to leave. */
+  readonly buffered: number
+}
+
+export const statsOf = (live: LiveConnection): Stats => ({
+  since: live.since,
+  lastActivity: live.lastActivity,
+  lastPing: live.lastPing,
+  roundTrip: live.roundTrip,
+  messagesIn: live.counts.messagesIn,
+  bytesIn: live.counts.bytesIn,
+  messagesOut: live.counts.messagesOut,
+  bytesOut: live.counts.bytesOut,
+  buffered: live.transport.buffered()
+})
