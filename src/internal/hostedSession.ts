@@ -121,6 +121,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       proved: (generation) => this.proved(generation),
       // A client that only listens is the one that the store would otherwise never forget for.
       released: () => host.ackTimer.add(this),
+      recorded: undefined,
       append: (entries, done) => this.append(entries, done)
     }
     this.driver = new SessionDriver({

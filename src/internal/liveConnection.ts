@@ -19,7 +19,7 @@ import {
   type ConnectionEnd,
   ConnectionLost,
   PeerViolation,
-  type ReadDeadlineExceeded,
+  ReadDeadlineExceeded,
   type WriteDeadlineExceeded
 } from "../ConnectionError.js"
 import * as Heartbeat from "../Heartbeat.js"
@@ -72,6 +72,7 @@ export class LiveConnection implements Receiver {
   private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
   private readonly backlog = new WriteDeadline.Backlog()
   private watchingWrites = false
+  private probing = false
   private pausedUntil: Deferred.Deferred<void> | undefined
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
@@ -238,6 +239,29 @@ export class LiveConnection implements Receiver {
         timing.readDeadline
       )
     )
+  }
+
+  /**
+   * Something may have happened that nobody was told: judges the silence until now, and has the peer answer within `timeout`
+   * milliseconds where it can be asked.
+   */
+  probe(readDeadline: number, timeout: number): void {
+    if (this.end !== undefined || this.pausedUntil !== undefined || this.probing) return
+    const asked = this.clock.unsafeCurrentTimeMillis()
+    const { lastActivity } = this
+    if (asked - lastActivity >= readDeadline) {
+      return this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
+    }
+    if (this.messagePing === undefined && this.transport.ping === undefined) return
+    this.probing = true
+    this.beat()
+    const judge = Effect.suspend(() => {
+      this.probing = false
+      const isAlive = this.lastActivity >= asked || this.pausedUntil !== undefined
+      const deadline = asked + timeout - lastActivity
+      return isAlive ? Effect.void : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline }))
+    })
+    this.supervise(Effect.zipRight(Effect.sleep(timeout), judge))
   }
 
   private beat(): void {
