@@ -15,7 +15,7 @@ export default defineConfig({
   },
   test: {
     include: ["test/**/*.test.ts"],
-    globalSetup: ["test/redis/leftOut.ts"],
+    globalSetup: ["test/gate/leftOut.ts"],
     testTimeout: 30_000,
     // A test that is skipped by accident is a test that does not run.
     allowOnly: false
