@@ -1,12 +1,16 @@
-/** The entry points as sources: what the tests import, and what the pages they open are built of. */
+/** The entry points: what the tests import, and what the pages they open are built of. */
 import { fileURLToPath } from "node:url"
 
-const src = (path: string) => fileURLToPath(new URL(`../src/${path}`, import.meta.url))
+const entries = ["", "browser", "node", "redis", "testing"]
 
-export const aliases = [
-  { find: /^holdfast$/, replacement: src("index.ts") },
-  { find: /^holdfast\/browser$/, replacement: src("browser/index.ts") },
-  { find: /^holdfast\/node$/, replacement: src("node/index.ts") },
-  { find: /^holdfast\/redis$/, replacement: src("redis/index.ts") },
-  { find: /^holdfast\/testing$/, replacement: src("testing/index.ts") }
-]
+/** Holdfast as its sources, or as what `npm run build` made of them. */
+export const aliasesOf = (folder: "src" | "dist") =>
+  entries.map((entry) => {
+    const file = `${entry === "" ? "" : `${entry}/`}index.${folder === "src" ? "ts" : "js"}`
+    return {
+      find: new RegExp(`^holdfast${entry === "" ? "" : `/${entry}`}$`),
+      replacement: fileURLToPath(new URL(`../${folder}/${file}`, import.meta.url))
+    }
+  })
+
+export const aliases = aliasesOf("src")
