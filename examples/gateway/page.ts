@@ -13,9 +13,10 @@ const notBuilt = HttpServerResponse.text("the page is not built: run `npm run pa
 const notFound = HttpServerResponse.text("nothing is here\n", { status: 404 })
 
 /** It names its assets, whose names change with what is in them: so this is asked for each time, and they never again. */
-const index = HttpServerResponse.file(file("index.html"), { headers: { "cache-control": "no-cache" } }).pipe(
-  Effect.catchAll(() => Effect.succeed(notBuilt))
-)
+const index = HttpServerResponse.file(file("index.html"), {
+  contentType: "text/html; charset=utf-8",
+  headers: { "cache-control": "no-cache" }
+}).pipe(Effect.catchAll(() => Effect.succeed(notBuilt)))
 
 const asset = Effect.gen(function* () {
   const { name = "" } = yield* HttpRouter.params

@@ -15,8 +15,8 @@ export const Story = ({ captions, now }: { readonly captions: ReadonlyArray<Capt
         {latest?.text ?? "Connecting."}
       </p>
       <ol class="before" aria-label="Before that">
-        {before.slice(0, 3).map(({ at, text, tone }) => (
-          <li key={`${at} ${text}`} class={tone}>
+        {before.slice(0, 3).map(({ at, text }) => (
+          <li key={`${at} ${text}`}>
             <time>{ago(now - at)}</time> {text}
           </li>
         ))}

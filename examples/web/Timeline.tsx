@@ -29,7 +29,7 @@ const Axis = ({ scale }: { readonly scale: Scale }) => {
         return (
           <g key={ago}>
             <line x1={x} x2={x} y1={layout.bands.top} y2={layout.height - 16} />
-            <text x={x} y={layout.height - 3} text-anchor={ago === 0 ? "end" : "middle"}>
+            <text x={x} y={layout.height - 3} text-anchor={ago === 0 ? "end" : ago === scale.span ? "start" : "middle"}>
               {ago === 0 ? "now" : `−${ago / 1000} s`}
             </text>
           </g>

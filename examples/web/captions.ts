@@ -40,9 +40,7 @@ const lostBecause: Record<Extract<ClientStatus.Start, { _tag: "Reset" }>["reason
 export const ofStatus = (status: ClientStatus.Status): { readonly text: string; readonly tone: Tone } | undefined => {
   switch (status._tag) {
     case "Connecting":
-      return status.attempt === 1
-        ? { text: "Connecting.", tone: "plain" }
-        : { text: `Trying again now: attempt ${status.attempt}.`, tone: "plain" }
+      return undefined // the wait before it has told of it
     case "Waiting":
       return { text: `${ended(status.reason)} Trying again in ${seconds(status.delay)}.`, tone: "bad" }
     case "Ended":

@@ -52,7 +52,7 @@ export const deeds: ReadonlyArray<Deed> = [
     label: "Heal",
     hint: "All is well again; what was held back passes.",
     flag: "healed",
-    caption: "You have healed the connection: what was held back passes now."
+    caption: "You have healed it: what was held back passes, and the server takes this page again."
   }
 ]
 
@@ -72,16 +72,18 @@ export class Faults {
   }
 
   async apply({ action, caption, flag }: Deed): Promise<void> {
+    if (action === "silence" && this.model.status._tag !== "Ready") {
+      return this.model.tell("There is no connection to silence now.", "fault")
+    }
+    // Before it is asked for, or what comes of it could be told first.
+    this.model.broke(flag, caption)
     try {
       const response = await fetch(new URL(`./faults/${settings.client}/${action}`, location.href), { method: "POST" })
       if (!response.ok) return this.model.tell(`Nothing was done: ${(await response.text()).trim()}.`, "fault")
       const fault: ServerFault = await response.json()
       this.fault = fault._tag === "Refused" ? { _tag: "Refused", until: Date.now() + fault.remaining } : fault
       this.silenced = this.model.session?.generation
-      if (action === "silence" && fault._tag !== "Silent") {
-        return this.model.tell("There is no connection to silence now.", "fault")
-      }
-      this.model.broke(flag, caption)
+      this.model.changed()
     } catch {
       this.model.tell("The server cannot be asked: it is away.", "fault")
     }

@@ -165,17 +165,17 @@ const Shape = ({ kind, x, y }: { readonly kind: Mark["kind"]; readonly x: number
 }
 
 /** Each kind at a height of its own, for one follows the other at once. */
-const heights: Record<Mark["kind"], number> = { Sent: 5, Replayed: 5, Acknowledged: 21, Suppressed: 21, Line: 21 }
+const heights: Record<Mark["kind"], number> = { Sent: 5, Replayed: 5, Acknowledged: 20, Suppressed: 20, Line: 35 }
 
 export const Marks = ({ model, scale }: LaneProps) => {
   const { top } = layout.marks
   return (
     <g>
-      <Title text="messages: sent, and below it what came of it" y={top - 8} />
+      <Title text="messages: sent; acknowledged; lines of the room" y={top - 8} />
       {model.marks
         .filter(({ at }) => at >= scale.from && at <= scale.now)
         .map(({ at, count, kind }, index) => {
-          const x = scale.x(at) + (kind === "Line" ? 7 : 0)
+          const x = scale.x(at)
           const y = top + heights[kind]
           return (
             <g key={`${at} ${kind} ${index}`}>
@@ -192,38 +192,66 @@ export const Marks = ({ model, scale }: LaneProps) => {
   )
 }
 
-/** Resumes and resets, and what the buttons did, above the states. */
-export const Flags = ({ model, scale }: LaneProps) => {
+const bottom = layout.silences.top + layout.silences.height
+
+/** What the buttons did, above the states: each label beside the one before it. */
+const Deeds = ({ model, scale }: LaneProps) => {
   const { bands, flags: y } = layout
-  const bottom = layout.silences.top + layout.silences.height
+  let free = 0
   return (
     <g>
-      {model.flags
-        .filter(({ at }) => at >= scale.from && at <= scale.now)
-        .map((flag) => {
-          const x = scale.x(flag.at)
-          if (flag._tag === "Fault") {
-            return (
-              <g key={`${flag.at} ${flag.label}`} class="fault-flag">
-                <line x1={x} x2={x} y1={bands.top - 4} y2={bottom} />
-                <text x={Math.min(x, scale.width - 46)} y={y - 2}>
-                  ⚡{flag.label}
-                </text>
-              </g>
-            )
-          }
-          const { start } = flag
-          return (
-            <g key={flag.at} class={`start-flag ${start._tag}`}>
-              <line x1={x} x2={x} y1={bands.top - 4} y2={bottom} />
-              {start._tag === "Reset" ? (
-                <path class="start Reset" d={`M${x - 6} ${y - 5} l12 12 M${x + 6} ${y - 5} l-12 12`} />
-              ) : (
-                <path class={`start ${start._tag}`} d={`M${x} ${y - 6} l6 6 l-6 6 l-6 -6 z`} />
-              )}
-            </g>
-          )
-        })}
+      {model.flags.map((flag) => {
+        if (flag._tag !== "Fault" || flag.at < scale.from || flag.at > scale.now) return null
+        const x = scale.x(flag.at)
+        const width = 14 + flag.label.length * 6.6
+        const left = Math.min(Math.max(x, free), scale.width - width)
+        free = left + width
+        return (
+          <g key={`${flag.at} ${flag.label}`} class="fault-flag">
+            <path class="deed-line" d={`M${left + 2} ${y + 3} L${x} ${bands.top - 4} V${bottom}`} />
+            <text x={left} y={y}>
+              ⚡{flag.label}
+            </text>
+          </g>
+        )
+      })}
     </g>
   )
 }
+
+/** Resumes and resets, as different as they are. */
+const Starts = ({ model, scale }: LaneProps) => {
+  const { bands } = layout
+  const y = bands.top - 8
+  return (
+    <g>
+      {model.flags.map((flag) => {
+        if (flag._tag !== "Start" || flag.at < scale.from || flag.at > scale.now) return null
+        const x = scale.x(flag.at)
+        const { start } = flag
+        return (
+          <g key={flag.at} class={`start-flag ${start._tag}`}>
+            <line x1={x} x2={x} y1={bands.top - 4} y2={bottom} />
+            {start._tag === "Reset" ? (
+              <>
+                <path class="start Reset" d={`M${x - 6} ${y - 6} l12 12 M${x + 6} ${y - 6} l-12 12`} />
+                <text x={Math.min(x + 10, scale.width - 40)} y={y + 4}>
+                  reset
+                </text>
+              </>
+            ) : (
+              <path class={`start ${start._tag}`} d={`M${x} ${y - 6} l6 6 l-6 6 l-6 -6 z`} />
+            )}
+          </g>
+        )
+      })}
+    </g>
+  )
+}
+
+export const Flags = (props: LaneProps) => (
+  <>
+    <Deeds {...props} />
+    <Starts {...props} />
+  </>
+)

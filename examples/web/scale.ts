@@ -11,12 +11,12 @@ export const layout: { readonly height: number; readonly flags: number } & Recor
   "bands" | "beats" | "silences" | "marks",
   Lane
 > = {
-  flags: 13,
-  bands: { top: 20, height: 26 },
-  beats: { top: 68, height: 52 },
-  silences: { top: 142, height: 92 },
-  marks: { top: 256, height: 26 },
-  height: 304
+  flags: 11,
+  bands: { top: 31, height: 24 },
+  beats: { top: 77, height: 48 },
+  silences: { top: 149, height: 88 },
+  marks: { top: 258, height: 44 },
+  height: 320
 }
 
 export interface Scale {
