@@ -10,7 +10,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Stream } from "effect"
 import { Client, ClientStatus, type ConnectionError, Options, type Protocol } from "holdfast"
 import { NodeDialer } from "holdfast/node"
-import { type Echo, type Echoed, messages, Room } from "./chat.js"
+import { type Asked, type Echoed, messages, Room } from "./chat.js"
 
 const [name = "somebody", place = "lobby", url = `ws://127.0.0.1:${process.env.PORT ?? 8080}/`] = process.argv.slice(2)
 
@@ -91,7 +91,7 @@ const lines = Stream.suspend(() =>
 
 const room = Room.at({ room: place })
 
-type ChatClient = Client.Client<Echo, Echoed>
+type ChatClient = Client.Client<Asked, Echoed>
 
 /** What is said, from the oldest that is kept; and on from there if ever something of it is lost. */
 const said = (
@@ -107,7 +107,7 @@ const said = (
 
 const program = Effect.gen(function* () {
   const options = yield* Options.config
-  const client = yield* Client.make<Echo, Echoed>({ ...options, url, messages, token: name })
+  const client = yield* Client.make<Asked, Echoed>({ ...options, url, messages, token: name })
   const show = <A, E extends Error>(stream: Stream.Stream<A, E>, render: (a: A) => string) =>
     Effect.fork(
       Stream.runForEach(stream, (a) => Console.log(render(a))).pipe(

@@ -10,7 +10,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Console, Deferred, Effect, Random, type Scope, Stream } from "effect"
 import { Client, type ClientStatus } from "holdfast"
 import { NodeDialer } from "holdfast/node"
-import { type Echo, type Echoed, messages, Room } from "./chat.js"
+import { type Asked, type Echoed, messages, Room } from "./chat.js"
 import { type Balancer, balancer } from "./cluster/balancer.js"
 import { type CannotStart, gateway, redisServer, type Server } from "./cluster/processes.js"
 
@@ -99,7 +99,7 @@ const chat = (person: Person, url: string, stop: Deferred.Deferred<void>, said: 
   Effect.gen(function* () {
     // With a gateway killed every few seconds no connection lasts as long as the default asks, and the delays would grow.
     const stableAfter = "2 seconds"
-    const client = yield* Client.make<Echo, Echoed>({ url, messages, token: person.name, stableAfter })
+    const client = yield* Client.make<Asked, Echoed>({ url, messages, token: person.name, stableAfter })
     yield* Effect.forkScoped(Stream.runForEach(client.changes, (status) => person.note(status)))
     const showing = Stream.runForEach(client.subscribe(room, { since: "oldest" }), ({ value }) =>
       person.show(`${value.from}: ${value.text}`)

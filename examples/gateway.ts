@@ -1,5 +1,5 @@
 /**
- * A chat gateway, with rooms as topics and an echo, with `GET /healthz` on the same port.
+ * A chat gateway, with rooms as topics and an echo; on the same port the demo page at `/` and `GET /healthz`.
  *
  *     PORT=8080 HOST=127.0.0.1 npm start
  *
@@ -7,16 +7,33 @@
  * A client's token is its name. The timings are options: HOLDFAST_READ_DEADLINE="10 seconds".
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
-import { NodeRuntime } from "@effect/platform-node"
-import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer, Option } from "effect"
+import { NodeFileSystem, NodeHttpPlatform, NodeRuntime } from "@effect/platform-node"
+import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer, Match, Option, Schedule } from "effect"
 import { Broker, ConnectionError, Gateway, Options, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
-import { type Echoed, messages, Room } from "./chat.js"
+import { type Asked, type Echoed, messages, Room, type Say } from "./chat.js"
+import * as Faults from "./gateway/faults.js"
+import * as Page from "./gateway/page.js"
 
 class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
 
 const nameOf = (token: string | undefined) => (token === undefined || token === "" ? "somebody" : token)
+
+/** Under the message's stable id: published once, also where another gateway handles it again. */
+const say = ({ room, text }: Say, session: Gateway.Session<Echoed>, seq: number) =>
+  session.gateway
+    .publish(Room.at({ room }), { from: session.principal.id, text }, { key: `${session.id}-${seq}` })
+    .pipe(
+      // It is not acknowledged as long as it is not published; to fail would end the session.
+      Effect.retry({ while: ({ _tag }) => _tag === "BrokerUnavailable", schedule: Schedule.spaced("1 second") })
+    )
+
+const handle = (message: Asked, session: Gateway.Session<Echoed>, seq: number) =>
+  Match.valueTags(message, {
+    Echo: ({ text }) => session.send({ _tag: "Echoed", text }),
+    Say: (said) => Effect.asVoid(say(said, session, seq))
+  })
 
 const ChatLive = Layer.unwrapEffect(
   Effect.map(Options.config, (options) =>
@@ -27,7 +44,7 @@ const ChatLive = Layer.unwrapEffect(
         nameOf(token).length > 40
           ? new ConnectionError.NotAllowed({ reason: "a name has at most 40 characters" })
           : Effect.succeed({ id: nameOf(token) }),
-      onMessage: ({ text }, session) => session.send({ _tag: "Echoed", text }),
+      onMessage: handle,
       topics: [
         Gateway.topic(Room, {
           subscribe: Gateway.allow,
@@ -54,10 +71,14 @@ const health = Effect.gen(function* () {
   )
 )
 
-const Routes = HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health)))
+const Routes = HttpServer.serve(Page.routes.pipe(HttpRouter.get("/healthz", health))).pipe(
+  Layer.provide([NodeHttpPlatform.layer, NodeFileSystem.layer])
+)
 
 const Listening = Layer.effectDiscard(
-  Effect.flatMap(Chat, (chat) => Console.log(`the gateway listens at ${chat.address}`))
+  Effect.flatMap(Chat, ({ address }) =>
+    Console.log(`the gateway listens at ${address}; its page is at ${address.replace(/^ws/, "http")}`)
+  )
 )
 
 /** What is empty counts as absent. */
@@ -77,6 +98,9 @@ const ListenerLive = Layer.unwrapEffect(
   Effect.map(Config.all({ port: Port, host: Host }), (options) => NodeListener.layerHttp(options))
 )
 
+/** The page breaks its own connections with it. */
+const BreakableLive = Layer.provideMerge(Faults.layer, ListenerLive)
+
 const InMemory = Layer.merge(SessionStore.layerMemory(), Broker.layerMemory())
 const InRedis = Layer.merge(RedisSessionStore.layer(), RedisBroker.layer()).pipe(
   Layer.provide(RedisConnection.layerConfig())
@@ -89,7 +113,7 @@ const Shared = Layer.unwrapEffect(
 
 const Main = Layer.mergeAll(Routes, Listening).pipe(
   Layer.provide(ChatLive),
-  Layer.provide(ListenerLive),
+  Layer.provide(BreakableLive),
   Layer.provide(Shared)
 )
 

@@ -33,7 +33,7 @@ export interface ListenOptions {
   readonly port: number
   /** Default `127.0.0.1`; `0.0.0.0` or `::` listens on every interface. */
   readonly host?: string | undefined
-  /** The gateway's path. Default `/`. */
+  /** The gateway's path: upgrades of it are the gateway's. Default `/`. */
   readonly path?: string | undefined
   /**
    * Proxies whose `x-forwarded-for` is believed: IP addresses, ranges such as
@@ -215,8 +215,10 @@ const address = (host: string, port: number, path: string): string =>
 const dialable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host)
 
 /**
- * The Listener and the platform's HttpServer on one port: the gateway has its
- * `path`, every other request goes to what `HttpServer.serve` serves. Fails
+ * The Listener and the platform's HttpServer on one port: the gateway has the
+ * upgrades of its `path`, every other request goes to what `HttpServer.serve`
+ * serves, plain ones of that path included: a page and its socket may share
+ * it. Where nothing is served, they are answered 426 and all others 404. Fails
  * with `ListenFailed` when the port cannot be had, with `InvalidOption` when
  * another option breaks its rule.
  *
@@ -255,8 +257,8 @@ export const layerHttp = (
   )
 
 /**
- * The Listener alone on a port: every request but the gateway's is answered
- * 404. Fails as `layerHttp` does.
+ * The Listener alone on a port: a plain request of the gateway's path is
+ * answered 426, any other 404. Fails as `layerHttp` does.
  *
  * @since 0.1.0
  * @category layers

@@ -286,6 +286,7 @@ describe("a gateway that has enough connections", () => {
 describe("a port shared with the platform's routes", () => {
   const routes = HttpRouter.empty.pipe(
     HttpRouter.get("/healthz", HttpServerResponse.text("fine")),
+    HttpRouter.get("/gateway", HttpServerResponse.text("the page")),
     HttpRouter.get("/gateway/below", HttpServerResponse.text("below"))
   )
 
@@ -301,7 +302,15 @@ describe("a port shared with the platform's routes", () => {
     { name: "another route answers", path: "/healthz", status: 200, body: /^fine$/ },
     { name: "a route below the gateway's path answers", path: "/gateway/below", status: 200, body: /^below$/ },
     { name: "an unknown route is the router's 404", path: "/nowhere", status: 404, body: /^$/ },
-    { name: "a plain GET of the gateway", status: 426, body: /WebSocket endpoint/ },
+    { name: "a plain GET of the gateway's path is the router's to answer", status: 200, body: /^the page$/ },
+    { name: "one with a query, too", path: "/gateway?a=b", status: 200, body: /^the page$/ },
+    { name: "a plain POST of the gateway's path is the router's 404", method: "POST", status: 404, body: /^$/ },
+    {
+      name: "an upgrade of the gateway's path to something else",
+      headers: { ...upgrade, upgrade: "h2c" },
+      status: 426,
+      body: /Upgrade: websocket/
+    },
     {
       name: "an upgrade of another route is the router's to answer",
       path: "/healthz",
@@ -326,6 +335,19 @@ describe("a port shared with the platform's routes", () => {
       })
     )
   }
+})
+
+describe("a port whose routes nobody serves yet", () => {
+  it.scopedLive("a plain GET of the gateway's path: 426, as with a Listener alone", () =>
+    Effect.gen(function* () {
+      const listener = NodeListener.layerHttp({ port: 0, path: "/gateway" })
+      const context = yield* Layer.build(Layer.merge(listener, SessionStore.layerMemory()))
+      const gateway = yield* Effect.provide(Gateway.make(echo), context)
+      const answer = yield* request(gateway.address, {})
+      assert.strictEqual(answer.status, 426)
+      assert.match(answer.body, /WebSocket endpoint/)
+    })
+  )
 })
 
 describe("a port that cannot be had", () => {

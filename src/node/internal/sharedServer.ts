@@ -1,6 +1,7 @@
 /**
- * An HTTP server whose one path belongs to a gateway: requests and upgrades of
- * that path go there, all others to whoever else listens on the server.
+ * An HTTP server that a gateway shares: upgrades of its one path go there, all
+ * others, and plain requests, to whoever else listens on the server. Where
+ * nobody else does, a plain request of that path is the gateway's to answer.
  *
  * The platform's HttpServer answers every upgrade it hears of, so the choice
  * must be made before the event is emitted.
@@ -39,14 +40,17 @@ export class SharedServer extends Http.Server {
   override emit(event: any, ...args: Array<any>): boolean {
     if (event === "request") {
       const [request, response] = args as [Http.IncomingMessage, Http.ServerResponse]
-      const target = this.target(request, this.listenerCount("request") > 0)
+      // A page and its socket may share a path: only who upgrades wants the gateway.
+      if (this.listenerCount("request") > 0) return super.emit(event, ...args)
+      const target = this.isOurs(request) ? this.route : this.fallback
       if (target === undefined) return super.emit(event, ...args)
       target.request(request, response)
       return true
     }
     if (event === "upgrade") {
       const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
-      const target = this.target(request, this.listenerCount("upgrade") > 1)
+      const othersListen = this.listenerCount("upgrade") > 1
+      const target = this.isOurs(request) ? this.route : othersListen ? undefined : this.fallback
       if (target === undefined) return super.emit(event, ...args)
       target.upgrade(request, socket, head)
       return true
@@ -54,9 +58,7 @@ export class SharedServer extends Http.Server {
     return super.emit(event, ...args)
   }
 
-  /** Who answers, if it is not the other listeners. */
-  private target(request: Http.IncomingMessage, othersListen: boolean): Answers | undefined {
-    if (this.route !== undefined && pathOf(request.url) === this.route.path) return this.route
-    return othersListen ? undefined : this.fallback
+  private isOurs(request: Http.IncomingMessage): boolean {
+    return this.route !== undefined && pathOf(request.url) === this.route.path
   }
 }

@@ -1,0 +1,47 @@
+/** The demo page at `/`, as `npm run pages` has built it, and the faults that it asks for. */
+import { fileURLToPath } from "node:url"
+import { HttpRouter, HttpServerResponse } from "@effect/platform"
+import { Effect, Schema } from "effect"
+import { actions, Faults } from "./faults.js"
+
+const file = (path: string) => fileURLToPath(new URL(`../web/dist/${path}`, import.meta.url))
+
+const notBuilt = HttpServerResponse.text("the page is not built: run `npm run pages`, and load this again\n", {
+  status: 503
+})
+
+const notFound = HttpServerResponse.text("nothing is here\n", { status: 404 })
+
+/** It names its assets, whose names change with what is in them: so this is asked for each time, and they never again. */
+const index = HttpServerResponse.file(file("index.html"), {
+  contentType: "text/html; charset=utf-8",
+  headers: { "cache-control": "no-cache" }
+}).pipe(Effect.catchAll(() => Effect.succeed(notBuilt)))
+
+const asset = Effect.gen(function* () {
+  const { name = "" } = yield* HttpRouter.params
+  // One name, and no way out of the folder, encoded or not.
+  if (!/^[\w-]+(\.[\w-]+)+$/.test(name)) return notFound
+  return yield* HttpServerResponse.file(file(`assets/${name}`), {
+    headers: { "cache-control": "public, max-age=31536000, immutable" }
+  })
+}).pipe(Effect.catchAll(() => Effect.succeed(notFound)))
+
+const Params = Schema.Struct({ client: Schema.String, action: Schema.Literal(...actions) })
+
+const fault = Effect.gen(function* () {
+  const faults = yield* Faults
+  const { action, client } = yield* HttpRouter.schemaPathParams(Params)
+  return yield* HttpServerResponse.json(yield* faults.apply(client, action))
+}).pipe(
+  Effect.catchTags({
+    UnknownClient: ({ message }) => Effect.succeed(HttpServerResponse.text(`${message}\n`, { status: 404 })),
+    ParseError: () => Effect.succeed(HttpServerResponse.text(`one of ${actions.join(", ")}\n`, { status: 404 }))
+  })
+)
+
+export const routes = HttpRouter.empty.pipe(
+  HttpRouter.get("/", index),
+  HttpRouter.get("/assets/:name", asset),
+  HttpRouter.post("/faults/:client/:action", fault)
+)

@@ -1,0 +1,132 @@
+/** The page's Effect program: one client, what it tells goes into the model. */
+import { Effect, Exit, Runtime, type Scope, Stream } from "effect"
+import { Client, type ConnectionError, type Dialer, type Protocol } from "holdfast"
+import { type Asked, type Echoed, messages, Room } from "../chat.js"
+import type { ChatLog, Fate } from "./chatLog.js"
+import type { Model } from "./model.js"
+import { type Settings, socketUrl } from "./settings.js"
+
+type ChatClient = Client.Client<Asked, Echoed>
+
+/** What the page's buttons and fields can do. */
+export interface Controls {
+  readonly say: (text: string) => void
+  readonly reconnect: () => void
+}
+
+interface Screen {
+  readonly model: Model
+  readonly log: ChatLog
+}
+
+/** What is said, from the oldest that is kept; and on from there if ever something of it is lost. */
+const said = (
+  client: ChatClient,
+  log: ChatLog,
+  room: ReturnType<typeof Room.at>,
+  since: Protocol.Position | "oldest"
+): Stream.Stream<{ readonly from: string; readonly text: string }, ConnectionError.TopicRefused> =>
+  client.subscribe(room, { since }).pipe(
+    Stream.map(({ value }) => value),
+    Stream.catchTag("PositionLost", (lost) =>
+      Stream.unwrap(
+        Effect.sync(() => {
+          log.notice(`Some of the room was missed (${lost.reason}): it goes on here.`)
+          return said(client, log, room, lost.position)
+        })
+      )
+    )
+  )
+
+const fateOf = (exit: Exit.Exit<void, Effect.Effect.Error<ReturnType<ChatClient["deliver"]>>>): Fate => {
+  if (Exit.isSuccess(exit)) return { _tag: "Processed" }
+  if (exit.cause._tag !== "Fail") return { _tag: "OutcomeUnknown", words: "outcome unknown" }
+  const { error } = exit.cause
+  switch (error._tag) {
+    case "OutcomeUnknown":
+      return { _tag: "OutcomeUnknown", words: `sent, and its outcome is unknown: ${error.reason}` }
+    case "NotSent":
+      return { _tag: "NotSent", words: `not sent: ${error.reason}` }
+    case "MessageRefused":
+      return { _tag: "NotSent", words: `refused: ${error.reason}` }
+    default:
+      return { _tag: "NotSent", words: `not sent: ${error.message}` }
+  }
+}
+
+const presence = (client: ChatClient, { log, model }: Screen, room: ReturnType<typeof Room.at>) => {
+  let members: ReadonlyArray<Protocol.Member> = []
+  return Stream.runForEach(client.presence(room), (event) =>
+    Effect.sync(() => {
+      if (event._tag === "Members") members = event.members
+      if (event._tag === "Joined") members = [...members, event.member]
+      if (event._tag === "Left") members = members.filter(({ session }) => session !== event.member.session)
+      log.members = [...new Set(members.map(({ principal }) => principal))].sort()
+      model.changed()
+    })
+  )
+}
+
+/** How often the figures are looked at. */
+const lookEvery = "100 millis"
+
+/** Starts the client; it lives as long as the scope. */
+export const start = (
+  settings: Settings,
+  screen: Screen
+): Effect.Effect<Controls, ConnectionError.InvalidOption, Scope.Scope | Dialer.Dialer> =>
+  Effect.gen(function* () {
+    const { log, model } = screen
+    const client = yield* Client.make<Asked, Echoed>({
+      url: socketUrl(),
+      messages,
+      token: settings.name,
+      heartbeatInterval: settings.heartbeat,
+      readDeadline: settings.deadline
+    })
+    const room = Room.at({ room: settings.room })
+    const refused = ({ message }: Error) =>
+      Effect.sync(() => {
+        log.notice(message)
+        model.changed()
+      })
+    const follow = <A, E extends Error>(stream: Stream.Stream<A, E>, take: (a: A) => void) =>
+      Effect.forkScoped(
+        Effect.catchAll(
+          Stream.runForEach(stream, (a) => Effect.sync(() => take(a))),
+          refused
+        )
+      )
+
+    yield* follow(client.changes, (status) => model.became(status))
+    yield* follow(client.events, (event) => model.happened(event))
+    yield* follow(client.messages, () => {}) // the page asks for no echo
+    yield* follow(said(client, log, room, "oldest"), ({ from, text }) => {
+      log.heard(from, text)
+      model.line()
+    })
+    yield* Effect.forkScoped(Effect.catchAll(presence(client, screen, room), refused))
+    const look = Effect.map(client.stats, (stats) => model.looked(stats))
+    yield* Effect.forkScoped(Effect.forever(Effect.delay(look, lookEvery)))
+
+    const runtime = yield* Effect.runtime<never>()
+    const scope = yield* Effect.scope
+    const fork = (effect: Effect.Effect<void>) => void Runtime.runFork(runtime)(effect, { scope })
+    return {
+      say: (text) => {
+        const line = log.said(settings.name, text)
+        const told = (fate: Fate) =>
+          Effect.sync(() => {
+            line.fate = fate
+            model.changed()
+          })
+        fork(
+          Effect.flatMap(Effect.exit(client.deliver({ _tag: "Say", room: settings.room, text })), (exit) =>
+            told(fateOf(exit))
+          )
+        )
+        model.changed()
+      },
+      reconnect: () => fork(client.reconnect)
+    }
+  })
