@@ -4,6 +4,7 @@
  *     PORT=8080 HOST=127.0.0.1 npm start
  *
  * With REDIS_URL=redis://127.0.0.1:6379 any number of them is one: see `cluster.ts`.
+ * The inspector is at /inspector: with INSPECTOR_PASSWORD it asks for that, else it lets in who is on this machine.
  * A client's token is its name. The timings are options: HOLDFAST_READ_DEADLINE="10 seconds".
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
@@ -13,6 +14,7 @@ import { Broker, ConnectionError, Gateway, Options, SessionStore } from "holdfas
 import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { type Echoed, messages, Room } from "./chat.js"
+import { makeInspector } from "./gateway/inspector.js"
 
 class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
 
@@ -54,7 +56,11 @@ const health = Effect.gen(function* () {
   )
 )
 
-const Routes = HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health)))
+const Routes = Layer.unwrapScoped(
+  Effect.map(Effect.flatMap(Chat, makeInspector), (inspector) =>
+    HttpServer.serve(HttpRouter.empty.pipe(HttpRouter.get("/healthz", health), HttpRouter.concat(inspector)))
+  )
+)
 
 const Listening = Layer.effectDiscard(
   Effect.flatMap(Chat, (chat) => Console.log(`the gateway listens at ${chat.address}`))
