@@ -22,6 +22,8 @@ export const DisconnectDialog = (props: {
     try {
       const { disconnected } = await disconnect(whom === "session" ? { session: id } : { principal }, reason.trim())
       const sessions = disconnected === 1 ? "1 session was" : `${disconnected} sessions were`
+      // Gives the focus back to the button that opened it.
+      dialog.current?.close()
       props.close(`${sessions} disconnected (${principal}).`)
     } catch (cause) {
       setError(cause instanceof Error ? cause.message : "it failed")

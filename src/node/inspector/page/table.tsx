@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact"
 import { useLayoutEffect } from "preact/hooks"
 import type { Order, Page } from "../model.js"
-import { ago, count } from "./format.js"
+import { clock, count } from "./format.js"
 import type { Polled } from "./poll.js"
 
 export interface View<Sort extends string> {
@@ -182,8 +182,7 @@ export const Pager = (props: {
 export const Stale = (props: { readonly what: string; readonly polled: Polled<unknown> }) => {
   const { at, data, error } = props.polled
   if (error === undefined) return null
-  const age =
-    data === undefined ? `There are no ${props.what} yet` : `These ${props.what} are from ${ago(Date.now(), at)}`
+  const age = data === undefined ? `There are no ${props.what} yet` : `These ${props.what} are from ${clock(at)}`
   return (
     <p class="stale" role="alert">
       {age}: {error}.
