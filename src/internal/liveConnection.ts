@@ -58,7 +58,7 @@ export class LiveConnection implements Receiver {
   lastActivity: number
   readonly since: number
   roundTrip: number | undefined
-  readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 }
+  readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
   /** Set once. */
   end: ConnectionEnd | undefined
 
@@ -77,7 +77,7 @@ export class LiveConnection implements Receiver {
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
-  private latestPing = { id: 0, at: 0 }
+  private latestPing = { id: 0, at: 0, answered: true }
 
   constructor(
     readonly transport: Transport,
@@ -127,7 +127,9 @@ export class LiveConnection implements Receiver {
     if (this.end !== undefined) return
     const now = this.clock.unsafeCurrentTimeMillis()
     this.lastActivity = now
-    if (id === this.latestPing.id && id !== 0) this.roundTrip = now - this.latestPing.at
+    if (id !== this.latestPing.id || id === 0) return
+    this.roundTrip = now - this.latestPing.at
+    this.latestPing.answered = true
   }
 
   congested(): void {
@@ -265,8 +267,11 @@ export class LiveConnection implements Receiver {
   }
 
   private beat(): void {
+    // While this end does not read, no answer can come.
+    if (!this.latestPing.answered && this.pausedUntil === undefined) this.counts.heartbeatsMissed++
     metrics.flush(this.counts, this.roundTrip)
-    this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at: this.clock.unsafeCurrentTimeMillis() }
+    const at = this.clock.unsafeCurrentTimeMillis()
+    this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at, answered: false }
     if (this.messagePing !== undefined) {
       this.messagePing(this.latestPing.id)
     } else {

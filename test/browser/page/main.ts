@@ -1,13 +1,19 @@
 /** A page that does what a test asks of it: a client of Holdfast as functions of `window.holdfast`. */
 import { Effect, Exit, Scope, Stream } from "effect"
-import { Client, type ClientStatus, Messages, Reconnect } from "holdfast"
-import { BrowserDialer } from "holdfast/browser"
+import { Client, type ClientStatus, Codec, Messages, Reconnect } from "holdfast"
+import { BrowserClient } from "holdfast/browser"
 
 /** What a test can pass into a page: options of the client that are data, and the backoff in words. */
 export interface ConnectOptions
-  extends Omit<Client.ClientOptions<unknown, unknown>, "messages" | "url" | "token" | "onInvalid" | "reconnect"> {
+  extends Omit<
+    Client.ClientOptions<unknown, unknown>,
+    "messages" | "url" | "token" | "onInvalid" | "reconnect" | "codec"
+  > {
   readonly url: string
   readonly token?: string | undefined
+  readonly codec?: "json" | "msgpack" | undefined
+  /** Keeps the session under this key. */
+  readonly keep?: string | undefined
   /** Default: at once. */
   readonly reconnect?: Parameters<typeof Reconnect.exponential>[0]
 }
@@ -70,7 +76,7 @@ const leave = Effect.suspend(() => {
   return Scope.close(scope, Exit.void)
 })
 
-const connect = ({ reconnect, ...options }: ConnectOptions) =>
+const connect = ({ codec = "json", keep, reconnect, ...options }: ConnectOptions) =>
   Effect.gen(function* () {
     yield* leave
     for (const kept of [history, events, received]) kept.length = 0
@@ -78,17 +84,21 @@ const connect = ({ reconnect, ...options }: ConnectOptions) =>
     const client = yield* Client.make<unknown, unknown>({
       stableAfter: 0,
       ...options,
+      codec: Codec[codec],
       messages: Messages.json,
       reconnect: Reconnect.exponential(reconnect ?? { base: "5 millis", max: "50 millis" })
-    }).pipe(Scope.extend(scope), Effect.provide(BrowserDialer.layer))
+    }).pipe(
+      Scope.extend(scope),
+      Effect.provide(BrowserClient.layer({ keepSession: keep === undefined ? false : { key: keep } }))
+    )
     running = { client, scope }
-    const keep = <A extends object>(stream: Stream.Stream<A>, into: Array<A & At>) =>
+    const note = <A extends object>(stream: Stream.Stream<A>, into: Array<A & At>) =>
       Effect.forkIn(
         Stream.runForEach(stream, (a) => Effect.sync(() => void into.push({ ...a, at: Date.now() }))),
         scope
       )
-    yield* keep(client.changes, history)
-    yield* keep(client.events, events)
+    yield* note(client.changes, history)
+    yield* note(client.events, events)
     yield* Effect.forkIn(
       Stream.runForEach(client.messages, (message) => Effect.sync(() => void received.push(message))),
       scope
