@@ -10,30 +10,25 @@ import * as Option from "effect/Option"
 /** A page that is being left may hold its lock for a moment still, in milliseconds. */
 const patience = 1000
 
-type Release = () => void
-
-/** Waits for the lock; interrupted, it gives up the wait, or the lock. */
-const hold = (locks: LockManager, name: string): Effect.Effect<Release> =>
+/** Waits for the lock, and has it until `holding` is aborted: at any time, whether its fiber goes on or not. */
+const hold = (locks: LockManager, name: string, holding: AbortController): Effect.Effect<void> =>
   Effect.async((resume) => {
-    const waiting = new AbortController()
-    let release: Release | undefined
-    const granted = () =>
-      new Promise<void>((resolve) => {
-        release = resolve
-        resume(Effect.succeed(resolve))
-      })
+    const { signal } = holding
+    const granted = () => {
+      if (signal.aborted) return undefined
+      resume(Effect.void)
+      return new Promise<void>((release) => signal.addEventListener("abort", () => release()))
+    }
     // Where locks are not allowed the name in the storage is the only guard, as where there are none.
-    locks.request(name, { signal: waiting.signal }, granted).catch(() => resume(Effect.succeed(() => {})))
-    return Effect.sync(() => {
-      waiting.abort()
-      release?.()
-    })
+    locks.request(name, { signal }, granted).catch(() => resume(Effect.void))
+    return Effect.sync(() => holding.abort())
   })
 
 export class SessionLock {
-  private release: Release | undefined
   /** The session that is locked, or is to be. */
   private session: string | undefined
+  /** Gives up the wait for its lock, or the lock. */
+  private release: () => void = () => {}
 
   constructor(
     private readonly locks: LockManager | undefined,
@@ -41,18 +36,17 @@ export class SessionLock {
     private readonly fork: (effect: Effect.Effect<void>) => void
   ) {}
 
-  /** Whether no other page has this session. */
+  /** Whether no other page has this session. Whoever claims it drops it in the end, answered or not. */
   claim(session: string): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       this.drop()
       this.session = session
-      if (this.locks === undefined) return Effect.succeed(true)
-      return Effect.map(Effect.timeoutOption(hold(this.locks, `holdfast/${session}`), patience), (release) => {
-        if (Option.isNone(release)) return false
-        if (this.session === session) this.release = release.value
-        else release.value()
-        return true
-      })
+      const { locks } = this
+      if (locks === undefined) return Effect.succeed(true)
+      const holding = new AbortController()
+      this.release = () => holding.abort()
+      const held = hold(locks, `holdfast/${session}`, holding)
+      return Effect.map(Effect.timeoutOption(held, patience), Option.isSome)
     })
   }
 
@@ -62,8 +56,8 @@ export class SessionLock {
   }
 
   drop(): void {
-    this.release?.()
-    this.release = undefined
+    this.release()
+    this.release = () => {}
     this.session = undefined
   }
 }

@@ -34,11 +34,12 @@ const nothing: KeptState = { ticket: undefined, attempts: 0, acknowledged: 0, pr
 
 class StorageKeeper implements Keeper {
   found: KeptSession | undefined
-  /** Once it is not, nothing is written any more. */
+  /** What was left can be written until somebody has claimed it; what is lost or has failed, never again. */
   private state: "mine" | "left" | "lost" | "failed" = "mine"
   private kept: KeptState = nothing
-  /** The oldest message that is kept. */
+  /** The oldest message that is kept, and the last that was. */
   private oldest = 1
+  private sent = 0
 
   constructor(
     private readonly options: StorageOptions,
@@ -48,32 +49,36 @@ class StorageKeeper implements Keeper {
   ) {
     this.trying(() => {
       const head = slot.head
-      if (head !== undefined && head.owner === "" && head.subprotocol === options.subprotocol) this.find(head)
-      else slot.clear()
+      if (!(head !== undefined && isLeft(head, options) && this.find(head))) slot.clear()
       this.write()
     })
   }
 
-  private find(head: Head): void {
-    const { acknowledged, attempts, processed, topics } = head
-    const messages = this.slot.messagesAfter(acknowledged)
-    const last = acknowledged + messages.length
-    this.slot.clear((seq) => seq > acknowledged && seq <= last)
-    this.kept = { ticket: head.ticket, attempts, acknowledged, processed, topics }
+  /** Whether all of it is there: with a message missing, a new one would get its number. */
+  private find(head: Head): boolean {
+    const { acknowledged, attempts, processed, sent, ticket, topics } = head
+    const messages = this.slot.messages(acknowledged, sent)
+    if (messages === undefined) return false
+    this.slot.clear((seq) => seq > acknowledged && seq <= sent)
+    this.kept = { ticket, attempts, acknowledged, processed, topics }
     this.found = { ...this.kept, messages }
     this.oldest = acknowledged + 1
+    this.sent = sent
+    return true
   }
 
-  private write(left = ""): void {
+  private write(): void {
     const { acknowledged, attempts, processed, ticket, topics } = this.kept
+    const isLeft = this.state === "left"
     this.slot.head = {
       version: 1,
-      owner: left === "" ? this.owner : "",
-      left,
+      owner: isLeft ? "" : this.owner,
+      left: isLeft ? this.owner : "",
       at: this.options.now(),
       subprotocol: this.options.subprotocol,
       ...(ticket === undefined ? {} : { ticket }),
       attempts,
+      sent: this.sent,
       acknowledged,
       processed,
       topics
@@ -82,9 +87,8 @@ class StorageKeeper implements Keeper {
 
   /** A storage that fails keeps nothing: a session that is kept in part would be resumed with a gap. */
   private trying(use: () => void): void {
-    if (this.state !== "mine") return
     try {
-      use()
+      if (this.mayWrite()) use()
     } catch (cause) {
       this.state = "failed"
       this.found = undefined
@@ -97,7 +101,14 @@ class StorageKeeper implements Keeper {
     }
   }
 
+  private mayWrite(): boolean {
+    if (this.state === "left" && this.slot.head?.left !== this.owner) this.state = "lost"
+    return this.state === "mine" || this.state === "left"
+  }
+
+  /** A page that asks after it was left runs again, or still: it has not been told that it is back, or never will be. */
   isMine(): boolean {
+    this.comeBack()
     return this.state === "mine" || this.state === "failed"
   }
 
@@ -105,12 +116,17 @@ class StorageKeeper implements Keeper {
     this.trying(() => {
       this.kept = state
       this.write()
-      if (state.ticket !== undefined) this.lock.take(state.ticket.session)
+      this.takeLock()
     })
   }
 
   add(message: KeptMessage): void {
-    this.trying(() => this.slot.add(message))
+    this.trying(() => {
+      this.slot.add(message)
+      this.sent = message.seq
+      // Whoever claims it reads the head as it is.
+      if (this.state === "left") this.write()
+    })
   }
 
   remove(upTo: number): void {
@@ -124,8 +140,13 @@ class StorageKeeper implements Keeper {
       this.slot.clear()
       this.kept = nothing
       this.oldest = 1
+      this.sent = 0
       this.write()
     })
+  }
+
+  private takeLock(): void {
+    if (this.state === "mine" && this.kept.ticket !== undefined) this.lock.take(this.kept.ticket.session)
   }
 
   /** It is another page's after all. */
@@ -137,8 +158,8 @@ class StorageKeeper implements Keeper {
   /** The page may come back, or another one in its place. */
   leave(): void {
     this.trying(() => {
-      this.write(this.owner)
       this.state = "left"
+      this.write()
     })
     this.lock.drop()
   }
@@ -146,29 +167,28 @@ class StorageKeeper implements Keeper {
   /** The page has come back: the session is its own if nobody has claimed it. */
   comeBack(): void {
     if (this.state !== "left") return
-    this.state = "mine"
     this.trying(() => {
-      const head = this.slot.head
-      if (head?.left !== this.owner) {
-        this.state = "lost"
-        return
-      }
+      this.state = "mine"
       this.write()
-      if (this.kept.ticket !== undefined) this.lock.take(this.kept.ticket.session)
+      this.takeLock()
     })
   }
 }
 
-/** Claims the first slot that no page has. */
+/** Whether a client of this kind may go on with it. */
+const isLeft = (head: Head, { subprotocol }: StorageOptions): boolean =>
+  head.owner === "" && head.subprotocol === subprotocol
+
+/** Claims the first slot that was left, or else the first that no page has. */
 const claim = (options: StorageOptions, lock: SessionLock): StorageKeeper | undefined => {
   const owner = Encoding.encodeBase64Url(crypto.getRandomValues(new Uint8Array(12)))
-  for (let index = 1; index <= slots; index++) {
-    const slot = new StorageSlot(options.storage(), `${options.key}/${index}`)
-    const { head } = slot
-    if (head !== undefined && head.owner !== "" && options.now() - head.at < stale) continue
-    return new StorageKeeper(options, slot, owner, lock)
-  }
-  return undefined
+  const storage = options.storage()
+  const free = Array.from({ length: slots }, (_, index) => {
+    const slot = new StorageSlot(storage, `${options.key}/${index + 1}`)
+    return { slot, head: slot.head }
+  }).filter(({ head }) => head === undefined || head.owner === "" || options.now() - head.at >= stale)
+  const first = free.find(({ head }) => head !== undefined && isLeft(head, options)) ?? free[0]
+  return first === undefined ? undefined : new StorageKeeper(options, first.slot, owner, lock)
 }
 
 const listening = (keeper: StorageKeeper, page: EventTarget | undefined): Effect.Effect<void, never, Scope.Scope> =>

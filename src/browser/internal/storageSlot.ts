@@ -6,9 +6,13 @@ import * as Schema from "effect/Schema"
 import { subprotocols } from "../../Protocol.js"
 import type { KeptMessage } from "../../SessionKeeper.js"
 
-const Count = Schema.NonNegativeInt
+/** One more can always be counted. */
+const Count = Schema.NonNegativeInt.pipe(Schema.lessThan(Number.MAX_SAFE_INTEGER))
 
-/** `owner` is the page that has the session, or "" when it was left, by `left`; `at` is when it was last written. */
+/**
+ * `owner` is the page that has the session, or "" when it was left, by `left`; `at` is when it was last written. `sent` is the
+ * last message, as of then.
+ */
 export const Head = Schema.Struct({
   version: Schema.Literal(1),
   owner: Schema.String,
@@ -17,10 +21,11 @@ export const Head = Schema.Struct({
   subprotocol: Schema.Literal(...subprotocols),
   ticket: Schema.optionalWith(Schema.Struct({ session: Schema.String, secret: Schema.String }), { exact: true }),
   attempts: Count,
+  sent: Count,
   acknowledged: Count,
   processed: Count,
   topics: Schema.Array(Schema.String)
-})
+}).pipe(Schema.filter(({ acknowledged, processed, ticket }) => ticket !== undefined || acknowledged + processed === 0))
 export type Head = typeof Head.Type
 
 const Item = Schema.Struct({
@@ -50,34 +55,44 @@ export class StorageSlot {
     this.storage.setItem(this.name, JSON.stringify(head))
   }
 
-  /** The messages after this one, as far as there is no gap. */
-  messagesAfter(seq: number): ReadonlyArray<KeptMessage> {
+  /** The messages after this one, up to the last; `undefined` where one is missing. */
+  messages(after: number, last: number): ReadonlyArray<KeptMessage> | undefined {
     const messages: Array<KeptMessage> = []
-    for (let next = seq + 1; ; next++) {
-      const item = readItem(this.storage.getItem(`${this.name}/${next}`))
+    for (let seq = after + 1; seq <= last; seq++) {
+      const item = readItem(this.storage.getItem(this.nameOf(seq)))
       const payload = Option.flatMap(item, payloadOf)
-      if (Option.isNone(item) || Option.isNone(payload)) return messages
-      messages.push({ seq: next, payload: payload.value, confirm: item.value.confirm })
+      if (Option.isNone(item) || Option.isNone(payload)) return undefined
+      messages.push({ seq, payload: payload.value, confirm: item.value.confirm })
     }
+    return messages
   }
 
   add({ confirm, payload, seq }: KeptMessage): void {
     const body = typeof payload === "string" ? { text: payload } : { bytes: Encoding.encodeBase64(payload) }
-    this.storage.setItem(`${this.name}/${seq}`, JSON.stringify({ confirm, ...body } satisfies typeof Item.Type))
+    this.storage.setItem(this.nameOf(seq), JSON.stringify({ confirm, ...body } satisfies typeof Item.Type))
   }
 
   remove(seq: number): void {
-    this.storage.removeItem(`${this.name}/${seq}`)
+    this.storage.removeItem(this.nameOf(seq))
   }
 
   /** Forgets everything but the messages that `keeps` names. */
   clear(keeps: (seq: number) => boolean = () => false): void {
     const names = Array.from({ length: this.storage.length }, (_, index) => this.storage.key(index) ?? "")
     for (const name of names) {
-      const isMessage = name.startsWith(`${this.name}/`)
-      if (name === this.name || (isMessage && !keeps(Number(name.slice(this.name.length + 1))))) {
-        this.storage.removeItem(name)
-      }
+      const seq = this.seqOf(name)
+      if (name === this.name || (seq !== undefined && !keeps(seq))) this.storage.removeItem(name)
     }
+  }
+
+  // No slot is named like a message of another, whatever keys there are: a slot's name ends with "/" and a digit.
+
+  private nameOf(seq: number): string {
+    return `${this.name}#${seq}`
+  }
+
+  private seqOf(name: string): number | undefined {
+    const seq = name.startsWith(`${this.name}#`) ? name.slice(this.name.length + 1) : ""
+    return /^\d+$/.test(seq) ? Number(seq) : undefined
   }
 }
