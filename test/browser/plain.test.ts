@@ -33,7 +33,7 @@ const server = Effect.gen(function* () {
 const closeOf = (webSocket: WebSocket) =>
   Effect.async<{ readonly code: number; readonly reason: string }>((resume) => {
     webSocket.once("close", (code, reason) => resume(Effect.succeed({ code, reason: reason.toString() })))
-  })
+  }).pipe(Effect.timeout("15 seconds"), Effect.orDie)
 
 /** The bare page and that server, connected. */
 const connected = Effect.gen(function* () {
