@@ -1,9 +1,9 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { eventually, upTo } from "../node/support.js"
-import { Chromium, inPage, until } from "./chromium.js"
+import { inPage, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
-import { starts, untilReadyTimes, untilStatus, world } from "./support.js"
+import { inBrowser, starts, untilReadyTimes, untilStatus, world } from "./support.js"
 import type { Wire } from "./wires.js"
 
 const interval = 200
@@ -17,7 +17,7 @@ const typesIn = (wire: Wire | undefined, type: string) =>
   wire?.frames.filter((frame) => JSON.parse(String(frame)).type === type) ?? []
 
 describeWithChromium("a page's connection", () => {
-  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+  inBrowser((it) => {
     it.scoped("is kept alive by messages, as no page can ping, and both ends know the round-trip time", () =>
       Effect.gen(function* () {
         const { connect, gateway, page, wires } = yield* world({ heartbeatInterval: 50, readDeadline: deadline })

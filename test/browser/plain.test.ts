@@ -1,11 +1,11 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
 import { eventually } from "../node/support.js"
 import { freePort } from "../redis/server.js"
-import { Chromium, inPage, profile, until } from "./chromium.js"
+import { inPage, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
-import { barePage } from "./support.js"
+import { BarePage, inBrowser } from "./support.js"
 
 const MiB = 1024 * 1024
 
@@ -39,7 +39,7 @@ const closeOf = (webSocket: WebSocket) =>
 const connected = Effect.gen(function* () {
   const { connection, url } = yield* server
   const { open } = yield* profile
-  const page = yield* open(yield* barePage)
+  const page = yield* open(yield* BarePage)
   const [webSocket] = yield* Effect.all([connection, inPage(page, (dialled) => window.plain.dial(dialled), url)], {
     concurrency: 2
   })
@@ -47,7 +47,7 @@ const connected = Effect.gen(function* () {
 })
 
 describeWithChromium("a page's connection without a session", () => {
-  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+  inBrowser((it) => {
     it.scoped("has `send` wait while the browser's buffer is full, and go on as soon as it has drained", () =>
       Effect.gen(function* () {
         const { page, webSocket } = yield* connected
@@ -105,7 +105,7 @@ describeWithChromium("a page's connection without a session", () => {
       Effect.gen(function* () {
         const { connection, url } = yield* server
         const { open } = yield* profile
-        const page = yield* open(yield* barePage)
+        const page = yield* open(yield* BarePage)
         const cases = [
           { code: 4711, reason: "as asked", arrives: { code: 4711, reason: "as asked" } },
           { code: 1000, reason: "", arrives: { code: 1000, reason: "" } },
@@ -124,7 +124,7 @@ describeWithChromium("a page's connection without a session", () => {
     it.scoped("ends as refused, in words, where nobody listens", () =>
       Effect.gen(function* () {
         const { open } = yield* profile
-        const page = yield* open(yield* barePage)
+        const page = yield* open(yield* BarePage)
         const dial = (url: string) => window.plain.dial(url).then(() => "dialled", String)
         const said = yield* inPage(page, dial, `ws://127.0.0.1:${yield* freePort}/`)
         assert.match(said, /DialFailed.*the browser does not tell a page why/)
