@@ -1,9 +1,9 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually } from "../node/support.js"
-import { Chromium, inPage, until } from "./chromium.js"
+import { eventually, upTo } from "../node/support.js"
+import { inPage, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
-import { starts, untilReadyTimes, untilStatus, world } from "./support.js"
+import { inBrowser, starts, untilReadyTimes, untilStatus, world } from "./support.js"
 import type { Wire } from "./wires.js"
 
 const interval = 200
@@ -17,7 +17,7 @@ const typesIn = (wire: Wire | undefined, type: string) =>
   wire?.frames.filter((frame) => JSON.parse(String(frame)).type === type) ?? []
 
 describeWithChromium("a page's connection", () => {
-  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+  inBrowser((it) => {
     it.scoped("is kept alive by messages, as no page can ping, and both ends know the round-trip time", () =>
       Effect.gen(function* () {
         const { connect, gateway, page, wires } = yield* world({ heartbeatInterval: 50, readDeadline: deadline })
@@ -101,6 +101,45 @@ describeWithChromium("a page's connection", () => {
       })
     )
 
+    it.scoped("whose writes do not leave is found at the write deadline, and the session resumed without a loss", () =>
+      Effect.gen(function* () {
+        const limits = { replayBytes: 24 * 1024 * 1024, byteRate: 1024 * 1024 * 1024 }
+        const { connect, handled, page, proxy } = yield* world({ ...limits, mute: true })
+        yield* connect({ ...limits, writeDeadline: deadline })
+        yield* proxy.silence("up")
+        yield* inPage(
+          page,
+          async () => {
+            for (let n = 1; n <= 24; n++) await window.holdfast.send(String(n).padEnd(1024 * 1024 - 2, "."))
+          },
+          undefined
+        )
+        yield* until(
+          page,
+          "the client notices",
+          () => window.holdfast.history.some(({ _tag }) => _tag === "Waiting"),
+          0
+        )
+        const reason = yield* inPage(
+          page,
+          () =>
+            window.holdfast.history.flatMap((status) => (status._tag === "Waiting" ? [status.reason._tag] : [])).at(0),
+          undefined
+        )
+        assert.strictEqual(reason, "WriteDeadlineExceeded")
+        yield* proxy.restore
+        yield* eventually(
+          "everything has arrived",
+          Effect.sync(() => handled.length === 24)
+        )
+        assert.deepStrictEqual(
+          handled.map((text) => Number.parseInt(String(text), 10)),
+          upTo(24)
+        )
+        assert.notInclude(yield* starts(page), "Reset")
+      })
+    )
+
     it.scoped("that a page leaves without a word ends with 1001, and the session waits to be resumed", () =>
       Effect.gen(function* () {
         const { connect, ended, gateway, page, wires } = yield* world()
@@ -116,19 +155,22 @@ describeWithChromium("a page's connection", () => {
       })
     )
 
-    it.scoped("is closed by `close` with 1000 after a bye that the server has heard, and with a reason", () =>
+    it.scoped("is closed by `close`, as by the end of its scope, with 1000 after a bye that the server has heard", () =>
       Effect.gen(function* () {
         const { connect, ended, page, wires } = yield* world()
-        yield* connect()
-        yield* inPage(page, () => window.holdfast.close(), undefined)
-        yield* untilStatus(page, "Ended")
-        yield* eventually(
-          "the server knows",
-          Effect.sync(() => wires[0]?.closed !== undefined)
-        )
-        assert.strictEqual(wires[0]?.closed?.code, 1000)
-        assert.strictEqual(typesIn(wires[0], "bye").length, 1)
-        assert.deepStrictEqual(ended, [{ _tag: "Bye" }])
+        const ways = [() => window.holdfast.close(), () => window.holdfast.leave()]
+        for (const [at, end] of ways.entries()) {
+          yield* connect()
+          yield* inPage(page, end, undefined)
+          yield* eventually(
+            "the server knows",
+            Effect.sync(() => wires[at]?.closed !== undefined)
+          )
+          const { clean, code, reason } = wires[at]?.closed ?? {}
+          assert.deepStrictEqual({ clean, code, reason }, { clean: true, code: 1000, reason: "bye" })
+          assert.strictEqual(typesIn(wires[at], "bye").length, 1)
+        }
+        assert.deepStrictEqual(ended, [{ _tag: "Bye" }, { _tag: "Bye" }])
       })
     )
 

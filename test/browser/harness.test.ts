@@ -1,14 +1,14 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
-import { Chromium, inPage, profile, until } from "./chromium.js"
+import { inPage, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 import { gatewayProcess } from "./gateway.js"
-import { barePage, starts, untilReadyTimes, untilStatus } from "./support.js"
+import { BarePage, inBrowser, starts, untilReadyTimes, untilStatus } from "./support.js"
 
 /** Does this in a page, and says what a test is told of it in the end. */
 const told = (does: () => void) =>
   Effect.gen(function* () {
-    const url = yield* barePage
+    const url = yield* BarePage
     const scoped = Effect.gen(function* () {
       const { console, open } = yield* profile
       const page = yield* open(url)
@@ -21,7 +21,7 @@ const told = (does: () => void) =>
   })
 
 describeWithChromium("the harness for tests in a browser", () => {
-  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+  inBrowser((it) => {
     it.scoped("fails a test for a page's uncaught exception, unhandled rejection and console.error", () =>
       Effect.gen(function* () {
         const thrown = yield* told(() => {
@@ -68,7 +68,7 @@ describeWithChromium("the harness for tests in a browser", () => {
           HOLDFAST_READ_DEADLINE: "600 millis"
         })
         const { open } = yield* profile
-        const page = yield* open(yield* barePage)
+        const page = yield* open(yield* BarePage)
         yield* inPage(page, (url) => window.holdfast.connect({ url }), gateway.url)
         yield* untilReadyTimes(page, 1)
         yield* gateway.pause

@@ -1,17 +1,17 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { Codec } from "holdfast"
 import { eventually, upTo } from "../node/support.js"
-import { Chromium, inPage, until } from "./chromium.js"
+import { inPage, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
-import { starts, untilReadyTimes, world } from "./support.js"
+import { inBrowser, starts, untilReadyTimes, world } from "./support.js"
 
 const MiB = 1024 * 1024
 /** What MessagePack puts before so many bytes. */
 const binHeader = 5
 
 describeWithChromium("a page's messages", () => {
-  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+  inBrowser((it) => {
     it.scoped("arrive in order, both ways, up to 1 MiB of text", () =>
       Effect.gen(function* () {
         const { connect, handled, page } = yield* world()

@@ -2,7 +2,6 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Cause, Effect, Exit } from "effect"
-import { build } from "vite"
 import { inject } from "vitest"
 import { eventually } from "../node/support.js"
 import { aliases } from "../sources.js"
@@ -18,15 +17,17 @@ const isFirst = (lock: string): boolean => {
 }
 
 const bundle = (root: string, outDir: string) =>
-  Effect.promise(() =>
-    build({
+  Effect.promise(async () => {
+    // By the one file that builds alone: it takes its time to load.
+    const { build } = await import("vite")
+    await build({
       configFile: false,
       root,
       logLevel: "warn",
       resolve: { alias: aliases },
       build: { outDir, emptyOutDir: true, target: "es2022", minify: false, modulePreload: false }
     })
-  )
+  })
 
 /** The folder with the page that is built of the `index.html` in `root`. */
 export const built = (root: string): Effect.Effect<string> =>

@@ -1,19 +1,28 @@
 /** What the tests of `holdfast/browser` share: the bare page, a gateway, and the network between the two. */
 import { fileURLToPath } from "node:url"
-import { Effect, type Scope } from "effect"
+import { layer } from "@effect/vitest"
+import { Context, Effect, Layer, type Scope } from "effect"
 import type { Page } from "playwright-core"
 import * as TcpProxy from "../node/tcpProxy.js"
-import { type Chromium, inPage, profile, until } from "./chromium.js"
+import { Chromium, inPage, profile, until } from "./chromium.js"
 import { type EchoGateway, type EchoOptions, echoGateway } from "./gateway.js"
 import type { ConnectOptions } from "./page/main.js"
 import { built } from "./pages.js"
 import { serve } from "./site.js"
 
-/** The bare page's URL. */
-export const barePage: Effect.Effect<string, never, Scope.Scope> = Effect.flatMap(
-  built(fileURLToPath(new URL("./page", import.meta.url))),
-  serve
-)
+/** The URL of the bare page. */
+export class BarePage extends Context.Tag("test/BarePage")<BarePage, string>() {
+  static readonly layer = Layer.scoped(
+    BarePage,
+    Effect.flatMap(built(fileURLToPath(new URL("./page", import.meta.url))), serve)
+  )
+}
+
+/** Tests that share a Chromium and the bare page, which the first file of a run builds. Their clock is the real one. */
+export const inBrowser = layer(Layer.merge(Chromium.layer, BarePage.layer), {
+  excludeTestServices: true,
+  timeout: "90 seconds"
+})
 
 export interface World extends EchoGateway {
   readonly page: Page
@@ -25,13 +34,12 @@ export interface World extends EchoGateway {
 }
 
 /** The bare page in a profile of its own, an echoing gateway, and a proxy between the two. */
-export const world = (options?: EchoOptions): Effect.Effect<World, never, Chromium | Scope.Scope> =>
+export const world = (options?: EchoOptions): Effect.Effect<World, never, BarePage | Chromium | Scope.Scope> =>
   Effect.gen(function* () {
     const echo = yield* echoGateway(options)
     const proxy = yield* TcpProxy.make(echo.port)
-    const site = yield* barePage
     const { open } = yield* profile
-    const page = yield* open(site)
+    const page = yield* open(yield* BarePage)
     const url = `ws://127.0.0.1:${proxy.port}/`
     return {
       ...echo,
