@@ -40,8 +40,15 @@ const fault = Effect.gen(function* () {
   })
 )
 
+const standing = Effect.gen(function* () {
+  const faults = yield* Faults
+  const { client = "" } = yield* HttpRouter.params
+  return yield* HttpServerResponse.json(yield* faults.standing(client), { headers: { "cache-control": "no-store" } })
+})
+
 export const routes = HttpRouter.empty.pipe(
   HttpRouter.get("/", index),
   HttpRouter.get("/assets/:name", asset),
+  HttpRouter.get("/faults/:client", standing),
   HttpRouter.post("/faults/:client/:action", fault)
 )

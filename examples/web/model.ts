@@ -68,12 +68,18 @@ export class Model {
   roundTrip: number | undefined
 
   private listeners: Array<() => void> = []
+  private readyListeners: Array<() => void> = []
   /** A resume is told of when its replay has left. */
   private resumed: { readonly at: number; readonly away: number; readonly replayed: number } | undefined
   private wentAway: number | undefined
 
   onChange(listener: () => void): void {
     this.listeners.push(listener)
+  }
+
+  /** A connection has come to act for the session. */
+  onReady(listener: () => void): void {
+    this.readyListeners.push(listener)
   }
 
   changed(): void {
@@ -104,6 +110,7 @@ export class Model {
     if (caption !== undefined) this.tell(caption.text, caption.tone)
     this.prune(now)
     this.changed()
+    if (status._tag === "Ready") for (const listener of this.readyListeners) listener()
   }
 
   happened(event: ClientStatus.ClientEvent): void {
