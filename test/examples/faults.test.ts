@@ -248,6 +248,7 @@ describe("a transport that is silent", () => {
       yield* soon
       assert.deepStrictEqual(whats(heard), [])
       faulty.destroy()
+      faulty.destroy()
       assert.deepStrictEqual(whats(heard), [])
       yield* soon
       faulty.destroy()
@@ -271,6 +272,19 @@ describe("a transport that is silent", () => {
       assert.deepStrictEqual(whats(heard), [])
       yield* soon
       assert.deepStrictEqual(whats(heard), ["one", "two", "closed 1000"])
+    })
+  )
+
+  it.effect("gives on what it held before what comes in the moment in which it is healed", () =>
+    Effect.gen(function* () {
+      const { faulty, there } = yield* linked
+      listenTo(faulty)
+      faulty.become({ _tag: "Silent" })
+      faulty.send("one")
+      faulty.become({ _tag: "Open" })
+      faulty.send("two")
+      yield* soon
+      assert.deepStrictEqual(whats(there), ["one", "two"])
     })
   )
 
