@@ -80,6 +80,8 @@ const showEvent = (event: ClientStatus.ClientEvent): string => {
       return `the server goes away (${event.reason}), back in ${seconds(event.retryAfter)}`
     case "TokenUnavailable":
       return event.error.message
+    case "NotKept":
+      return `the session is not kept any more: ${event.cause}`
   }
 }
 

@@ -4,6 +4,7 @@
  *     PORT=8080 HOST=127.0.0.1 npm start
  *
  * With REDIS_URL=redis://127.0.0.1:6379 any number of them is one: see `cluster.ts`.
+ * The inspector is at /inspector: with INSPECTOR_PASSWORD it asks for that, else it lets in who is on this machine.
  * A client's token is its name. The timings are options: HOLDFAST_READ_DEADLINE="10 seconds".
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
@@ -14,6 +15,7 @@ import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { type Asked, type Echoed, messages, Room, type Say } from "./chat.js"
 import * as Faults from "./gateway/faults.js"
+import { makeInspector } from "./gateway/inspector.js"
 import * as Page from "./gateway/page.js"
 
 class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
@@ -71,9 +73,11 @@ const health = Effect.gen(function* () {
   )
 )
 
-const Routes = HttpServer.serve(Page.routes.pipe(HttpRouter.get("/healthz", health))).pipe(
-  Layer.provide([NodeHttpPlatform.layer, NodeFileSystem.layer])
-)
+const Routes = Layer.unwrapScoped(
+  Effect.map(Effect.flatMap(Chat, makeInspector), (inspector) =>
+    HttpServer.serve(Page.routes.pipe(HttpRouter.get("/healthz", health), HttpRouter.concat(inspector)))
+  )
+).pipe(Layer.provide([NodeHttpPlatform.layer, NodeFileSystem.layer]))
 
 const Listening = Layer.effectDiscard(
   Effect.flatMap(Chat, ({ address }) =>

@@ -51,8 +51,8 @@ export interface ClientOptions<
   readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
   /** Extra headers of the upgrade request; not possible in a browser. */
   readonly headers?: Readonly<Record<string, string>> | undefined
-  /** Default `json`. */
-  readonly codec?: "json" | "msgpack" | undefined
+  /** Default `Codec.json`. */
+  readonly codec?: Codec.Codec | undefined
   /** Default `Reconnect.exponential()`. */
   readonly reconnect?: Reconnect.Policy<RReconnect> | undefined
   /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
@@ -172,7 +172,7 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
     const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid>()
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
-    const codec = options.codec === "msgpack" ? Codec.msgpack : Codec.json
+    const { codec = Codec.json } = options
     const loop = yield* ClientLoop.make({
       dialer,
       codec,

@@ -83,6 +83,7 @@ export type Status =
  * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
  * - `TokenUnavailable`: the server asked for a fresh token, and the token effect failed; it is tried again for as long as
  *   the connection lives.
+ * - `NotKept`: the `SessionKeeper` has failed; what is lost with this client is lost.
  *
  * @since 0.1.0
  * @category models
@@ -94,6 +95,7 @@ export type ClientEvent =
   | { readonly _tag: "Invited"; readonly topic: string }
   | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
   | { readonly _tag: "TokenUnavailable"; readonly error: TokenUnavailable }
+  | { readonly _tag: "NotKept"; readonly cause: unknown }
 
 /**
  * What a client has counted. Messages are counted by the session: from 0 again when a new one has begun, but for what was

@@ -24,7 +24,8 @@ export type {
   Session,
   SessionEnd,
   SessionInfo,
-  Stats
+  Stats,
+  TopicInfo
 } from "./GatewaySession.js"
 
 /**

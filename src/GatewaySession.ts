@@ -26,7 +26,7 @@ import type {
 import type { UpgradeRequest } from "./Listener.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import type * as Options from "./Options.js"
-import type { Member, Position } from "./Protocol.js"
+import type { Member, Position, ResetReason } from "./Protocol.js"
 import type { NodeInfo, Target } from "./SessionStore.js"
 import type { Ref } from "./Topic.js"
 import type { TopicRule } from "./TopicRule.js"
@@ -110,6 +110,8 @@ export interface SessionInfo {
         readonly since: number
         readonly lastActivity: number
         readonly roundTrip: number | undefined
+        /** Pings that were unanswered when the next one was due. */
+        readonly heartbeatsMissed: number
       }
     | undefined
   /** Messages to the client that it has not acknowledged. */
@@ -170,6 +172,8 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
 }
 
 /**
+ * Figures of a gateway: what there is now, and what it has counted since `since`.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -179,6 +183,34 @@ export interface Stats {
   readonly sessions: number
   /** Milliseconds since the epoch. */
   readonly since: number
+  /** WebSocket messages from clients. */
+  readonly messagesIn: number
+  /** WebSocket messages written to clients. */
+  readonly messagesOut: number
+  /** Pings that were unanswered when the next one was due. */
+  readonly heartbeatsMissed: number
+  readonly begun: number
+  /** Times that a connection was given the session that it asked for. */
+  readonly resumed: number
+  /** Times that a session began because the one that was asked for could not be resumed, by reason. */
+  readonly reset: Readonly<Record<ResetReason, number>>
+  readonly ended: Readonly<Record<SessionEnd["_tag"], number>>
+}
+
+/**
+ * A topic that sessions of a gateway follow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TopicInfo {
+  readonly name: string
+  /** Subscriptions of connected sessions here. */
+  readonly subscribers: number
+  /** The end of its log, as far as this gateway has heard; undefined until it has. */
+  readonly position: Position | undefined
+  /** What this gateway has heard since a session here began to follow the topic. */
+  readonly publications: number
 }
 
 /**
@@ -200,7 +232,11 @@ export interface History<A> {
 export interface Gateway<ServerMessage, P extends Principal = Principal> {
   /** The URL that clients dial. */
   readonly address: string
+  /** Its id on the store, new with each start: the one of it in `nodes`. */
+  readonly node: string
   readonly stats: Effect.Effect<Stats>
+  /** The topics that sessions here follow, by name. */
+  readonly topics: Effect.Effect<ReadonlyArray<TopicInfo>>
   readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
   /** A session that lives here. */
   readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>

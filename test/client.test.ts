@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Schema, Stream, TestClock } from "effect"
-import { Client, Gateway, Messages, Reconnect } from "holdfast"
+import { Client, Codec, Gateway, Messages, Reconnect } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { collect, echoGateway, isRunning, makeClient, settle, statusTags, World } from "./support.js"
 
@@ -150,7 +150,7 @@ describe("Messages", () => {
     it.scoped(`of exactly maxMessage go both ways, and one byte more goes nowhere (${codec})`, () =>
       Effect.gen(function* () {
         const { handled } = yield* echoGateway({ maxMessage: 1000 })
-        const client = yield* makeClient({ codec, maxMessage: 1000 })
+        const client = yield* makeClient({ codec: Codec[codec], maxMessage: 1000 })
         const echoes = yield* collect(client.messages)
         yield* client.ready
         // Two quotes in JSON, three bytes of length in MessagePack.

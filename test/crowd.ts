@@ -4,6 +4,7 @@ import { Cause, Context, Effect, Exit, Fiber, Layer, Schema, Scope, Stream } fro
 import {
   Broker,
   type Client,
+  Codec,
   ConnectionError,
   Credentials,
   Dialer,
@@ -170,7 +171,16 @@ export interface CrowdOptions extends Options.Options {
 
 export const crowd = (options: CrowdOptions = {}) =>
   Effect.gen(function* () {
-    const { broker, codec, gateways = 1, history, policy, isStoreMute = false, storeDelay = 0, ...common } = options
+    const {
+      broker,
+      codec = "json",
+      gateways = 1,
+      history,
+      policy,
+      isStoreMute = false,
+      storeDelay = 0,
+      ...common
+    } = options
     const memory = yield* Broker.makeMemory(broker)
     const wire = behindWire(memory)
     const inMemory = yield* SessionStore.makeMemory()
@@ -255,7 +265,7 @@ export const crowd = (options: CrowdOptions = {}) =>
         }
         const client = yield* makeClient({
           token: name,
-          codec,
+          codec: Codec[codec],
           reconnect: Reconnect.exponential({ jitter: false }),
           ...own
         }).pipe(Effect.provideService(Dialer.Dialer, dialer))

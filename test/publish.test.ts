@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Layer, Stream, TestClock } from "effect"
-import { Broker, Gateway, type Protocol } from "holdfast"
+import { Broker, Codec, Gateway, type Protocol } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { isRunning, settle, World } from "./support.js"
 import { Any, away, connect, lobby, logged, makeGateway, range, TopicWorld } from "./topicSupport.js"
@@ -181,7 +181,7 @@ describe("client.publish", () => {
       const cycle: Array<unknown> = []
       cycle.push(cycle)
       for (const codec of ["json", "msgpack"] as const) {
-        const client = yield* connect({ codec })
+        const client = yield* connect({ codec: Codec[codec] })
         const topic = Any.at({ name: codec })
         for (const value of [
           undefined,

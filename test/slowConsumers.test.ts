@@ -1,7 +1,7 @@
 /** Connections that do not take what is published, and consumers that do not pull: what each policy does, at each end. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, type Layer, type Scope, Stream, TestClock } from "effect"
-import { Broker, type Client, Gateway } from "holdfast"
+import { Broker, type Client, Codec, Gateway } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { TopicFeeds } from "../src/internal/topicFeed.js"
 import { settle, type TestClient } from "./support.js"
@@ -264,7 +264,7 @@ describe("On a connection that does not take what is published,", () => {
       const slow = yield* connect()
       const behind = yield* follow(slow.subscribe(lobby))
       const link = yield* (yield* Network).latest
-      const fast = yield* connect({ codec: "msgpack" })
+      const fast = yield* connect({ codec: Codec.msgpack })
       const following = yield* follow(fast.subscribe(lobby))
       link.stall("server")
       for (const n of range(1, 200)) {

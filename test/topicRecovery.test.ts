@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, type Layer, type Scope, TestClock } from "effect"
-import { type Broker, ConnectionError, type Protocol } from "holdfast"
+import { type Broker, Codec, ConnectionError, type Protocol } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { settle } from "./support.js"
 import {
@@ -29,7 +29,7 @@ for (const [name, world] of Object.entries(worlds)) {
     const start = (since?: Protocol.Position | "oldest") =>
       Effect.gen(function* () {
         const gateway = yield* makeGateway({ history: small })
-        const client = yield* connect({ codec })
+        const client = yield* connect({ codec: Codec[codec] })
         const following = yield* follow(client.subscribe(lobby, { since }))
         yield* pass
         return { gateway, client, following }
@@ -109,7 +109,7 @@ for (const [name, world] of Object.entries(worlds)) {
           const [, second] = yield* fill(1, 4, small)
           const { client, following } = yield* start(second)
           assert.deepStrictEqual(values(following), [3, 4])
-          const other = yield* connect({ codec })
+          const other = yield* connect({ codec: Codec[codec] })
           const fresh = yield* follow(other.subscribe(lobby))
           yield* pass
           yield* fill(5, 5, small)
@@ -123,7 +123,7 @@ for (const [name, world] of Object.entries(worlds)) {
         Effect.gen(function* () {
           const network = yield* Network
           const gateway = yield* makeGateway()
-          const client = yield* connect({ codec })
+          const client = yield* connect({ codec: Codec[codec] })
           const following = yield* follow(client.subscribe(lobby, { since: "oldest" }))
           for (let i = 1; i <= 120; i++) {
             yield* fill(i, i)
@@ -146,7 +146,7 @@ for (const [name, world] of Object.entries(worlds)) {
       law("of hundreds of publications recovers them all, page by page, while more are published", () =>
         Effect.gen(function* () {
           yield* makeGateway()
-          const client = yield* connect({ codec })
+          const client = yield* connect({ codec: Codec[codec] })
           const following = yield* follow(client.subscribe(lobby))
           yield* pass
           const network = yield* Network

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope, Stream, TestClock } from "effect"
-import { Broker, type Client, ConnectionError, Gateway, Messages, type Protocol } from "holdfast"
+import { Broker, type Client, Codec, ConnectionError, Gateway, Messages, type Protocol } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { collect, makeClient, settle, World } from "./support.js"
 import {
@@ -386,7 +386,9 @@ describe("A gateway", () => {
   it.scoped("frames a publication once for all subscribers of a subprotocol, and gives all of them it", () =>
     Effect.gen(function* () {
       yield* makeGateway()
-      const clients = yield* Effect.forEach(range(1, 20), (n) => connect({ codec: n % 2 === 0 ? "json" : "msgpack" }))
+      const clients = yield* Effect.forEach(range(1, 20), (n) =>
+        connect({ codec: n % 2 === 0 ? Codec.json : Codec.msgpack })
+      )
       const all = yield* Effect.forEach(clients, (client) => follow(client.subscribe(lobby)))
       yield* fill(1, 10)
       yield* settle

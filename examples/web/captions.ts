@@ -88,5 +88,7 @@ export const ofEvent = (
       return { text: `The server goes away, and asks us back in ${seconds(event.retryAfter)}.`, tone: "plain" }
     case "TokenUnavailable":
       return { text: event.error.message, tone: "bad" }
+    case "NotKept":
+      return { text: "This page cannot keep its session: loaded again, it starts a new one.", tone: "plain" }
   }
 }

@@ -38,7 +38,7 @@ const program = Effect.gen(function* () {
   yield* Effect.never
 }).pipe(
   Effect.scoped,
-  Effect.provide(dialer(model)),
+  Effect.provide(dialer(model, settings)),
   Effect.catchAll(({ message }) => Effect.sync(() => model.tell(message, "lost")))
 )
 

@@ -282,9 +282,10 @@ export class Admission<C, S, P extends Principal, R> {
   }
 
   /** A session lives here no more. */
-  removed(id: string): void {
+  removed(id: string, end: SessionEnd): void {
     const session = this.sessions.get(id)
     if (session === undefined) return
+    this.host.figures.sessionEnded(end._tag)
     this.sessions.delete(id)
     this.limits.leave(session.principal.id)
   }
@@ -327,6 +328,7 @@ export class Admission<C, S, P extends Principal, R> {
       )
     )
     if (refused !== undefined) return refused
+    this.host.figures.welcomed(outcome)
     session.watchExpiry(live, request)
     if (hello.heartbeat === "message") live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
     live.keepAlive({ heartbeatInterval, readDeadline })

@@ -6,6 +6,7 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
@@ -15,16 +16,19 @@ import { CloseCode, verdictOf } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { type AttemptError, type MessageInvalid, MessageRefused, TokenUnavailable } from "../ConnectionError.js"
 import type { Dialer } from "../Dialer.js"
+import { type HostEvent, HostEvents } from "../HostEvents.js"
 import type { InvalidDecision } from "../Messages.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type { Backoff } from "../Reconnect.js"
-import * as Session from "../Session.js"
+import { type Keeper, SessionKeeper } from "../SessionKeeper.js"
 import * as ackTimer from "./ackTimer.js"
 import { bounded } from "./bounded.js"
 import { ClientTopics } from "./clientTopics.js"
+import { ClientWait } from "./clientWait.js"
 import { statsOf } from "./connectionStats.js"
 import * as handshake from "./handshake.js"
+import { HeldSession, type Progress, stateOf } from "./heldSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
 import * as pacer from "./pacer.js"
@@ -50,35 +54,21 @@ interface Timing {
   readonly readDeadline: number
 }
 
-/** What resumes the session. */
-interface Ticket {
-  readonly session: string
-  readonly secret: string
-}
-
-/**
- * The least delay that a server may ask for, in milliseconds: a server that
- * always says "come back at once" must not make a loop of it (centrifuge-js #408).
- */
-const leastRetryAfter = 100
-
-/** An hour: a server that asks for more is taken at its word only so far. */
-const mostRetryAfter = 3_600_000
-
-const within = (retryAfter: number): number => Math.min(mostRetryAfter, Math.max(leastRetryAfter, retryAfter))
+/** Whether another client of the same principal may yet go on with the session. */
+const isKept = (reason: EndReason): boolean =>
+  reason._tag === "GaveUp" ||
+  (reason._tag === "Stopped" && (reason.verdict.why === "NotAuthenticated" || reason.verdict.why === "NotAllowed"))
 
 export class ClientLoop<R> {
   readonly driver: SessionDriver
   readonly topics: ClientTopics
-  private ticket: Ticket | undefined
-  /** Hellos that asked to resume. */
-  private resumes = 0
+  private readonly held: HeldSession
+  private readonly waiting: ClientWait<R>
   private byeSent = false
   private readySince: number | undefined
   private goaway: Protocol.Goaway | undefined
   /** What the connection is kept alive with. */
   private timing: Timing = { heartbeatInterval: 0, readDeadline: 0 }
-  private waking: (() => void) | undefined
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** Why this end stops, once it does. */
   private stopping: EndReason | undefined
@@ -86,6 +76,7 @@ export class ClientLoop<R> {
 
   private constructor(
     private readonly config: LoopOptions<R>,
+    keeper: Keeper | undefined,
     timer: ackTimer.AckTimer,
     pacing: Pacer,
     readonly status: watched.Watched<Status>,
@@ -94,24 +85,32 @@ export class ClientLoop<R> {
   ) {
     const { maxMessage, replayBytes, replayMessages } = config.options
     const bounds = { messages: replayMessages, bytes: replayBytes }
+    this.waiting = new ClientWait(config.backoff, config.context, (waiting) => this.status.set(waiting))
+    this.held = new HeldSession(keeper, () => this.progress)
+    const append: NonNullable<Hooks["append"]> = (entries, done) => {
+      this.held.add(entries)
+      done(Exit.void)
+    }
     const hooks: Hooks = {
       control: (message, live, size) => this.control(message, live, size),
       detached: () => this.topics.detached(),
       proved: () => {},
       drained: () => this.topics.drained(),
-      released: () => {},
-      append: undefined
+      released: () => this.held.released(this.driver.state.acked),
+      recorded: keeper === undefined ? undefined : (upTo) => this.held.note(upTo),
+      append: keeper === undefined ? undefined : append
     }
     this.driver = new SessionDriver({
       codec: config.codec,
       limits: { maxMessage, ...bounds },
       bounds,
-      state: Session.initial(replayMessages),
+      state: stateOf(this.held.found, replayMessages),
       ackTimer: timer,
       hooks,
       pacing,
       marksReplay: false
     })
+    this.driver.outbox.restore(this.held.found?.messages ?? [])
     const { maxSubscriptions, queueBytes, queueMessages } = config.options
     this.topics = new ClientTopics({
       codec: config.codec,
@@ -121,6 +120,8 @@ export class ClientLoop<R> {
       pacing,
       later: (run) => timer.add({ sendAck: run }),
       now: config.now,
+      subscribedBefore: this.held.found?.topics ?? [],
+      changed: () => this.held.note(),
       invited: (topic) => this.events.publish({ _tag: "Invited", topic }),
       refused: ({ code, reason, topic }) =>
         this.events.publish({ _tag: "Refused", code, reason: `${topic}: ${reason}`, seq: undefined })
@@ -132,12 +133,17 @@ export class ClientLoop<R> {
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
     return Effect.gen(function* () {
+      const { open } = yield* SessionKeeper
+      const { listen } = yield* HostEvents
+      const events = yield* watched.events<ClientEvent>()
+      const failed = (cause: unknown) => events.publish({ _tag: "NotKept", cause })
       const loop = new ClientLoop(
         config,
+        yield* open({ subprotocol: config.codec.subprotocol, failed }),
         yield* ackTimer.make(config.options.ackDelay),
         yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
-        yield* watched.events<ClientEvent>(),
+        events,
         yield* Deferred.make<EndReason>()
       )
       const died = (defect: unknown) =>
@@ -147,6 +153,7 @@ export class ClientLoop<R> {
         )
       const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(loop.run, died))
       loop.fiber = fiber
+      yield* listen((event) => loop.happened(event))
       // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
       yield* Effect.addFinalizer(() => loop.close)
       return loop
@@ -171,9 +178,9 @@ export class ClientLoop<R> {
       const isStable = this.readySince !== undefined && now - this.readySince >= this.config.options.stableAfter
       if (isStable) yield* this.config.backoff.reset
       attempt = isStable ? 1 : this.goaway === undefined ? attempt + 1 : attempt
-      const delay = yield* this.delay(end)
+      const delay = yield* this.waiting.delay(end, this.goaway)
       if (Option.isNone(delay)) return this.finish({ _tag: "GaveUp", end })
-      yield* this.wait(attempt, delay.value, end)
+      yield* this.waiting.wait(attempt, delay.value, end)
     }
   })
 
@@ -205,20 +212,19 @@ export class ClientLoop<R> {
 
   private hello(live: LiveConnection, token: string | undefined): Protocol.Hello {
     const { acked, recorded } = this.driver.state
+    const resume = this.held.ask(recorded, acked + 1)
     return {
       type: "hello",
       ...(token === undefined ? {} : { token }),
       ...(live.transport.ping === undefined ? { heartbeat: "message" as const } : {}),
-      ...(this.ticket === undefined
-        ? {}
-        : { resume: { ...this.ticket, processed: recorded, oldest: acked + 1, attempt: ++this.resumes } })
+      ...(resume === undefined ? {} : { resume })
     }
   }
 
   /** In the tick in which the welcome came: what follows it belongs to the session. */
   private welcomed(live: LiveConnection, welcome: Protocol.Welcome, told: number): void {
     const { generation, limits, processed, secret, session } = welcome
-    if (welcome.resumed && session !== this.ticket?.session) {
+    if (welcome.resumed && !this.held.isOf(session)) {
       return live.violate(CloseCode.ProtocolViolation, "welcome: resumed a session that was not asked for")
     }
     const start = this.startOf(welcome)
@@ -236,6 +242,7 @@ export class ClientLoop<R> {
       peerOldest: 1,
       told: start._tag === "Resumed" ? told : 0
     }
+    this.held.welcomed({ session, secret })
     // The acknowledgement shows the server that its new secret has arrived.
     const proof = () => live.write(this.config.codec.encode({ type: "ack", ack: event.told }))
     const refused = this.driver.attach(live, event, proof)
@@ -245,7 +252,6 @@ export class ClientLoop<R> {
         `welcome: processed ${processed}, generation ${generation} cannot be`
       )
     }
-    this.ticket = { session, secret }
     this.topics.attached(live, welcome.resumed, welcome.keyWindow ?? 0)
     this.readySince = live.lastActivity
     this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
@@ -253,8 +259,9 @@ export class ClientLoop<R> {
 
   private startOf(welcome: Protocol.Welcome): Start {
     if (welcome.resumed) return { _tag: "Resumed" }
-    if (this.ticket === undefined) return { _tag: "Fresh" }
+    if (!this.held.hasBegun) return { _tag: "Fresh" }
     const reason = welcome.reason ?? "unknown"
+    this.held.forget()
     const lost = { reason, ...this.driver.startAfresh(`the session was lost: ${reason}`) }
     this.events.publish({ _tag: "SessionLost", ...lost })
     return { _tag: "Reset", ...lost }
@@ -303,39 +310,30 @@ export class ClientLoop<R> {
     }
   }
 
-  // ---- waiting
-
-  /** What the server asked for, or else the policy's next delay. */
-  private delay(end: AttemptError): Effect.Effect<Option.Option<number>> {
-    return Effect.gen(this, function* () {
-      const { backoff, context } = this.config
-      // A server that says when to come back has not failed.
-      if (this.goaway !== undefined) return Option.some(within(this.goaway.retryAfter))
-      const next = yield* Effect.provide(backoff.next(end), context)
-      return end._tag === "DialRefused" && end.retryAfter !== undefined
-        ? Option.map(next, () => within(end.retryAfter ?? 0))
-        : next
-    })
+  private get progress(): Progress {
+    const { acked: acknowledged, recorded: processed } = this.driver.state
+    return { acknowledged, processed, topics: this.topics.names }
   }
 
-  private wait(attempt: number, delay: number, reason: AttemptError): Effect.Effect<void> {
-    return Effect.gen(this, function* () {
-      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
-      const woken = yield* Deferred.make<void>()
-      this.waking = () => Deferred.unsafeDone(woken, Effect.void)
-      this.status.set({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
-      yield* Effect.raceFirst(Effect.sleep(delay), Deferred.await(woken))
-      this.waking = undefined
-    })
+  // ---- interruptions
+
+  get wake(): Effect.Effect<void> {
+    return this.waiting.wake
   }
 
-  readonly wake: Effect.Effect<void> = Effect.sync(() => this.waking?.())
+  private happened(event: HostEvent): void {
+    const { live } = this.driver
+    if (event === "Leaving") return live?.close(CloseCode.GoingAway, "its program is being stopped")
+    this.waiting.awake()
+    live?.probe(this.timing.readDeadline, this.config.options.helloTimeout)
+  }
 
   // ---- ends
 
   private finish(reason: EndReason): void {
     if (this.driver.endReason !== undefined) return
     const asked = this.stopping ?? reason
+    if (!isKept(asked)) this.held.forget()
     this.driver.end(describeEnd(asked))
     this.topics.end(describeEnd(asked))
     this.status.set({ _tag: "Ended", reason: asked })

@@ -28,6 +28,10 @@ export interface ClientTopicsOptions {
   /** Calls back after a short while, if the client lives still. */
   readonly later: (run: () => void) => void
   readonly now: () => number
+  /** What the session is subscribed to already. */
+  readonly subscribedBefore: ReadonlyArray<string>
+  /** `names` has changed. */
+  readonly changed: () => void
   /** The server has subscribed this client to a topic. */
   readonly invited: (topic: string) => void
   /** The server refused what nobody waits for. */
@@ -54,8 +58,15 @@ export class ClientTopics {
   private isOver = false
 
   constructor(private readonly options: ClientTopicsOptions) {
-    const { codec, limits, now, pacing } = options
+    const { codec, limits, now, pacing, subscribedBefore } = options
+    // Until somebody asks for them.
+    for (const topic of subscribedBefore) this.leaving.set(topic, 0)
     this.publisher = new Publisher(codec, limits, pacing, now, () => this.unanswered.size)
+  }
+
+  /** What the session may be subscribed to. */
+  get names(): ReadonlyArray<string> {
+    return [...new Set([...this.subscriptions.keys(), ...this.leaving.keys()])]
   }
 
   // ---- for the application
@@ -135,6 +146,7 @@ export class ClientTopics {
       return subscription
     }
     this.subscriptions.set(topic, subscription)
+    this.options.changed()
     this.ask(subscription)
     return subscription
   }
@@ -267,7 +279,10 @@ export class ClientTopics {
       })
       return this.fail(this.subscriptions.get(topic), failure)
     }
-    if (this.leaving.get(topic) === id) this.leaving.delete(topic)
+    if (this.leaving.get(topic) === id) {
+      this.leaving.delete(topic)
+      this.options.changed()
+    }
     this.answered(id)
   }
 

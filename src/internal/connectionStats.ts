@@ -19,6 +19,8 @@ export interface Stats {
   readonly bytesIn: number
   readonly messagesOut: number
   readonly bytesOut: number
+  /** Pings that were unanswered when the next one was due. */
+  readonly heartbeatsMissed: number
   /** Bytes that wait to leave. */
   readonly buffered: number
 }
@@ -32,5 +34,6 @@ export const statsOf = (live: LiveConnection): Stats => ({
   bytesIn: live.counts.bytesIn,
   messagesOut: live.counts.messagesOut,
   bytesOut: live.counts.bytesOut,
+  heartbeatsMissed: live.counts.heartbeatsMissed,
   buffered: live.transport.buffered()
 })

@@ -31,6 +31,7 @@ import { bounded, made } from "./bounded.js"
 import { ConnectionLimits, networkOf } from "./connectionLimits.js"
 import { disconnect } from "./disconnect.js"
 import { Dispatch } from "./dispatch.js"
+import { GatewayFigures } from "./gatewayFigures.js"
 import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -49,10 +50,11 @@ const noTopics = ({ name }: { readonly name: string }) =>
 /** What a gateway offers about topics. */
 const topicsOf = <P extends Principal, R>(
   topics: gatewayTopics.GatewayTopics<P, R> | undefined
-): Pick<Gateway<never>, "publish" | "history" | "members"> => ({
+): Pick<Gateway<never>, "publish" | "history" | "members" | "topics"> => ({
   publish: topics?.publish ?? noTopics,
   history: topics?.history ?? noTopics,
-  members: topics?.members ?? noTopics
+  members: topics?.members ?? noTopics,
+  topics: topics?.feeds.info ?? Effect.succeed([])
 })
 
 export class GatewayCore<C, S, P extends Principal, R> {
@@ -71,6 +73,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     private readonly config: Config<C, S, P, R>,
     private readonly options: Options.Resolved,
     private readonly address: string,
+    private readonly node: string,
     credentials: Credentials["Type"],
     private readonly host: Omit<
       Host<C, S, P, R>,
@@ -81,7 +84,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
     this.since = since
     this.gateway = {
       address,
-      stats: Effect.sync(() => ({ connections: this.connected, sessions: this.sessions.size, since })),
+      node,
+      stats: Effect.sync(() => ({
+        connections: this.connected,
+        sessions: this.sessions.size,
+        since,
+        ...host.figures.since(this.connections)
+      })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
       send: (id, message) => this.dispatch.send(id, message),
@@ -106,7 +115,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
-      removed: (id) => this.admission.removed(id)
+      removed: (id, end) => this.admission.removed(id, end)
     }
     this.limits = new ConnectionLimits(options)
     this.admission = new Admission(shared, credentials, this.sessions)
@@ -123,20 +132,21 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const clock = yield* Effect.clock
       const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
       const credentials = yield* Credentials
-      const core = new GatewayCore(config, options, listener.address, credentials, {
+      const node = yield* credentials.id
+      const core = new GatewayCore(config, options, listener.address, node, credentials, {
         store,
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
         farewells: new Set(),
-        guard: guardTerms(options)
+        guard: guardTerms(options),
+        figures: new GatewayFigures()
       })
       yield* store.watch(core.admission.news)
-      const node = yield* credentials.id
       yield* announce({
         store,
-        node: () => core.describe(node),
+        node: () => core.described,
         recovered: core.mailCollected,
         closeTimeout: options.closeTimeout
       })
@@ -196,7 +206,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     return Effect.gen(this, function* () {
       let open: LiveConnection | undefined
       // Added before the connection's own finalizer, which waits for the close handshake, and so run after it.
-      yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.connections.delete(open)))
+      yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.forget(open)))
       const opened = yield* accept.open(arrival.incoming, codec, this.options)
       if (Option.isNone(opened)) return
       const live = opened.value
@@ -211,8 +221,13 @@ export class GatewayCore<C, S, P extends Principal, R> {
     })
   }
 
-  private describe(id: string): NodeInfo {
-    const { address, since } = this
+  private forget(live: LiveConnection): void {
+    this.connections.delete(live)
+    this.host.figures.connectionGone(live.counts)
+  }
+
+  private get described(): NodeInfo {
+    const { address, node: id, since } = this
     return { id, address, since, connections: this.connected, sessions: this.sessions.size }
   }
 

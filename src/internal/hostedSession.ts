@@ -30,6 +30,7 @@ import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import type { Attendance } from "./attendance.js"
 import { bounded, made } from "./bounded.js"
 import { forget, leave, type Standing } from "./forget.js"
+import type { GatewayFigures } from "./gatewayFigures.js"
 import type { GatewayTopics } from "./gatewayTopics.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import { LazyTopics } from "./lazyTopics.js"
@@ -59,7 +60,8 @@ export interface Host<C, S, P extends Principal, R> {
   readonly now: () => number
   readonly gateway: Gateway<S, P>
   /** The session lives no more; its connection may be accounted for. */
-  readonly removed: (id: string) => void
+  readonly removed: (id: string, end: SessionEnd) => void
+  readonly figures: GatewayFigures
   /** What a session that is over still has to do, until the application has heard of it. */
   readonly farewells: Set<Fiber.RuntimeFiber<void>>
 }
@@ -121,6 +123,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       proved: (generation) => this.proved(generation),
       // A client that only listens is the one that the store would otherwise never forget for.
       released: () => host.ackTimer.add(this),
+      recorded: undefined,
       append: (entries, done) => this.append(entries, done)
     }
     this.driver = new SessionDriver({
@@ -249,7 +252,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
                 remoteAddress: live.transport.remoteAddress,
                 since: live.since,
                 lastActivity: live.lastActivity,
-                roundTrip: live.roundTrip
+                roundTrip: live.roundTrip,
+                heartbeatsMissed: live.counts.heartbeatsMissed
               },
         unacknowledged: this.driver.outbox.buffered,
         unprocessed: this.driver.state.received - this.driver.state.processed,
@@ -478,7 +482,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.stopExpiry()
     this.renewal.stop()
     this.trackFarewell()
-    this.host.removed(this.id)
+    this.host.removed(this.id, end)
     const [code, reason] = closing(end)
     const live = this.driver.live
     if (end._tag === "Bye" || end._tag === "Shutdown") this.driver.sendAck()

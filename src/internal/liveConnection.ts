@@ -19,7 +19,7 @@ import {
   type ConnectionEnd,
   ConnectionLost,
   PeerViolation,
-  type ReadDeadlineExceeded,
+  ReadDeadlineExceeded,
   type WriteDeadlineExceeded
 } from "../ConnectionError.js"
 import * as Heartbeat from "../Heartbeat.js"
@@ -58,7 +58,7 @@ export class LiveConnection implements Receiver {
   lastActivity: number
   readonly since: number
   roundTrip: number | undefined
-  readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0 }
+  readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
   /** Set once. */
   end: ConnectionEnd | undefined
 
@@ -72,11 +72,12 @@ export class LiveConnection implements Receiver {
   private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
   private readonly backlog = new WriteDeadline.Backlog()
   private watchingWrites = false
+  private probing = false
   private pausedUntil: Deferred.Deferred<void> | undefined
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
-  private latestPing = { id: 0, at: 0 }
+  private latestPing = { id: 0, at: 0, answered: true }
 
   constructor(
     readonly transport: Transport,
@@ -126,7 +127,9 @@ export class LiveConnection implements Receiver {
     if (this.end !== undefined) return
     const now = this.clock.unsafeCurrentTimeMillis()
     this.lastActivity = now
-    if (id === this.latestPing.id && id !== 0) this.roundTrip = now - this.latestPing.at
+    if (id !== this.latestPing.id || id === 0) return
+    this.roundTrip = now - this.latestPing.at
+    this.latestPing.answered = true
   }
 
   congested(): void {
@@ -240,9 +243,35 @@ export class LiveConnection implements Receiver {
     )
   }
 
+  /**
+   * Something may have happened that nobody was told: judges the silence until now, and has the peer answer within `timeout`
+   * milliseconds where it can be asked.
+   */
+  probe(readDeadline: number, timeout: number): void {
+    if (this.end !== undefined || this.pausedUntil !== undefined || this.probing) return
+    const asked = this.clock.unsafeCurrentTimeMillis()
+    const { lastActivity } = this
+    if (asked - lastActivity >= readDeadline) {
+      return this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
+    }
+    if (this.messagePing === undefined && this.transport.ping === undefined) return
+    this.probing = true
+    this.beat()
+    const judge = Effect.suspend(() => {
+      this.probing = false
+      const isAlive = this.lastActivity >= asked || this.pausedUntil !== undefined
+      const deadline = asked + timeout - lastActivity
+      return isAlive ? Effect.void : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline }))
+    })
+    this.supervise(Effect.zipRight(Effect.sleep(timeout), judge))
+  }
+
   private beat(): void {
+    // While this end does not read, no answer can come.
+    if (!this.latestPing.answered && this.pausedUntil === undefined) this.counts.heartbeatsMissed++
     metrics.flush(this.counts, this.roundTrip)
-    this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at: this.clock.unsafeCurrentTimeMillis() }
+    const at = this.clock.unsafeCurrentTimeMillis()
+    this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at, answered: false }
     if (this.messagePing !== undefined) {
       this.messagePing(this.latestPing.id)
     } else {

@@ -1,10 +1,12 @@
 /**
- * Connection figures as Effect Metrics. Messages only count plain numbers;
+ * Figures of connections and sessions as Effect Metrics. Messages only count plain numbers;
  * what has come together is added at each heartbeat and at the end.
  */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
 import type { ConnectionEnd } from "../ConnectionError.js"
+import type { SessionEnd } from "../GatewaySession.js"
+import type { ResetReason } from "../Protocol.js"
 
 const messages = Metric.counter("holdfast_messages_total", { description: "WebSocket messages", incremental: true })
 const bytes = Metric.counter("holdfast_bytes_total", {
@@ -19,17 +21,37 @@ const ends = Metric.counter("holdfast_connections_ended_total", {
   description: "ended connections, by reason",
   incremental: true
 })
+const missed = Metric.counter("holdfast_heartbeats_missed_total", {
+  description: "pings that were unanswered when the next one was due",
+  incremental: true
+})
 const roundTrips = Metric.histogram(
   "holdfast_round_trip_milliseconds",
   MetricBoundaries.exponential({ start: 1, factor: 2, count: 14 }),
   "round-trip times of pings"
 )
 
+const welcomes = Metric.counter("holdfast_sessions_welcomed_total", {
+  description: "sessions begun and resumed on a gateway",
+  incremental: true
+})
+const begun = Metric.tagged(welcomes, "outcome", "begun")
+const resumed = Metric.tagged(welcomes, "outcome", "resumed")
+const resets = Metric.counter("holdfast_sessions_reset_total", {
+  description: "sessions begun in place of one that could not be resumed, by reason",
+  incremental: true
+})
+const sessionEnds = Metric.counter("holdfast_sessions_ended_total", {
+  description: "sessions that ended on a gateway, by reason",
+  incremental: true
+})
+
 export interface Counts {
   messagesIn: number
   bytesIn: number
   messagesOut: number
   bytesOut: number
+  heartbeatsMissed: number
   /** What earlier flushes have added. */
   flushed?: Omit<Counts, "flushed">
 }
@@ -41,10 +63,22 @@ export const flush = (counts: Counts, roundTrip: number | undefined): void => {
   sent.unsafeUpdate(now.messagesOut - (flushed?.messagesOut ?? 0), [])
   bytesReceived.unsafeUpdate(now.bytesIn - (flushed?.bytesIn ?? 0), [])
   bytesSent.unsafeUpdate(now.bytesOut - (flushed?.bytesOut ?? 0), [])
+  missed.unsafeUpdate(now.heartbeatsMissed - (flushed?.heartbeatsMissed ?? 0), [])
   counts.flushed = now
   if (roundTrip !== undefined) roundTrips.unsafeUpdate(roundTrip, [])
 }
 
 export const ended = (end: ConnectionEnd): void => {
   Metric.tagged(ends, "reason", end._tag).unsafeUpdate(1, [])
+}
+
+export const welcomed = (outcome: { readonly resumed: boolean; readonly reason?: ResetReason | undefined }): void => {
+  const { reason } = outcome
+  if (outcome.resumed) resumed.unsafeUpdate(1, [])
+  else begun.unsafeUpdate(1, [])
+  if (reason !== undefined) Metric.tagged(resets, "reason", reason).unsafeUpdate(1, [])
+}
+
+export const sessionEnded = (end: SessionEnd["_tag"]): void => {
+  Metric.tagged(sessionEnds, "reason", end).unsafeUpdate(1, [])
 }

@@ -1,10 +1,11 @@
 /** Publications to JSON text and back, through their topic's Schema. */
 import * as Either from "effect/Either"
-import * as Codec from "../Codec.js"
+import { byteLength } from "../Codec.js"
 import { MessageInvalid } from "../ConnectionError.js"
 import type { Typed } from "../Messages.js"
 import * as jsonText from "./jsonText.js"
 import * as messageCodec from "./messageCodec.js"
+import { messagePackSize } from "./messagePackSize.js"
 
 export const encoder = <A>(schema: Typed<A>): ((value: A) => Either.Either<string, MessageInvalid>) => {
   const encode = messageCodec.encoded(schema)
@@ -27,8 +28,7 @@ const mostGrowth = 9 / 4
  * forms: a subscriber may have either, and takes no larger message.
  */
 export const size = (json: string, limit: number): number => {
-  const text = Codec.byteLength(json)
+  const text = byteLength(json)
   if (text > limit || text * mostGrowth + 16 <= limit) return text
-  const packed = Codec.msgpack.payload(JSON.parse(json))
-  return Math.max(text, Either.isRight(packed) ? Codec.byteLength(packed.right) : 0)
+  return Math.max(text, messagePackSize(JSON.parse(json)))
 }

@@ -40,6 +40,8 @@ export interface Hooks {
   readonly drained: () => void
   /** The peer has processed more of what was sent. */
   readonly released: () => void
+  /** This end has processed the messages up to this one, and the peer was not told. */
+  readonly recorded: ((upTo: number) => void) | undefined
   /**
    * Appends messages to the store, in order, and calls back with the outcome:
    * success, or a failure after which the session is over. One call at a time.
@@ -331,6 +333,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
 
   /** The store, if there is one, has everything processed up to this one; `now` acknowledges it at once. */
   recorded(upTo: number, now: boolean): void {
+    this.options.hooks.recorded?.(upTo)
     this.apply({ _tag: "Recorded", upTo })
     if (now) this.sendAck()
   }

@@ -10,6 +10,7 @@ import * as Scope from "effect/Scope"
 import type { Broker, Listener, Publication } from "../Broker.js"
 import type { Codec, Frame } from "../Codec.js"
 import type { BrokerUnavailable } from "../ConnectionError.js"
+import type { TopicInfo } from "../GatewaySession.js"
 import type { Position, RecoveryReason, Subprotocol } from "../Protocol.js"
 
 /** A publication on its way to many: framed at its first use. */
@@ -63,6 +64,7 @@ export class TopicFeed implements Listener {
   private recent: Array<Shared> = []
   private recentBytes = 0
   private total = 0
+  private publications = 0
   private isTelling = false
   private isOpen = false
   private readonly lock = Effect.unsafeMakeSemaphore(1)
@@ -91,6 +93,11 @@ export class TopicFeed implements Listener {
     )
   }
 
+  get info(): TopicInfo {
+    const { head, publications, topic: name, users: subscribers } = this
+    return { name, subscribers, position: head.epoch === "" ? undefined : head, publications }
+  }
+
   private opened(position: Position): void {
     this.isOpen = true
     // What was published meanwhile has been heard already.
@@ -102,6 +109,7 @@ export class TopicFeed implements Listener {
   }
 
   published(publication: Publication): void {
+    this.publications++
     this.total += publication.payload.length
     const shared = new Shared(this.topic, publication, this.total)
     this.head = publication.position
@@ -189,6 +197,10 @@ export class TopicFeeds {
       })
     })
   }
+
+  readonly info: Effect.Effect<ReadonlyArray<TopicInfo>> = Effect.sync(() =>
+    [...this.feeds.values()].map(({ info }) => info).sort((one, other) => (one.name < other.name ? -1 : 1))
+  )
 
   release(feed: TopicFeed): Effect.Effect<void> {
     return Effect.suspend(() => {

@@ -3,5 +3,6 @@
  *
  * @since 0.1.0
  */
+export * as Inspector from "./Inspector.js"
 export * as NodeDialer from "./NodeDialer.js"
 export * as NodeListener from "./NodeListener.js"

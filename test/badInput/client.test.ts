@@ -2,7 +2,7 @@
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Option, Stream } from "effect"
-import { Client, Reconnect } from "holdfast"
+import { Client, Codec, Reconnect } from "holdfast"
 import { NodeDialer } from "holdfast/node"
 import { WebSocketServer } from "ws"
 import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome, says, welcome } from "./fakeServer.js"
@@ -207,7 +207,7 @@ describe("a server that lies is closed with the code of the design, and the clie
     for (const codec of only) {
       it.scopedLive(`${name}: ${code} (${codec})`, () =>
         Effect.gen(function* () {
-          const { client, codes } = yield* makeClient(answer, { codec, replayMessages: 4 })
+          const { client, codes } = yield* makeClient(answer, { codec: Codec[codec], replayMessages: 4 })
           const end = assertVerdict(yield* outcome(client), "Stop", "Refused")
           if (end._tag !== "PeerViolation") throw new Error(`ended by ${end._tag}`)
           if (typeof reason === "string") assert.strictEqual(end.reason, reason)
@@ -273,7 +273,7 @@ describe("a server that lies is closed with the code of the design, and the clie
         resumeWindow: BigInt(resumeWindow),
         limits: Object.fromEntries(Object.entries(limits).map(([name, value]) => [name, BigInt(value)]))
       }
-      const { client } = yield* makeClient(says(long, data(1n, 0n)), { codec: "msgpack" })
+      const { client } = yield* makeClient(says(long, data(1n, 0n)), { codec: Codec.msgpack })
       const first = yield* soon("the message", Stream.runHead(client.messages))
       assert.deepStrictEqual(first, Option.some({ text: "x" }))
     })

@@ -1,7 +1,7 @@
 /** What a server says of topics that cannot be: the client's typed reason, in its status or in the stream. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Schema, Stream } from "effect"
-import { type Client, Topic } from "holdfast"
+import { type Client, Codec, Topic } from "holdfast"
 import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome, welcome } from "./fakeServer.js"
 import { codecs, type Said, soon, type Text, until } from "./support.js"
 
@@ -225,7 +225,7 @@ describe("a server that lies about topics is closed with 4400, and the client st
     for (const codec of codecs) {
       it.scopedLive(`${what} (${codec})`, () =>
         Effect.gen(function* () {
-          const { client, codes } = yield* makeClient(answer, { codec })
+          const { client, codes } = yield* makeClient(answer, { codec: Codec[codec] })
           const reading = yield* Effect.fork(Stream.runDrain(client.subscribe(topic, { since })))
           const publishing = yield* Effect.fork(Effect.flip(client.publish(topic, 1)))
           const end = assertVerdict(yield* outcome(client), "Stop", "Refused")
@@ -275,7 +275,9 @@ describe("what a server says to nobody is ignored, and the stream goes on:", () 
     for (const codec of codecs) {
       it.scopedLive(`${what} (${codec})`, () =>
         Effect.gen(function* () {
-          const { client } = yield* makeClient(tells(...all, publication(1), publication(2), publication(3)), { codec })
+          const { client } = yield* makeClient(tells(...all, publication(1), publication(2), publication(3)), {
+            codec: Codec[codec]
+          })
           assert.deepStrictEqual(yield* offsets(client, 3), [
             [epoch, 1, 0],
             [epoch, 2, 0],
@@ -339,7 +341,7 @@ describe("what is not recovered fails the stream, and the client goes on:", () =
             const lost = { recovered: false, position: at(3, "e2"), ...(reason === undefined ? {} : { reason }) }
             if (type === "subscribe") say(subscribed({ id, ...lost }))
           }, said)
-          const { client } = yield* makeClient(answer, { codec })
+          const { client } = yield* makeClient(answer, { codec: Codec[codec] })
           const error = yield* failure(client)
           if (error._tag !== "PositionLost") throw new Error(error._tag)
           const { position, since: from, topic: of } = error

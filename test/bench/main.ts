@@ -80,11 +80,12 @@ const sampleWith = async (
 const measure = async (workload: Workload, options: Options): Promise<report.Results> => {
   const contenders = workload.contenders.filter(({ name }) => options.server === undefined || options.server === name)
   const results = new Map<string, Array<Sample>>(contenders.map((contender) => [contender.name, []]))
-  for (let round = 0; round < options.rounds; round++) {
+  const rounds = workload.isExact === true ? 1 : options.rounds
+  for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(round + i) % contenders.length]
       if (contender === undefined) continue
-      progress(`${workload.name} ${round + 1}/${options.rounds} ${contender.name}: `)
+      progress(`${workload.name} ${round + 1}/${rounds} ${contender.name}: `)
       const sample = await sampleOnce(workload, contender, round + 1, options)
       results.get(contender.name)?.push(sample)
       const figures = workload.metrics.map(
@@ -118,7 +119,10 @@ const run = async (options: Options): Promise<void> => {
   for (const workload of workloads) {
     const results = await measure(workload, options)
     if (results.size === 0) continue
+    const { modules } = workload
     process.stdout.write(options.json ? report.json(workload, results) : `\n${report.table(workload, results)}\n`)
+    if (!options.modules || modules === undefined) continue
+    for (const contender of results.keys()) process.stdout.write(`${await modules(contender)}\n`)
   }
 }
 

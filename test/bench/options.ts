@@ -14,6 +14,8 @@ export interface Options {
   readonly json: boolean
   /** A directory for the servers' CPU profiles. */
   readonly profile: string | undefined
+  /** Whether the modules are listed that a bundle is made of. */
+  readonly modules: boolean
 }
 
 export class UsageError extends Error {}
@@ -37,6 +39,7 @@ options:
   --server NAME  measures this one only, compared with nothing
   --json         one line of JSON for each workload and server
   --profile DIR  leave each server's CPU profile there (and slow it down)
+  --modules      also lists the largest modules of each bundle (size)
   --help
 `
 
@@ -74,7 +77,8 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     seconds: positive("seconds", values.seconds),
     server: values.server,
     json: values.json,
-    profile: values.profile
+    profile: values.profile,
+    modules: values.modules
   }
 }
 
@@ -89,6 +93,7 @@ const read = (args: ReadonlyArray<string>) => {
         server: { type: "string" },
         json: { type: "boolean", default: false },
         profile: { type: "string" },
+        modules: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false }
       }
     })

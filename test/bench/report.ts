@@ -55,7 +55,10 @@ export const table = ({ about, metrics, name }: Workload, results: Results): str
     peer,
     ...metrics.flatMap((metric) => cells(summarize(results, peer, metric), metric))
   ])
-  const grid = [["", ...titles], ...rows]
+  // A range that no row has is not shown.
+  const grid = [["", ...titles], ...rows].map((row) =>
+    row.filter((_, column) => column === 0 || rows.some((other) => other[column] !== ""))
+  )
   const widths = grid[0]?.map((_, column) => Math.max(...grid.map((row) => row[column]?.length ?? 0))) ?? []
   const lines = grid.map((row) =>
     row

@@ -43,4 +43,8 @@ export interface Workload {
   readonly metrics: ReadonlyArray<Metric>
   /** The first is what the others are compared with. */
   readonly contenders: ReadonlyArray<Contender>
+  /** Whether each sample is as the one before, so that one is enough. */
+  readonly isExact?: boolean | undefined
+  /** What the last sample of a contender is made of, in words: for `--modules`. */
+  readonly modules?: ((contender: string) => Promise<string>) | undefined
 }

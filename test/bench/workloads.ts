@@ -4,6 +4,7 @@ import * as clusterResume from "./workloads/clusterResume.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
 import { echo } from "./workloads/echo.js"
 import { idle } from "./workloads/idle.js"
+import { size } from "./workloads/size.js"
 
 /** `cluster` on the command line means each whose name begins with it. */
 export const workloads: ReadonlyArray<Workload> = [
@@ -11,5 +12,6 @@ export const workloads: ReadonlyArray<Workload> = [
   idle,
   clusterResume.afterCut,
   clusterResume.afterKill,
-  clusterTopic
+  clusterTopic,
+  size
 ]

@@ -1,10 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Ref, Stream } from "effect"
 import type { Client, ClientStatus, Gateway, Options } from "holdfast"
+import { Codec } from "holdfast"
 import { eventually, makeClient, makeGateway, seeded, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
 
-type Codec = "json" | "msgpack"
+type CodecName = "json" | "msgpack"
 
 /** Bytes of one message on the wire, about. */
 const messageBytes = { json: 55, msgpack: 20 }
@@ -12,7 +13,7 @@ const messageBytes = { json: 55, msgpack: 20 }
 /** Sends 1 to `count` both ways at once while `weather` has its way with the connection; tells what arrived. */
 const exchange = (options: {
   readonly count: number
-  readonly codec?: Codec
+  readonly codec?: CodecName
   readonly timing?: Options.Options
   readonly weather: (proxy: TcpProxy.TcpProxy, client: Client.Client<number, number>) => Effect.Effect<void>
 }) =>
@@ -38,7 +39,7 @@ const exchange = (options: {
         )
     })
     const proxy = yield* TcpProxy.make(port)
-    const client = yield* makeClient(proxy.port, { ...timing, codec })
+    const client = yield* makeClient(proxy.port, { ...timing, codec: Codec[codec] })
     yield* Effect.fork(Stream.runForEach(client.events, (event) => Effect.sync(() => void events.push(event))))
     const receiving = yield* Effect.fork(
       Stream.runForEach(client.messages, (number) => Effect.sync(() => void onClient.push(number)))

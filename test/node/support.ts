@@ -33,7 +33,7 @@ export const makeClient = (port: number, options?: Partial<ClientOptions>) =>
   }).pipe(Effect.provide(NodeDialer.layer))
 
 /** 1 to `last`. */
-export const upTo = (last: number): ReadonlyArray<number> => Array.from({ length: last }, (_, at) => at + 1)
+export const upTo = (last: number): Array<number> => Array.from({ length: last }, (_, at) => at + 1)
 
 /** Waits until it is so. */
 export const eventually = <E, R>(

@@ -1,6 +1,6 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
 import { Effect, Random, Stream } from "effect"
-import { Client, type ClientStatus } from "holdfast"
+import { Client, type ClientStatus, Codec } from "holdfast"
 import { type Asked, forever, lobby, messages, restFor, type Told } from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
@@ -45,7 +45,7 @@ const live = (name: string, world: World) =>
       url,
       messages,
       token: name,
-      codec: scenario.codec,
+      codec: Codec[scenario.codec],
       replayMessages: scenario.replayMessages
     })
     world.clients.set(name, { client, life })

@@ -100,7 +100,7 @@ export const group: Group = {
     {
       name: "any pong gives the round-trip time",
       file: live,
-      find: "if (id === this.lastPing.id && id !== 0) this.roundTrip",
+      find: "if (id === this.latestPing.id && id !== 0) this.roundTrip",
       replace: "if (id !== 0) this.roundTrip",
       caughtBy: [connection]
     },

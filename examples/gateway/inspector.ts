@@ -1,0 +1,35 @@
+/** The gateway's inspector: for who knows INSPECTOR_PASSWORD; without one, for who is on this machine. */
+import { Config, Console, Effect, Option, Redacted } from "effect"
+import { ConnectionError, type Gateway } from "holdfast"
+import { Inspector } from "holdfast/node"
+
+const path = "/inspector"
+
+const loopback = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"])
+const local = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
+
+/** A proxy on this machine asks for others, and a page of elsewhere may have had its name point here. */
+const fromThisMachine: Inspector.Authenticate = ({ headers, remoteAddress }) =>
+  Option.exists(remoteAddress, (address) => loopback.has(address)) &&
+  headers["x-forwarded-for"] === undefined &&
+  headers["forwarded"] === undefined &&
+  local.test(headers["host"] ?? "")
+    ? Effect.void
+    : new ConnectionError.NotAllowed({
+        reason: "without INSPECTOR_PASSWORD the inspector is for this machine alone: open it at localhost"
+      })
+
+export const makeInspector = <S>(gateway: Gateway.Gateway<S>) =>
+  Effect.gen(function* () {
+    const password = yield* Config.option(Config.redacted("INSPECTOR_PASSWORD"))
+    // What is empty counts as absent.
+    const asked = Option.filter(password, (given) => Redacted.value(given) !== "")
+    const inspector = yield* Inspector.make(gateway, {
+      path,
+      ...Option.match(asked, { onSome: Inspector.basic, onNone: () => ({ authenticate: fromThisMachine }) })
+    })
+    const { host } = new URL(gateway.address)
+    const who = Option.isSome(asked) ? "any user name and INSPECTOR_PASSWORD" : "for this machine alone"
+    yield* Console.log(`its inspector is at http://${host}${path}/ (${who})`)
+    return inspector
+  })

@@ -1,0 +1,74 @@
+/**
+ * What a platform knows of interruptions that no socket tells: the machine has
+ * slept, the network has come back, the page is being left.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Context from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+
+/**
+ * - `Awake`: what was so a moment ago may not be so any more. A client that waits to try again tries now, unless its server
+ *   has asked for the delay; one that is Ready judges its read deadline now, and has the server answer a ping within
+ *   `helloTimeout`.
+ * - `Leaving`: nothing of this program may run for a while, or ever again. A client lets its connection go, and keeps its
+ *   session; it tries again as after any loss.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type HostEvent = "Awake" | "Leaving"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Service {
+  /** Calls back, synchronously, until the scope closes. */
+  readonly listen: (listener: (event: HostEvent) => void) => Effect.Effect<void, never, Scope.Scope>
+}
+
+/**
+ * Who tells clients. By default nobody does: their own deadlines find out.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class HostEvents extends Context.Reference<HostEvents>()("holdfast/HostEvents", {
+  defaultValue: (): Service => ({ listen: () => Effect.void })
+}) {}
+
+/** In milliseconds. */
+const lookEvery = 5000
+/** A timer that is so late has not been late by itself. */
+const tolerance = 2000
+
+/**
+ * Tells `Awake` when the clock has jumped: the machine slept, or this program was stopped. While a machine sleeps, its timers
+ * may not count: a read deadline would then come by so much too late. The clock is looked at every 5 seconds.
+ *
+ * @since 0.1.0
+ * @category implementations
+ */
+export const clockJumps: Service = {
+  listen: (listener) => {
+    const look = Effect.gen(function* () {
+      const before = yield* Clock.currentTimeMillis
+      yield* Effect.sleep(lookEvery)
+      const passed = (yield* Clock.currentTimeMillis) - before
+      if (passed > lookEvery + tolerance) listener("Awake")
+    })
+    return Effect.asVoid(Effect.forkScoped(Effect.forever(look)))
+  }
+}
+
+/**
+ * `clockJumps` for programs on laptops and the like; `holdfast/browser` has it, and what else a page knows.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerClockJumps: Layer.Layer<HostEvents> = Layer.succeed(HostEvents, clockJumps)

@@ -1,0 +1,34 @@
+/**
+ * All that a client needs in a page, in one Layer.
+ *
+ * @since 0.1.0
+ */
+import * as Layer from "effect/Layer"
+import type { Dialer } from "../Dialer.js"
+import * as BrowserDialer from "./BrowserDialer.js"
+import * as PageEvents from "./PageEvents.js"
+import * as PageSession from "./PageSession.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface BrowserClientOptions {
+  /** Keeps the session, so that a page that is loaded again resumes it: see `PageSession.make`. Default false. */
+  readonly keepSession?: boolean | PageSession.PageSessionOptions | undefined
+}
+
+/**
+ * Dials with the page's WebSocket, tries again and judges its connection when the page comes back, and keeps the session if
+ * asked to.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = (options?: BrowserClientOptions): Layer.Layer<Dialer> => {
+  const { keepSession = false } = options ?? {}
+  const dialer = Layer.merge(BrowserDialer.layer, PageEvents.layer)
+  return keepSession === false
+    ? dialer
+    : Layer.merge(dialer, PageSession.layer(keepSession === true ? undefined : keepSession))
+}

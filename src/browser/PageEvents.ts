@@ -1,0 +1,54 @@
+/**
+ * What a page knows of interruptions.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import { clockJumps, type HostEvent, HostEvents, type Service } from "../HostEvents.js"
+
+const listenTo = (
+  target: EventTarget,
+  type: string,
+  listener: (event: Event) => void
+): Effect.Effect<void, never, Scope.Scope> =>
+  Effect.acquireRelease(
+    Effect.sync(() => target.addEventListener(type, listener)),
+    () => Effect.sync(() => target.removeEventListener(type, listener))
+  )
+
+/**
+ * - `Awake` when the network is back (`online`), the page is shown again (`visibilitychange`, and `pageshow` out of the
+ *   back/forward cache), it was frozen and goes on (`resume`), or the clock has jumped because the machine slept.
+ * - `Leaving` when the page is left (`pagehide`): it may come back out of the cache with a connection that is long dead.
+ *
+ * In a worker there are fewer of these. The timers of a hidden page are throttled, messages are not: what arrives moves the
+ * read deadline at once, and the server's pings are answered at once.
+ *
+ * @since 0.1.0
+ * @category implementations
+ */
+export const pageEvents: Service = {
+  listen: (listener) =>
+    Effect.gen(function* () {
+      const tell = (event: HostEvent) => () => listener(event)
+      yield* clockJumps.listen(listener)
+      if (typeof globalThis.addEventListener !== "function") return
+      yield* listenTo(globalThis, "online", tell("Awake"))
+      if (typeof document === "undefined") return
+      const shown = () => {
+        if (document.visibilityState === "visible") listener("Awake")
+      }
+      yield* listenTo(document, "visibilitychange", shown)
+      yield* listenTo(document, "resume", tell("Awake"))
+      yield* listenTo(globalThis, "pageshow", tell("Awake"))
+      yield* listenTo(globalThis, "pagehide", tell("Leaving"))
+    })
+}
+
+/**
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer: Layer.Layer<HostEvents> = Layer.succeed(HostEvents, pageEvents)

@@ -1,0 +1,71 @@
+/** How long a client waits before its next attempt, and what ends the wait early. */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Status } from "../ClientStatus.js"
+import type { AttemptError } from "../ConnectionError.js"
+import type * as Protocol from "../Protocol.js"
+import type { Backoff } from "../Reconnect.js"
+
+/**
+ * The least delay that a server may ask for, in milliseconds: a server that
+ * always says "come back at once" must not make a loop of it (centrifuge-js #408).
+ */
+const leastRetryAfter = 100
+
+/** An hour: a server that asks for more is taken at its word only so far. */
+const mostRetryAfter = 3_600_000
+
+const within = (retryAfter: number): number => Math.min(mostRetryAfter, Math.max(leastRetryAfter, retryAfter))
+
+interface Delay {
+  readonly millis: number
+  /** By the server's wish. */
+  readonly isAsked: boolean
+}
+
+export class ClientWait<R> {
+  private waking: (() => void) | undefined
+  private isAsked = false
+
+  constructor(
+    private readonly backoff: Backoff<R>,
+    private readonly context: Context.Context<R>,
+    private readonly show: (status: Extract<Status, { _tag: "Waiting" }>) => void
+  ) {}
+
+  /** What the server asked for, or else the policy's next delay. */
+  delay(end: AttemptError, goaway: Protocol.Goaway | undefined): Effect.Effect<Option.Option<Delay>> {
+    return Effect.gen(this, function* () {
+      // A server that says when to come back has not failed.
+      if (goaway !== undefined) return Option.some({ millis: within(goaway.retryAfter), isAsked: true })
+      const next = yield* Effect.provide(this.backoff.next(end), this.context)
+      return Option.map(next, (millis) =>
+        end._tag === "DialRefused" && end.retryAfter !== undefined
+          ? { millis: within(end.retryAfter), isAsked: true }
+          : { millis, isAsked: false }
+      )
+    })
+  }
+
+  wait(attempt: number, { isAsked, millis: delay }: Delay, reason: AttemptError): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      const woken = yield* Deferred.make<void>()
+      this.waking = () => Deferred.unsafeDone(woken, Effect.void)
+      this.isAsked = isAsked
+      this.show({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
+      yield* Effect.raceFirst(Effect.sleep(delay), Deferred.await(woken))
+      this.waking = undefined
+    })
+  }
+
+  /** The application's wish: tries again now. */
+  readonly wake: Effect.Effect<void> = Effect.sync(() => this.waking?.())
+
+  /** The network or the machine is back, which changes nothing about what a server has asked for. */
+  awake(): void {
+    if (!this.isAsked) this.waking?.()
+  }
+}
