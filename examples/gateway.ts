@@ -75,7 +75,7 @@ const health = Effect.gen(function* () {
 
 const Routes = Layer.unwrapScoped(
   Effect.map(Effect.flatMap(Chat, makeInspector), (inspector) =>
-    HttpServer.serve(Page.routes.pipe(HttpRouter.get("/healthz", health), HttpRouter.concat(inspector)))
+    HttpServer.serve(Page.routes(Page.built).pipe(HttpRouter.get("/healthz", health), HttpRouter.concat(inspector)))
   )
 ).pipe(Layer.provide([NodeHttpPlatform.layer, NodeFileSystem.layer]))
 

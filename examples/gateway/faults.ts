@@ -30,6 +30,8 @@ export class Faults extends Context.Tag("examples/Faults")<
   {
     /** Does this to the client that has dialled with `?client=<id>`; tells what is the matter with it from now on. */
     readonly apply: (client: string, action: Action) => Effect.Effect<Fault, UnknownClient>
+    /** What is the matter with it; nothing with one that is not known. */
+    readonly standing: (client: string) => Effect.Effect<Fault>
   }
 >() {}
 
@@ -104,8 +106,7 @@ class Clients {
         return this.standing(client)
       case "silence":
         for (const transport of all) transport.become({ _tag: "Silent" })
-        // There may be nothing to silence: then nothing is the matter.
-        return all.length > 0 ? { _tag: "Silent" } : this.standing(client)
+        return this.standing(client)
       case "slow":
         client.isSlow = true
         for (const transport of all) transport.become(slow)
@@ -122,9 +123,16 @@ class Clients {
     }
   }
 
+  standingOf(id: string): Fault {
+    const client = this.known.get(id)
+    return client === undefined ? { _tag: "None" } : this.standing(client)
+  }
+
   private standing(client: Client): Fault {
     const remaining = this.refusedFor(client)
     if (remaining > 0) return { _tag: "Refused", remaining }
+    // One that was silenced may linger, unheard, beside the one that has replaced it.
+    if ([...client.transports].at(-1)?.mode._tag === "Silent") return { _tag: "Silent" }
     return client.isSlow ? { _tag: "Slow", delay: slowness } : { _tag: "None" }
   }
 }
@@ -169,6 +177,9 @@ export const layer: Layer.Layer<Listener.Listener | Faults, never, Listener.List
         const fault = clients.apply(client, action)
         return fault === undefined ? Effect.fail(new UnknownClient({ client })) : Effect.succeed(fault)
       })
-    return Context.make(Listener.Listener, { address: listener.address, listen }).pipe(Context.add(Faults, { apply }))
+    const standing = (client: string) => Effect.sync(() => clients.standingOf(client))
+    return Context.make(Listener.Listener, { address: listener.address, listen }).pipe(
+      Context.add(Faults, { apply, standing })
+    )
   })
 )

@@ -1,7 +1,7 @@
 /** A transport whose way to the peer can be silenced, slowed or cut, with the contracts of the one below. */
 import { Effect } from "effect"
 import { Codec, type Transport } from "holdfast"
-import { type Mode, type Surroundings, Way } from "./way.js"
+import { type Mode, open, type Surroundings, Way } from "./way.js"
 
 /** What a silenced peer may have on its way to us before it is pushed back, in bytes; a frame counts for 64 at least. */
 const heldInbound = 1024 * 1024
@@ -11,6 +11,7 @@ export class FaultyTransport implements Transport.Transport {
   readonly pong: Transport.Transport["pong"]
   private readonly inbound: Way
   private readonly outbound: Way
+  mode: Mode = open
   private receiver: Transport.Receiver | undefined
   private isPaused = false
   private isReading = true
@@ -33,6 +34,7 @@ export class FaultyTransport implements Transport.Transport {
 
   become(mode: Mode): void {
     if (this.end === "told") return
+    this.mode = mode
     this.inbound.become(mode)
     this.outbound.become(mode)
   }

@@ -1,10 +1,12 @@
 /** The demo page at `/`, as `npm run pages` has built it, and the faults that it asks for. */
+import { join } from "node:path"
 import { fileURLToPath } from "node:url"
 import { HttpRouter, HttpServerResponse } from "@effect/platform"
 import { Effect, Schema } from "effect"
 import { actions, Faults } from "./faults.js"
 
-const file = (path: string) => fileURLToPath(new URL(`../web/dist/${path}`, import.meta.url))
+/** Where it is built. */
+export const built = fileURLToPath(new URL("../web/dist", import.meta.url))
 
 const notBuilt = HttpServerResponse.text("the page is not built: run `npm run pages`, and load this again\n", {
   status: 503
@@ -13,19 +15,20 @@ const notBuilt = HttpServerResponse.text("the page is not built: run `npm run pa
 const notFound = HttpServerResponse.text("nothing is here\n", { status: 404 })
 
 /** It names its assets, whose names change with what is in them: so this is asked for each time, and they never again. */
-const index = HttpServerResponse.file(file("index.html"), {
-  contentType: "text/html; charset=utf-8",
-  headers: { "cache-control": "no-cache" }
-}).pipe(Effect.catchAll(() => Effect.succeed(notBuilt)))
+const index = (folder: string) =>
+  HttpServerResponse.file(join(folder, "index.html"), {
+    headers: { "content-type": "text/html; charset=utf-8", "cache-control": "no-cache" }
+  }).pipe(Effect.catchAll(() => Effect.succeed(notBuilt)))
 
-const asset = Effect.gen(function* () {
-  const { name = "" } = yield* HttpRouter.params
-  // One name, and no way out of the folder, encoded or not.
-  if (!/^[\w-]+(\.[\w-]+)+$/.test(name)) return notFound
-  return yield* HttpServerResponse.file(file(`assets/${name}`), {
-    headers: { "cache-control": "public, max-age=31536000, immutable" }
-  })
-}).pipe(Effect.catchAll(() => Effect.succeed(notFound)))
+const asset = (folder: string) =>
+  Effect.gen(function* () {
+    const { name = "" } = yield* HttpRouter.params
+    // One name, and no way out of the folder, encoded or not.
+    if (!/^[\w-]+(\.[\w-]+)+$/.test(name)) return notFound
+    return yield* HttpServerResponse.file(join(folder, "assets", name), {
+      headers: { "cache-control": "public, max-age=31536000, immutable" }
+    })
+  }).pipe(Effect.catchAll(() => Effect.succeed(notFound)))
 
 const Params = Schema.Struct({ client: Schema.String, action: Schema.Literal(...actions) })
 
@@ -40,8 +43,16 @@ const fault = Effect.gen(function* () {
   })
 )
 
-export const routes = HttpRouter.empty.pipe(
-  HttpRouter.get("/", index),
-  HttpRouter.get("/assets/:name", asset),
-  HttpRouter.post("/faults/:client/:action", fault)
-)
+const standing = Effect.gen(function* () {
+  const faults = yield* Faults
+  const { client = "" } = yield* HttpRouter.params
+  return yield* HttpServerResponse.json(yield* faults.standing(client), { headers: { "cache-control": "no-store" } })
+})
+
+export const routes = (folder: string) =>
+  HttpRouter.empty.pipe(
+    HttpRouter.get("/", index(folder)),
+    HttpRouter.get("/assets/:name", asset(folder)),
+    HttpRouter.get("/faults/:client", standing),
+    HttpRouter.post("/faults/:client/:action", fault)
+  )

@@ -11,6 +11,7 @@ const signs: ReadonlyArray<readonly [sign: ComponentChildren, meaning: string]> 
   [<rect key="" class="band Ready" x="1" y="2" width="14" height="10" rx="2" />, "Ready"],
   [<rect key="" class="band Connecting" x="1" y="2" width="14" height="10" rx="2" />, "Connecting"],
   [<rect key="" class="band Waiting" x="1" y="2" width="14" height="10" rx="2" />, "Waiting"],
+  [<path key="" class="start Fresh" d="M8 1 l6 6 l-6 6 l-6 -6 z" />, "session begun"],
   [<path key="" class="start Resumed" d="M8 1 l6 6 l-6 6 l-6 -6 z" />, "session resumed"],
   [<path key="" class="start Reset" d="M3 2 L13 12 M13 2 L3 12" />, "session lost, reset"],
   [

@@ -64,12 +64,15 @@ export const ofStatus = (status: ClientStatus.Status): { readonly text: string; 
   }
 }
 
-export const ofResume = (away: number, replayed: number): string => {
+/** `away` is undefined where the page was loaded again meanwhile. */
+export const ofResume = (away: number | undefined, replayed: number): string => {
   const again =
     replayed === 0
       ? "nothing had to be sent again, and nothing was lost"
       : `${times(replayed, "message was", "messages were")} sent again, none twice`
-  return `Resumed after ${seconds(away)}: ${again}.`
+  return away === undefined
+    ? `Resumed: this page was loaded again, and goes on with its session; ${again}.`
+    : `Resumed after ${seconds(away)}: ${again}.`
 }
 
 export const ofEvent = (

@@ -58,16 +58,17 @@ export const deeds: ReadonlyArray<Deed> = [
 
 export class Faults {
   private fault: Fault = { _tag: "None" }
-  /** The generation that was silenced: its silence ends with it. */
-  private silenced: number | undefined
 
-  constructor(private readonly model: Model) {}
+  constructor(private readonly model: Model) {
+    // Another server may have taken this page, which was asked for nothing.
+    model.onReady(() => void this.refresh())
+  }
 
   get current(): Fault {
     const { fault, model } = this
     if (fault._tag === "Refused" && fault.until <= Date.now()) return { _tag: "None" }
-    const isReplaced = model.status._tag === "Ready" && model.status.generation !== this.silenced
-    if (fault._tag === "Silent" && isReplaced) return { _tag: "None" }
+    // A silence ends with its connection.
+    if (fault._tag === "Silent" && model.status._tag !== "Ready") return { _tag: "None" }
     return fault
   }
 
@@ -80,12 +81,24 @@ export class Faults {
     try {
       const response = await fetch(new URL(`./faults/${settings.client}/${action}`, location.href), { method: "POST" })
       if (!response.ok) return this.model.tell(`Nothing was done: ${(await response.text()).trim()}.`, "fault")
-      const fault: ServerFault = await response.json()
-      this.fault = fault._tag === "Refused" ? { _tag: "Refused", until: Date.now() + fault.remaining } : fault
-      this.silenced = this.model.session?.generation
-      this.model.changed()
+      this.found(await response.json())
     } catch {
       this.model.tell("The server cannot be asked: it is away.", "fault")
     }
+  }
+
+  private async refresh(): Promise<void> {
+    if (this.fault._tag === "Silent") this.fault = { _tag: "None" }
+    try {
+      const response = await fetch(new URL(`./faults/${settings.client}`, location.href))
+      if (response.ok) this.found(await response.json())
+    } catch {
+      // The server is away again: the connection will tell.
+    }
+  }
+
+  private found(fault: ServerFault): void {
+    this.fault = fault._tag === "Refused" ? { _tag: "Refused", until: Date.now() + fault.remaining } : fault
+    this.model.changed()
   }
 }

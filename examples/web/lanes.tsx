@@ -235,7 +235,11 @@ const Starts = ({ model, scale }: LaneProps) => {
             {start._tag === "Reset" ? (
               <>
                 <path class="start Reset" d={`M${x - 6} ${y - 6} l12 12 M${x + 6} ${y - 6} l-12 12`} />
-                <text x={Math.min(x + 10, scale.width - 40)} y={y + 4}>
+                <text
+                  x={x + (x > scale.width - 50 ? -10 : 10)}
+                  y={y + 4}
+                  text-anchor={x > scale.width - 50 ? "end" : "start"}
+                >
                   reset
                 </text>
               </>

@@ -68,12 +68,18 @@ export class Model {
   roundTrip: number | undefined
 
   private listeners: Array<() => void> = []
+  private readyListeners: Array<() => void> = []
   /** A resume is told of when its replay has left. */
-  private resumed: { readonly at: number; readonly away: number; readonly replayed: number } | undefined
+  private resumed: { readonly at: number; readonly away: number | undefined; readonly replayed: number } | undefined
   private wentAway: number | undefined
 
   onChange(listener: () => void): void {
     this.listeners.push(listener)
+  }
+
+  /** A connection has come to act for the session. */
+  onReady(listener: () => void): void {
+    this.readyListeners.push(listener)
   }
 
   changed(): void {
@@ -97,13 +103,18 @@ export class Model {
       this.session = status
       this.flags.push({ _tag: "Start", at: now, start: status.start })
       if (status.start._tag === "Resumed") {
-        this.resumed = { at: now, away: now - (this.wentAway ?? now), replayed: this.stats?.replayed ?? 0 }
+        this.resumed = {
+          at: now,
+          away: this.wentAway === undefined ? undefined : now - this.wentAway,
+          replayed: this.stats?.replayed ?? 0
+        }
       }
     }
     const caption = captions.ofStatus(status)
     if (caption !== undefined) this.tell(caption.text, caption.tone)
     this.prune(now)
     this.changed()
+    if (status._tag === "Ready") for (const listener of this.readyListeners) listener()
   }
 
   happened(event: ClientStatus.ClientEvent): void {
@@ -115,8 +126,10 @@ export class Model {
     const now = Date.now()
     const before = this.stats
     for (const [figure, kind] of counted) {
+      // What was counted before this page was loaded did not happen now.
+      const had = before?.[figure] ?? stats[figure]
       // A new session counts from 0 again.
-      const count = stats[figure] - (before?.[figure] ?? 0)
+      const count = stats[figure] < had ? stats[figure] : stats[figure] - had
       if (count > 0) this.marks.push({ at: now, kind, count })
     }
     this.stats = stats

@@ -19,6 +19,13 @@ interface Screen {
   readonly log: ChatLog
 }
 
+/** What a client is told that cannot be given all that it has missed. */
+const missed: Record<ConnectionError.PositionLost["reason"], string> = {
+  epoch: "The server has begun the room anew: what was said before is not kept there. It goes on here.",
+  ahead: "The server has lost some of the room: it goes on here.",
+  expired: "What was said meanwhile is not kept any more: it goes on here."
+}
+
 /** What is said, from the oldest that is kept; and on from there if ever something of it is lost. */
 const said = (
   client: ChatClient,
@@ -31,7 +38,7 @@ const said = (
     Stream.catchTag("PositionLost", (lost) =>
       Stream.unwrap(
         Effect.sync(() => {
-          log.notice(`Some of the room was missed (${lost.reason}): it goes on here.`)
+          log.notice(missed[lost.reason])
           return said(client, log, room, lost.position)
         })
       )
@@ -44,7 +51,7 @@ const fateOf = (exit: Exit.Exit<void, Effect.Effect.Error<ReturnType<ChatClient[
   const { error } = exit.cause
   switch (error._tag) {
     case "OutcomeUnknown":
-      return { _tag: "OutcomeUnknown", words: `sent, and its outcome is unknown: ${error.reason}` }
+      return { _tag: "OutcomeUnknown", words: `may or may not have been processed: ${error.reason}` }
     case "NotSent":
       return { _tag: "NotSent", words: `not sent: ${error.reason}` }
     case "MessageRefused":
