@@ -33,8 +33,16 @@ const Order = Schema.Union(
   Schema.Struct({ principal: Schema.NonEmptyString, reason: Reason })
 )
 
+const maxOrder = 16 * 1024
+
+/** What does not say its size beforehand is cut off there. */
+const fits = ({ headers }: HttpServerRequest.HttpServerRequest): Effect.Effect<void, Refused> =>
+  Number(headers["content-length"] ?? 0) <= maxOrder
+    ? Effect.void
+    : new Refused({ status: 413, reason: `send at most ${maxOrder} bytes` })
+
 const order = HttpServerRequest.schemaBodyJson(Order, { onExcessProperty: "error" }).pipe(
-  HttpIncomingMessage.withMaxBodySize(Option.some(FileSystem.KiB(16))),
+  HttpIncomingMessage.withMaxBodySize(Option.some(FileSystem.Size(maxOrder))),
   Effect.catchAll(
     () =>
       new Refused({
@@ -89,17 +97,19 @@ const history = (gateway: Gateway<never>) =>
 
 const disconnect = (gateway: Gateway<never>) =>
   Effect.gen(function* () {
-    yield* sameOriginJson(yield* HttpServerRequest.HttpServerRequest)
+    const request = yield* HttpServerRequest.HttpServerRequest
+    yield* sameOriginJson(request)
+    yield* fits(request)
     const { reason = "disconnected by an operator", ...target } = yield* order
     return json({ disconnected: yield* gateway.disconnect(target, reason) })
   })
 
 const router = (gateway: Gateway<never>, sampler: Sampler) =>
   HttpRouter.empty.pipe(
-    HttpRouter.get("/", pageFiles.index),
+    HttpRouter.get("/", pageFiles.index(pageFiles.built)),
     HttpRouter.get(
       "/assets/:name",
-      Effect.flatMap(HttpRouter.params, ({ name = "" }) => pageFiles.asset(name))
+      Effect.flatMap(HttpRouter.params, ({ name = "" }) => pageFiles.asset(pageFiles.built, name))
     ),
     HttpRouter.get("/api/overview", overview(gateway, sampler)),
     HttpRouter.get(

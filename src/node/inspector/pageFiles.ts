@@ -5,7 +5,7 @@ import * as Effect from "effect/Effect"
 import * as reply from "./reply.js"
 
 /** Right both from src/node/inspector/ and from dist/node/inspector/. */
-const built = new URL("../../../dist/inspector/", import.meta.url)
+export const built = new URL("../../../dist/inspector/", import.meta.url)
 
 const types: Readonly<Record<string, string>> = {
   html: "text/html; charset=utf-8",
@@ -17,26 +17,26 @@ const types: Readonly<Record<string, string>> = {
 const isMissing = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "code" in error && error.code === "ENOENT"
 
-const read = (name: string) => Effect.tryPromise({ try: () => readFile(new URL(name, built)), catch: isMissing })
+type Answered = Effect.Effect<HttpServerResponse.HttpServerResponse, reply.Refused>
 
-const answered = (name: string, whenMissing: reply.Refused) =>
-  Effect.matchEffect(read(name), {
-    onSuccess: (contents) =>
-      Effect.succeed(reply.file(contents, types[name.slice(name.lastIndexOf(".") + 1)] ?? "application/octet-stream")),
+const read = (file: URL, whenMissing: reply.Refused): Answered =>
+  Effect.matchEffect(Effect.tryPromise({ try: () => readFile(file), catch: isMissing }), {
+    onSuccess: (contents) => {
+      const type = types[file.pathname.slice(file.pathname.lastIndexOf(".") + 1)]
+      return Effect.succeed(reply.file(contents, type ?? "application/octet-stream"))
+    },
     onFailure: (missing) =>
-      missing ? whenMissing : new reply.Refused({ status: 500, reason: `the inspector's page cannot be read: ${name}` })
+      missing ? whenMissing : new reply.Refused({ status: 500, reason: "the inspector's page cannot be read" })
   })
 
-export const index: Effect.Effect<HttpServerResponse.HttpServerResponse, reply.Refused> = answered(
-  "index.html",
-  new reply.Refused({
-    status: 503,
-    reason: `the inspector's page was not built: run "npm run pages:inspector" (it goes to ${built.pathname})`
-  })
-)
+export const index = (directory: URL): Answered =>
+  read(
+    new URL("index.html", directory),
+    new reply.Refused({ status: 503, reason: 'the inspector\'s page was not built: run "npm run pages:inspector"' })
+  )
 
 /** One of its scripts or styles, by a name without any path. */
-export const asset = (name: string): Effect.Effect<HttpServerResponse.HttpServerResponse, reply.Refused> => {
+export const asset = (directory: URL, name: string): Answered => {
   const unknown = new reply.Refused({ status: 404, reason: "the inspector has no such file" })
-  return /^[\w-]+(\.[\w-]+)+$/.test(name) ? answered(`assets/${name}`, unknown) : unknown
+  return /^[\w-]+(\.[\w-]+)+$/.test(name) ? read(new URL(`assets/${name}`, directory), unknown) : unknown
 }

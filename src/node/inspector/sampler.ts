@@ -80,7 +80,8 @@ export const make = (gateway: Gateway<never>): Effect.Effect<Sampler, never, Sco
       Clock.currentTimeMillis,
       ([stats, topics], at) => sampler.note(at, stats, topics)
     )
-    const everySecond = Effect.delay(Effect.repeat(sample, Schedule.fixed("1 second")), "1 second")
+    // Spaced, not fixed: two samples at once to make up for a late one would show a second in which nothing happened.
+    const everySecond = Effect.delay(Effect.repeat(sample, Schedule.spaced("1 second")), "1 second")
     yield* Effect.forkScoped(everySecond)
     return sampler
   })

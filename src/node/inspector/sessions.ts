@@ -1,6 +1,6 @@
 /** The table of sessions: of ten thousand, one page. */
 import * as Effect from "effect/Effect"
-import type { Gateway, SessionInfo } from "../../GatewaySession.js"
+import type { Gateway, Session, SessionInfo } from "../../GatewaySession.js"
 import type { Page, SessionDetail, SessionRow, SessionSort } from "./model.js"
 import { type Key, type Keyed, pageOf } from "./paging.js"
 import type { Listing } from "./query.js"
@@ -68,20 +68,31 @@ const matches = (info: SessionInfo, filter: string): boolean => {
   )
 }
 
+/** The key of a session that the filter lets through. Its figures are let go of at once: those of all would be megabytes. */
+const considered = (
+  session: Session<never>,
+  asked: Listing<SessionSort>
+): Effect.Effect<Keyed<Session<never>> | undefined> => {
+  const { id } = session
+  if (asked.filter === "" && asked.sort === "id") return Effect.succeed({ key: id, id, of: session })
+  return Effect.map(session.info, (info) =>
+    asked.filter === "" || matches(info, asked.filter) ? { key: keyOf(info, asked.sort), id, of: session } : undefined
+  )
+}
+
 export const list = Effect.fnUntraced(function* (
   gateway: Gateway<never>,
   asked: Listing<SessionSort>
 ): Effect.fn.Return<Page<SessionRow>> {
   const sessions = yield* gateway.sessions
-  const matching: Array<Keyed<SessionInfo>> = []
+  const matching: Array<Keyed<Session<never>>> = []
   for (const [at, session] of sessions.entries()) {
     // Fibers yield to each other alone: the event loop turns when one sleeps.
     if (at % turn === turn - 1) yield* Effect.sleep(0)
-    const info = yield* session.info
-    if (asked.filter === "" || matches(info, asked.filter)) {
-      matching.push({ key: keyOf(info, asked.sort), id: info.id, of: info })
-    }
+    const found = yield* considered(session, asked)
+    if (found !== undefined) matching.push(found)
   }
   const page = pageOf(matching, sessions.length, asked)
-  return { ...page, rows: page.rows.map((info) => rowOf(info, gateway.node)) }
+  const rows = yield* Effect.forEach(page.rows, ({ info }) => info)
+  return { ...page, rows: rows.map((info) => rowOf(info, gateway.node)) }
 })

@@ -18,10 +18,14 @@ export const withSamples = (overview: Overview, seen: Seen | undefined): Seen =>
   return { overview, samples: [...before, ...overview.samples].slice(-kept) }
 }
 
+/** `HandlerFailed` is "handler failed". */
+const plain = (name: string): string =>
+  name === "Ended" ? "by the server" : name.replace(/(?<=[a-z])(?=[A-Z])/g, " ").toLowerCase()
+
 const words = (counts: Readonly<Record<string, number>>): string =>
   Object.entries(counts)
     .filter(([, value]) => value > 0)
-    .map(([name, value]) => `${count(value)} ${name}`)
+    .map(([name, value]) => `${count(value)} ${plain(name)}`)
     .join(", ")
 
 const total = (counts: Readonly<Record<string, number>>): number =>
