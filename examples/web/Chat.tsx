@@ -83,7 +83,7 @@ export const Chat = ({ log, say, settings }: ChatProps) => {
           onInput={({ currentTarget }) => setDraft(currentTarget.value)}
           maxLength={1000}
           autocomplete="off"
-          placeholder="Say something; it works while disconnected, too"
+          placeholder="Say something, connected or not"
         />
         <button type="submit" disabled={isFull}>
           Say
