@@ -70,6 +70,27 @@ describe("Heartbeat", () => {
       assert.strictEqual((yield* connection.stats).roundTrip, 70)
     }).pipe(withRandom(0.5))
   )
+
+  it.scoped("takes it, too, where the way is longer than the interval", () =>
+    Effect.gen(function* () {
+      const { connection, link } = yield* connectMute({ heartbeatInterval: 1000, readDeadline: 5000 })
+      const answer = (id: number) =>
+        Effect.zipRight(
+          Effect.sync(() => link.server.pong?.(new Uint8Array([0, 0, 0, id]))),
+          settle
+        )
+      yield* TestClock.adjust(2500)
+      assert.strictEqual(link.pings("client"), 3)
+      yield* TestClock.adjust(250)
+      yield* answer(1)
+      assert.strictEqual((yield* connection.stats).roundTrip, 2250)
+      yield* answer(2)
+      assert.strictEqual((yield* connection.stats).roundTrip, 2250, "one that is not timed")
+      yield* TestClock.adjust(1000)
+      yield* answer(3)
+      assert.strictEqual((yield* connection.stats).roundTrip, 1250)
+    }).pipe(withRandom(0.5))
+  )
 })
 
 describe("ReadDeadline", () => {

@@ -78,6 +78,8 @@ export class LiveConnection implements Receiver {
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
   private latestPing = { id: 0, at: 0, answered: true }
+  /** The oldest that may yet be answered, as far as it is known. */
+  private timedPing: { readonly id: number; readonly at: number } | undefined
 
   constructor(
     readonly transport: Transport,
@@ -122,14 +124,22 @@ export class LiveConnection implements Receiver {
     this.ponged(payload.byteLength === 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0) : 0)
   }
 
-  /** A pong came; one that answers the latest ping gives the round-trip time. */
+  /**
+   * A pong came. One that answers the latest ping gives the round-trip time, and so does one that answers the timed ping:
+   * where the way is longer than the interval, the latest is never the one that is answered.
+   */
   ponged(id: number): void {
     if (this.end !== undefined) return
     const now = this.clock.unsafeCurrentTimeMillis()
     this.lastActivity = now
-    if (id !== this.latestPing.id || id === 0) return
-    this.roundTrip = now - this.latestPing.at
-    this.latestPing.answered = true
+    if (id === this.latestPing.id && id !== 0) {
+      this.roundTrip = now - this.latestPing.at
+      this.latestPing.answered = true
+      this.timedPing = undefined
+    } else if (id === this.timedPing?.id) {
+      this.roundTrip = now - this.timedPing.at
+      this.timedPing = this.latestPing
+    }
   }
 
   congested(): void {
@@ -272,6 +282,7 @@ export class LiveConnection implements Receiver {
     metrics.flush(this.counts, this.roundTrip)
     const at = this.clock.unsafeCurrentTimeMillis()
     this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at, answered: false }
+    this.timedPing ??= this.latestPing
     if (this.messagePing !== undefined) {
       this.messagePing(this.latestPing.id)
     } else {

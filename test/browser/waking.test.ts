@@ -98,6 +98,34 @@ describeWithChromium("a page that is interrupted", () => {
       })
     )
 
+    it.scoped("goes on with its session when it comes back out of the browser's back/forward cache", () =>
+      Effect.gen(function* () {
+        const { connect, handled, is, tab } = yield* world()
+        yield* connect({ keep: "test" })
+        yield* tab.evaluate(() => window.holdfast.deliver(1), undefined)
+        yield* tab.evaluate(() => void location.assign("?elsewhere"), undefined)
+        yield* tab.until(
+          "it is elsewhere",
+          () => location.search === "?elsewhere" && document.readyState === "complete",
+          undefined
+        )
+        yield* tab.evaluate(() => history.back(), undefined)
+        yield* tab.until(
+          "it is back, as it was left",
+          () => location.search === "" && window.holdfast.history.length > 0,
+          undefined
+        )
+        yield* is("Ready")
+        yield* tab.evaluate(() => window.holdfast.deliver(2), undefined)
+        const generations = yield* tab.evaluate(
+          () => window.holdfast.history.flatMap((status) => (status._tag === "Ready" ? [status.generation] : [])),
+          undefined
+        )
+        assert.deepStrictEqual(generations, [1, 2])
+        assert.deepStrictEqual(handled, [1, 2])
+      })
+    )
+
     it.scoped("keeps a connection that lives, hidden or shown, though its timers are throttled", () =>
       Effect.gen(function* () {
         const { connect, gateway, hide, proxy, tab } = yield* world({

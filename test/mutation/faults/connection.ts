@@ -100,8 +100,8 @@ export const group: Group = {
     {
       name: "any pong gives the round-trip time",
       file: live,
-      find: "if (id === this.latestPing.id && id !== 0) this.roundTrip",
-      replace: "if (id !== 0) this.roundTrip",
+      find: "if (id === this.latestPing.id && id !== 0) {",
+      replace: "if (id !== 0) {",
       caughtBy: [connection]
     },
     {

@@ -1,0 +1,284 @@
+import { fileURLToPath } from "node:url"
+import { assert, layer } from "@effect/vitest"
+import { Context, Effect, Layer } from "effect"
+import type { Page } from "playwright-core"
+import { build } from "vite"
+import { upTo } from "../node/support.js"
+import { Chromium, profile, until } from "./chromium.js"
+import { describeWithChromium } from "./gate.js"
+import { type GatewayProcess, gatewayProcess } from "./gateway.js"
+
+/** Built where the example gateway serves it from, as `npm start` does. */
+class DemoPage extends Context.Tag("test/DemoPage")<DemoPage, void>() {
+  static readonly layer = Layer.effect(
+    DemoPage,
+    Effect.asVoid(
+      Effect.promise(() =>
+        build({
+          configFile: fileURLToPath(new URL("../../examples/web/vite.config.ts", import.meta.url)),
+          logLevel: "warn"
+        })
+      )
+    )
+  )
+}
+
+const heartbeat = 200
+const deadline = 800
+
+/** One for all tests but that which kills it: each has a room of its own. */
+class DemoGateway extends Context.Tag("test/DemoGateway")<DemoGateway, GatewayProcess>() {
+  static readonly layer = Layer.scoped(DemoGateway, gatewayProcess())
+}
+
+/** Pages of people in a room. */
+const room = (name: string, gateway?: GatewayProcess) =>
+  Effect.gen(function* () {
+    const { port } = gateway ?? (yield* DemoGateway)
+    const { context, open } = yield* profile
+    const pageOf = (who: string, timing: string) => `http://127.0.0.1:${port}/?room=${name}&name=${who}&${timing}`
+    return {
+      context,
+      enter: (who: string, timing = `heartbeat=${heartbeat}&deadline=${deadline}`) =>
+        Effect.tap(open(pageOf(who, timing)), (page) => untilStatus(page, "Ready"))
+    }
+  })
+
+const by = (page: Page, id: string) => page.getByTestId(id)
+
+const text = (page: Page, id: string) => Effect.promise(async () => (await by(page, id).textContent()) ?? "")
+
+const untilStatus = (page: Page, status: string) => untilText(page, "status", status)
+
+const untilText = (page: Page, id: string, expected: string) =>
+  until(
+    page,
+    `${id} is ${expected}`,
+    ([id, expected]) => document.querySelector(`[data-testid="${id}"]`)?.textContent === expected,
+    [id, expected] as const
+  )
+
+const press = (page: Page, id: string) => Effect.promise(() => by(page, id).click())
+
+const say = (page: Page, line: string) =>
+  Effect.promise(async () => {
+    await by(page, "say").fill(line)
+    await by(page, "say").press("Enter")
+  })
+
+/** The lines that a page shows, without who said them. */
+const lines = (page: Page) => Effect.promise(() => page.locator('[data-testid="line"] .text').allTextContents())
+
+const untilLines = (page: Page, count: number) =>
+  until(
+    page,
+    `${count} lines are there, and none waits`,
+    (count) =>
+      document.querySelectorAll('[data-testid="line"]').length >= count &&
+      document.querySelector('[data-testid="line-state"][data-state="Waiting"]') === null,
+    count
+  )
+
+const numbered = (from: number, to: number) =>
+  upTo(to)
+    .slice(from - 1)
+    .map((n) => `line ${n}`)
+
+const sayAll = (page: Page, all: ReadonlyArray<string>) =>
+  Effect.forEach(all, (line) => say(page, line), { discard: true })
+
+describeWithChromium("the demo page", () => {
+  layer(Layer.mergeAll(Chromium.layer, Layer.provideMerge(DemoGateway.layer, DemoPage.layer)), {
+    excludeTestServices: true,
+    timeout: "90 seconds"
+  })((it) => {
+    it.scoped("is a chat: what one says, the other reads, in order, and who says it sees it processed", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("chat")
+        const ann = yield* enter("ann")
+        const bob = yield* enter("bob")
+        yield* sayAll(ann, numbered(1, 5))
+        yield* untilLines(bob, 5)
+        yield* say(bob, "line 6")
+        for (const page of [ann, bob]) {
+          yield* untilLines(page, 6)
+          assert.deepStrictEqual(yield* lines(page), numbered(1, 6))
+        }
+        const states = yield* Effect.promise(() => by(ann, "line-state").allTextContents())
+        assert.deepStrictEqual(states, Array(5).fill("✓ processed"))
+        assert.strictEqual(yield* text(ann, "acknowledged"), "5")
+        assert.include(yield* text(ann, "members"), "bob")
+      })
+    )
+
+    it.scoped("shows a cut that is resumed: nothing is lost, and nothing comes twice", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("cut")
+        const ann = yield* enter("ann")
+        const bob = yield* enter("bob")
+        const session = yield* text(ann, "session")
+        yield* sayAll(ann, numbered(1, 3))
+        yield* press(ann, "fault-cut")
+        yield* sayAll(ann, numbered(4, 6))
+        yield* say(bob, "line 7")
+        yield* untilText(ann, "generation", "2")
+        yield* untilStatus(ann, "Ready")
+        for (const page of [ann, bob]) {
+          yield* untilLines(page, 7)
+          assert.sameMembers([...(yield* lines(page))], numbered(1, 7))
+        }
+        assert.deepStrictEqual(yield* lines(ann), yield* lines(bob))
+        assert.strictEqual(yield* text(ann, "session"), session)
+        assert.strictEqual(yield* text(ann, "start"), "Resumed")
+        assert.strictEqual(yield* text(bob, "generation"), "1")
+      })
+    )
+
+    it.scoped("shows a silence that is found at the deadline, and resumed with nothing lost", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("silence")
+        const ann = yield* enter("ann")
+        const bob = yield* enter("bob")
+        yield* press(ann, "fault-silence")
+        const begun = performance.now()
+        yield* sayAll(ann, numbered(1, 3))
+        yield* say(bob, "line 4")
+        yield* untilText(ann, "generation", "2")
+        // At the deadline, which was moved by a heartbeat's answer just before at the latest, and after the first delay.
+        assert.isAtLeast(performance.now() - begun, deadline - 2 * heartbeat)
+        for (const page of [ann, bob]) {
+          yield* untilLines(page, 4)
+          assert.sameMembers([...(yield* lines(page))], numbered(1, 4))
+        }
+        assert.strictEqual(yield* text(ann, "start"), "Resumed")
+        assert.strictEqual(yield* text(ann, "replayed"), "3")
+      })
+    )
+
+    it.scoped("shows a slow way by its round trips, and stays on it", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("slow")
+        const ann = yield* enter("ann", "heartbeat=500&deadline=10000")
+        yield* press(ann, "fault-slow")
+        yield* until(
+          ann,
+          "a round trip of 3 s or more",
+          () =>
+            /^([3-9]\d{3} ms|[3-9]\.\d s)$/.test(
+              document.querySelector('[data-testid="round-trip"]')?.textContent ?? ""
+            ),
+          undefined
+        )
+        yield* say(ann, "slowly")
+        yield* untilLines(ann, 1)
+        assert.strictEqual(yield* text(ann, "generation"), "1")
+      })
+    )
+
+    it.scoped("waits while it is refused, and comes back when it is not any more", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("refused")
+        const ann = yield* enter("ann")
+        const bob = yield* enter("bob")
+        yield* press(ann, "fault-refuse")
+        yield* untilStatus(ann, "Waiting")
+        yield* say(ann, "said while refused")
+        yield* say(bob, "to whom it may concern")
+        yield* press(ann, "fault-heal")
+        yield* untilText(ann, "fault", "Nothing is broken on purpose.")
+        yield* press(ann, "reconnect").pipe(Effect.raceFirst(untilStatus(ann, "Ready")))
+        yield* untilStatus(ann, "Ready")
+        yield* untilLines(ann, 2)
+        yield* untilLines(bob, 2)
+        assert.strictEqual(yield* text(ann, "start"), "Resumed")
+      })
+    )
+
+    it.scoped("resumes when it is loaded again, and what was said just before is said", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("reloaded")
+        const ann = yield* enter("ann")
+        const bob = yield* enter("bob")
+        const session = yield* text(ann, "session")
+        yield* press(ann, "fault-silence")
+        yield* sayAll(ann, numbered(1, 3))
+        yield* Effect.promise(() => ann.reload())
+        yield* untilStatus(ann, "Ready")
+        assert.strictEqual(yield* text(ann, "session"), session)
+        assert.strictEqual(yield* text(ann, "start"), "Resumed")
+        for (const page of [ann, bob]) {
+          yield* untilLines(page, 3)
+          assert.deepStrictEqual(yield* lines(page), numbered(1, 3))
+        }
+      })
+    )
+
+    it.scoped("has a session of its own in a tab that was duplicated", () =>
+      Effect.gen(function* () {
+        const { context, enter } = yield* room("duplicated")
+        const ann = yield* enter("ann")
+        const session = yield* text(ann, "session")
+        const [copy] = yield* Effect.promise(() =>
+          Promise.all([context.waitForEvent("page"), ann.evaluate(() => void window.open(location.href))])
+        )
+        yield* untilStatus(copy, "Ready")
+        assert.notStrictEqual(yield* text(copy, "session"), session)
+        yield* say(copy, "line 1")
+        yield* say(ann, "line 2")
+        for (const page of [ann, copy]) yield* untilLines(page, 2)
+        assert.strictEqual(yield* text(ann, "generation"), "1")
+        assert.strictEqual(yield* text(ann, "session"), session)
+      })
+    )
+
+    it.scoped(
+      "says that its session is lost when the gateway was killed and started anew, and goes on in a new one",
+      () =>
+        Effect.gen(function* () {
+          const gateway = yield* gatewayProcess()
+          const { enter } = yield* room("killed", gateway)
+          const ann = yield* enter("ann")
+          yield* say(ann, "line 1")
+          yield* untilLines(ann, 1)
+          const session = yield* text(ann, "session")
+          yield* gateway.kill
+          yield* untilStatus(ann, "Waiting")
+          yield* say(ann, "line 2")
+          yield* gateway.start
+          yield* untilText(ann, "start", "Reset")
+          yield* untilStatus(ann, "Ready")
+          assert.notStrictEqual(yield* text(ann, "session"), session)
+          yield* say(ann, "line 3")
+          yield* until(
+            ann,
+            "the third line is processed",
+            () => document.querySelectorAll('[data-testid="line-state"][data-state="Processed"]').length >= 2,
+            undefined
+          )
+          assert.includeMembers([...(yield* lines(ann))], ["line 2", "line 3"])
+        })
+    )
+
+    it.scoped("can be used by the keyboard alone", () =>
+      Effect.gen(function* () {
+        const { enter } = yield* room("keyboard")
+        const ann = yield* enter("ann")
+        const reach = (id: string) =>
+          Effect.promise(async () => {
+            for (let presses = 0; presses < 30; presses++) {
+              await ann.keyboard.press("Tab")
+              if ((await ann.evaluate(() => document.activeElement?.getAttribute("data-testid"))) === id) return
+            }
+            throw new Error(`Tab does not come to ${id}`)
+          })
+        yield* reach("say")
+        yield* Effect.promise(() => ann.keyboard.type("typed"))
+        yield* Effect.promise(() => ann.keyboard.press("Enter"))
+        yield* untilLines(ann, 1)
+        yield* reach("fault-cut")
+        yield* Effect.promise(() => ann.keyboard.press("Space"))
+        yield* untilText(ann, "generation", "2")
+      })
+    )
+  })
+})
