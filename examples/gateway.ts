@@ -83,7 +83,9 @@ const Listening = Layer.effectDiscard(
   Effect.flatMap(Chat, ({ address }) => {
     const page = new URL(address.replace(/^ws/, "http"))
     const inspector = new URL(`${inspectorPath}/`, page)
-    return Console.log(`the gateway listens at ${address}; its page is at ${page}, the inspector at ${inspector}`)
+    return Console.log(
+      `the gateway listens at ${address} and has its page at ${page} and its inspector at ${inspector}`
+    )
   })
 )
 
