@@ -77,6 +77,8 @@ export class ClientLoop<R> {
   private constructor(
     private readonly config: LoopOptions<R>,
     keeper: Keeper | undefined,
+    /** Why the session is not kept, untold. */
+    private readonly unkept: Array<unknown>,
     timer: ackTimer.AckTimer,
     pacing: Pacer,
     readonly status: watched.Watched<Status>,
@@ -136,10 +138,16 @@ export class ClientLoop<R> {
       const { open } = yield* SessionKeeper
       const { listen } = yield* HostEvents
       const events = yield* watched.events<ClientEvent>()
-      const failed = (cause: unknown) => events.publish({ _tag: "NotKept", cause })
-      const loop = new ClientLoop(
+      const unkept: Array<unknown> = []
+      let loop: ClientLoop<R> | undefined
+      const failed = (cause: unknown) => {
+        unkept.push(cause)
+        loop?.tellUnkept()
+      }
+      const made = new ClientLoop(
         config,
         yield* open({ subprotocol: config.codec.subprotocol, failed }),
+        unkept,
         yield* ackTimer.make(config.options.ackDelay),
         yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
@@ -149,15 +157,22 @@ export class ClientLoop<R> {
       const died = (defect: unknown) =>
         Effect.zipRight(
           Effect.logError("holdfast: the client died", defect),
-          Effect.sync(() => loop.finish({ _tag: "Died", defect }))
+          Effect.sync(() => made.finish({ _tag: "Died", defect }))
         )
-      const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(loop.run, died))
-      loop.fiber = fiber
-      yield* listen((event) => loop.happened(event))
+      const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(made.run, died))
+      made.fiber = fiber
+      loop = made
+      yield* listen((event) => made.happened(event))
       // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
-      yield* Effect.addFinalizer(() => loop.close)
-      return loop
+      yield* Effect.addFinalizer(() => made.close)
+      return made
     })
+  }
+
+  /** Once the application has had the time to listen: not before the first welcome. */
+  private tellUnkept(): void {
+    if (!this.held.hasBegun) return
+    for (const cause of this.unkept.splice(0)) this.events.publish({ _tag: "NotKept", cause })
   }
 
   // ---- the loop
@@ -255,6 +270,7 @@ export class ClientLoop<R> {
     this.topics.attached(live, welcome.resumed, welcome.keyWindow ?? 0)
     this.readySince = live.lastActivity
     this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
+    this.tellUnkept()
   }
 
   private startOf(welcome: Protocol.Welcome): Start {

@@ -1,10 +1,10 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import type { Page } from "playwright-core"
 import { upTo } from "../node/support.js"
-import { Chromium, inPage, until } from "./chromium.js"
+import { inPage, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
-import { starts, untilStatus, world } from "./support.js"
+import { inBrowser, starts, untilStatus, world } from "./support.js"
 
 const keep = "test"
 
@@ -22,7 +22,7 @@ const untilReceived = (page: Page, count: number) =>
   until(page, `${count} messages are there`, (wanted) => window.holdfast.received.length >= wanted, count)
 
 describeWithChromium("a page that keeps its session", () => {
-  layer(Chromium.layer, { excludeTestServices: true })((it) => {
+  inBrowser((it) => {
     for (const codec of ["json", "msgpack"] as const) {
       it.scoped(`resumes it when it is loaded again, and what had not been delivered is (${codec})`, () =>
         Effect.gen(function* () {

@@ -51,7 +51,11 @@ const launched: Effect.Effect<string, never, Scope.Scope> = Effect.gen(function*
           "about:blank"
         ])
     ),
-    (child) => Effect.zipRight(gone(child), Effect.promise(() => rm(profile, { recursive: true, force: true, maxRetries: 20 })))
+    (child) =>
+      Effect.zipRight(
+        gone(child),
+        Effect.promise(() => rm(profile, { recursive: true, force: true, maxRetries: 20 }))
+      )
   )
   return yield* Effect.async<string>((resume) => {
     let said = ""

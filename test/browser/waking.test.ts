@@ -1,10 +1,10 @@
-import { assert, it } from "@effect/vitest"
+import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as TcpProxy from "../node/tcpProxy.js"
 import { describeWithChromium } from "./gate.js"
 import { type EchoOptions, echoGateway } from "./gateway.js"
 import type { ConnectOptions } from "./page/main.js"
-import { barePage } from "./support.js"
+import { BarePage } from "./support.js"
 import { tabs } from "./tabs.js"
 
 /** The bare page in a tab that is really hidden and shown, and another tab. */
@@ -12,7 +12,7 @@ const world = (options?: EchoOptions) =>
   Effect.gen(function* () {
     const echo = yield* echoGateway(options)
     const proxy = yield* TcpProxy.make(echo.port)
-    const site = yield* barePage
+    const site = yield* BarePage
     const { open } = yield* tabs
     const tab = yield* open(site)
     const url = `ws://127.0.0.1:${proxy.port}/`
@@ -39,103 +39,105 @@ const world = (options?: EchoOptions) =>
 const late = { reconnect: { base: "10 minutes", max: "10 minutes", jitter: false } } as const
 
 describeWithChromium("a page that is interrupted", () => {
-  it.scopedLive("tries again at once when it is shown again", () =>
-    Effect.gen(function* () {
-      const { connect, hide, is, proxy, tab } = yield* world()
-      yield* connect(late)
-      yield* hide
-      yield* proxy.cut
-      yield* is("Waiting")
-      yield* tab.show
-      yield* is("Ready")
-      assert.strictEqual((yield* proxy.stats).accepted, 2)
-    })
-  )
-
-  it.scopedLive("tries again at once when the network is back", () =>
-    Effect.gen(function* () {
-      const { connect, is, proxy, tab } = yield* world()
-      yield* connect(late)
-      yield* proxy.cut
-      yield* is("Waiting")
-      yield* tab.evaluate(() => void window.dispatchEvent(new Event("online")), undefined)
-      yield* is("Ready")
-    })
-  )
-
-  it.scopedLive("does not come back by being shown when its client has been closed", () =>
-    Effect.gen(function* () {
-      const { connect, hide, proxy, tab } = yield* world()
-      yield* connect(late)
-      yield* tab.evaluate(() => window.holdfast.close(), undefined)
-      yield* hide
-      yield* tab.show
-      yield* tab.until("it is shown", () => document.visibilityState === "visible", undefined)
-      yield* tab.evaluate(() => void window.dispatchEvent(new Event("online")), undefined)
-      assert.strictEqual(yield* tab.evaluate(() => window.holdfast.history.at(-1)?._tag, undefined), "Ended")
-      assert.strictEqual((yield* proxy.stats).accepted, 1)
-    })
-  )
-
-  it.scopedLive("finds a connection that has died while it was hidden, soon after it is shown", () =>
-    Effect.gen(function* () {
-      const { connect, hide, is, proxy, tab } = yield* world()
-      // The deadline is far away: only the question that is asked on waking finds it.
-      yield* connect({ helloTimeout: "500 millis", heartbeatInterval: "30 seconds", readDeadline: "60 seconds" })
-      yield* hide
-      yield* proxy.silence("up", "down")
-      yield* tab.show
-      yield* is("Waiting").pipe(Effect.race(is("Connecting")))
-      yield* proxy.cut
-      yield* proxy.restore
-      yield* is("Ready")
-      const reasons = yield* tab.evaluate(
-        () => window.holdfast.history.flatMap((status) => (status._tag === "Waiting" ? [status.reason._tag] : [])),
-        undefined
-      )
-      assert.strictEqual(reasons[0], "ReadDeadlineExceeded")
-    })
-  )
-
-  it.scopedLive("keeps a connection that lives, hidden or shown, though its timers are throttled", () =>
-    Effect.gen(function* () {
-      const { connect, gateway, hide, proxy, tab } = yield* world({
-        heartbeatInterval: "200 millis",
-        readDeadline: "800 millis"
+  layer(BarePage.layer, { excludeTestServices: true, timeout: "90 seconds" })((it) => {
+    it.scoped("tries again at once when it is shown again", () =>
+      Effect.gen(function* () {
+        const { connect, hide, is, proxy, tab } = yield* world()
+        yield* connect(late)
+        yield* hide
+        yield* proxy.cut
+        yield* is("Waiting")
+        yield* tab.show
+        yield* is("Ready")
+        assert.strictEqual((yield* proxy.stats).accepted, 2)
       })
-      yield* connect({ heartbeatInterval: "200 millis", readDeadline: "800 millis" })
-      yield* hide
-      const pings = () => tab.evaluate(() => window.holdfast.stats(), undefined)
-      const before = yield* pings()
-      yield* Effect.sleep("5 seconds") // the time that a hidden page is given: nothing is waited for
-      const after = yield* pings()
-      assert.isAbove((after.connection?.messagesIn ?? 0) - (before.connection?.messagesIn ?? 0), 10)
-      yield* tab.show
-      assert.strictEqual((yield* proxy.stats).accepted, 1)
-      assert.strictEqual((yield* gateway.stats).connections, 1)
-    })
-  )
+    )
 
-  it.scopedLive("judges its connection as soon as it is thawed, and resumes with nothing lost", () =>
-    Effect.gen(function* () {
-      const { connect, handled, hide, is, tab } = yield* world({
-        heartbeatInterval: "200 millis",
-        readDeadline: "600 millis"
+    it.scoped("tries again at once when the network is back", () =>
+      Effect.gen(function* () {
+        const { connect, is, proxy, tab } = yield* world()
+        yield* connect(late)
+        yield* proxy.cut
+        yield* is("Waiting")
+        yield* tab.evaluate(() => void window.dispatchEvent(new Event("online")), undefined)
+        yield* is("Ready")
       })
-      yield* connect({ heartbeatInterval: "200 millis", readDeadline: "600 millis" })
-      yield* tab.evaluate(() => window.holdfast.deliver(1), undefined)
-      yield* hide
-      yield* tab.freeze
-      yield* Effect.sleep("2 seconds") // how long it is frozen
-      yield* tab.resume
-      yield* tab.until(
-        "it has resumed",
-        () => window.holdfast.history.filter(({ _tag }) => _tag === "Ready").length === 2,
-        undefined
-      )
-      yield* is("Ready")
-      yield* tab.evaluate(() => window.holdfast.deliver(2), undefined)
-      assert.deepStrictEqual(handled, [1, 2])
-    })
-  )
+    )
+
+    it.scoped("does not come back by being shown when its client has been closed", () =>
+      Effect.gen(function* () {
+        const { connect, hide, proxy, tab } = yield* world()
+        yield* connect(late)
+        yield* tab.evaluate(() => window.holdfast.close(), undefined)
+        yield* hide
+        yield* tab.show
+        yield* tab.until("it is shown", () => document.visibilityState === "visible", undefined)
+        yield* tab.evaluate(() => void window.dispatchEvent(new Event("online")), undefined)
+        assert.strictEqual(yield* tab.evaluate(() => window.holdfast.history.at(-1)?._tag, undefined), "Ended")
+        assert.strictEqual((yield* proxy.stats).accepted, 1)
+      })
+    )
+
+    it.scoped("finds a connection that has died while it was hidden, soon after it is shown", () =>
+      Effect.gen(function* () {
+        const { connect, hide, is, proxy, tab } = yield* world()
+        // The deadline is far away: only the question that is asked on waking finds it.
+        yield* connect({ helloTimeout: "500 millis", heartbeatInterval: "30 seconds", readDeadline: "60 seconds" })
+        yield* hide
+        yield* proxy.silence("up", "down")
+        yield* tab.show
+        yield* is("Waiting").pipe(Effect.race(is("Connecting")))
+        yield* proxy.cut
+        yield* proxy.restore
+        yield* is("Ready")
+        const reasons = yield* tab.evaluate(
+          () => window.holdfast.history.flatMap((status) => (status._tag === "Waiting" ? [status.reason._tag] : [])),
+          undefined
+        )
+        assert.strictEqual(reasons[0], "ReadDeadlineExceeded")
+      })
+    )
+
+    it.scoped("keeps a connection that lives, hidden or shown, though its timers are throttled", () =>
+      Effect.gen(function* () {
+        const { connect, gateway, hide, proxy, tab } = yield* world({
+          heartbeatInterval: "200 millis",
+          readDeadline: "800 millis"
+        })
+        yield* connect({ heartbeatInterval: "200 millis", readDeadline: "800 millis" })
+        yield* hide
+        const pings = () => tab.evaluate(() => window.holdfast.stats(), undefined)
+        const before = yield* pings()
+        yield* Effect.sleep("5 seconds") // the time that a hidden page is given: nothing is waited for
+        const after = yield* pings()
+        assert.isAbove((after.connection?.messagesIn ?? 0) - (before.connection?.messagesIn ?? 0), 10)
+        yield* tab.show
+        assert.strictEqual((yield* proxy.stats).accepted, 1)
+        assert.strictEqual((yield* gateway.stats).connections, 1)
+      })
+    )
+
+    it.scoped("judges its connection as soon as it is thawed, and resumes with nothing lost", () =>
+      Effect.gen(function* () {
+        const { connect, handled, hide, is, tab } = yield* world({
+          heartbeatInterval: "200 millis",
+          readDeadline: "600 millis"
+        })
+        yield* connect({ heartbeatInterval: "200 millis", readDeadline: "600 millis" })
+        yield* tab.evaluate(() => window.holdfast.deliver(1), undefined)
+        yield* hide
+        yield* tab.freeze
+        yield* Effect.sleep("2 seconds") // how long it is frozen
+        yield* tab.resume
+        yield* tab.until(
+          "it has resumed",
+          () => window.holdfast.history.filter(({ _tag }) => _tag === "Ready").length === 2,
+          undefined
+        )
+        yield* is("Ready")
+        yield* tab.evaluate(() => window.holdfast.deliver(2), undefined)
+        assert.deepStrictEqual(handled, [1, 2])
+      })
+    )
+  })
 })
