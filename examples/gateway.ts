@@ -15,7 +15,7 @@ import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { type Asked, type Echoed, messages, Room, type Say } from "./chat.js"
 import * as Faults from "./gateway/faults.js"
-import { makeInspector } from "./gateway/inspector.js"
+import { path as inspectorPath, makeInspector } from "./gateway/inspector.js"
 import * as Page from "./gateway/page.js"
 
 class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
@@ -80,9 +80,13 @@ const Routes = Layer.unwrapScoped(
 ).pipe(Layer.provide([NodeHttpPlatform.layer, NodeFileSystem.layer]))
 
 const Listening = Layer.effectDiscard(
-  Effect.flatMap(Chat, ({ address }) =>
-    Console.log(`the gateway listens at ${address}; its page is at ${address.replace(/^ws/, "http")}`)
-  )
+  Effect.flatMap(Chat, ({ address }) => {
+    const page = new URL(address.replace(/^ws/, "http"))
+    const inspector = new URL(`${inspectorPath}/`, page)
+    return Console.log(
+      `the gateway listens at ${address} and has its page at ${page} and its inspector at ${inspector}`
+    )
+  })
 )
 
 /** What is empty counts as absent. */

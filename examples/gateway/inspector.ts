@@ -1,9 +1,9 @@
 /** The gateway's inspector: for who knows INSPECTOR_PASSWORD; without one, for who is on this machine. */
-import { Config, Console, Effect, Option, Redacted } from "effect"
+import { Config, Effect, Option, Redacted } from "effect"
 import { ConnectionError, type Gateway } from "holdfast"
 import { Inspector } from "holdfast/node"
 
-const path = "/inspector"
+export const path = "/inspector"
 
 const loopback = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 const local = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
@@ -24,12 +24,8 @@ export const makeInspector = <S>(gateway: Gateway.Gateway<S>) =>
     const password = yield* Config.option(Config.redacted("INSPECTOR_PASSWORD"))
     // What is empty counts as absent.
     const asked = Option.filter(password, (given) => Redacted.value(given) !== "")
-    const inspector = yield* Inspector.make(gateway, {
+    return yield* Inspector.make(gateway, {
       path,
       ...Option.match(asked, { onSome: Inspector.basic, onNone: () => ({ authenticate: fromThisMachine }) })
     })
-    const { host } = new URL(gateway.address)
-    const who = Option.isSome(asked) ? "any user name and INSPECTOR_PASSWORD" : "for this machine alone"
-    yield* Console.log(`its inspector is at http://${host}${path}/ (${who})`)
-    return inspector
   })
