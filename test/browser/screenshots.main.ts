@@ -98,9 +98,9 @@ const crowd = (url: string) =>
         yield* client.ready
         const room = Room.at({ room: `room-${index % 10}` })
         yield* Effect.forkScoped(Stream.runDrain(client.subscribe(room)))
-        if (index % 20 !== 0) return
+        if (index % 7 !== 0) return
         const speak = Effect.zipRight(
-          Effect.flatMap(Random.nextIntBetween(200, 2000), Effect.sleep),
+          Effect.flatMap(Random.nextIntBetween(1000, 10_000), Effect.sleep),
           client.deliver({ _tag: "Say", room: `room-${index % 10}`, text: `hello from ${name}` })
         )
         yield* Effect.forkScoped(Effect.forever(speak))

@@ -109,7 +109,7 @@ const Row = (props: {
       <td>
         <code title={row.node}>{short(row.node)}</code>
       </td>
-      <td>
+      <td class="action">
         <button
           type="button"
           class="danger"
