@@ -168,6 +168,7 @@ export class ClientLoop<R> {
       this.status.set({ _tag: "Connecting", attempt })
       this.readySince = undefined
       this.goaway = undefined
+      this.waiting.heed()
       const end = yield* Effect.flip(this.connect)
       yield* Effect.logDebug(`holdfast: ${end.message}`)
       const verdict = verdictOf(end, { byeSent: this.byeSent })
@@ -254,6 +255,7 @@ export class ClientLoop<R> {
     }
     this.topics.attached(live, welcome.resumed, welcome.keyWindow ?? 0)
     this.readySince = live.lastActivity
+    this.waiting.heed()
     this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
   }
 
@@ -324,8 +326,8 @@ export class ClientLoop<R> {
   private happened(event: HostEvent): void {
     const { live } = this.driver
     if (event === "Leaving") return live?.close(CloseCode.GoingAway, "its program is being stopped")
-    this.waiting.awake()
-    live?.probe(this.timing.readDeadline, this.config.options.helloTimeout)
+    if (live === undefined) this.waiting.awake()
+    else live.probe(this.timing.readDeadline, this.config.options.helloTimeout)
   }
 
   // ---- ends

@@ -1,9 +1,18 @@
 /** What a client makes of interruptions that its platform tells of. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, type Scope, TestClock } from "effect"
+import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { HostEvents, Reconnect } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { collect, echoGateway, isRunning, makeClient, settle, statusTags, type TestClient, World } from "../../support.js"
+import {
+  collect,
+  echoGateway,
+  makeClient,
+  settle,
+  statusTags,
+  type TestClient,
+  World,
+  withRandom
+} from "../../support.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
 const tenSeconds = Reconnect.exponential({ base: "10 seconds", jitter: false })
@@ -60,15 +69,16 @@ describe("Awake, to a client that waits", () => {
 
   it.scoped("changes nothing about a delay that goaway asked for", () =>
     Effect.gen(function* () {
-      const { gateway } = yield* echoGateway({ drainSpread: 0, drainTimeout: 0 })
+      const running = yield* Scope.make()
+      yield* Scope.extend(echoGateway({ drainSpread: "5 seconds" }), running)
       const { client, tell } = yield* begin()
-      yield* Effect.fork(gateway.drain)
-      yield* TestClock.adjust(10)
+      yield* Effect.fork(Scope.close(running, Exit.void))
+      yield* TestClock.adjust(50)
       const status = yield* client.status
       assert.strictEqual(status._tag, "Waiting")
       yield* tell("Awake")
       assert.deepStrictEqual(yield* client.status, status)
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.5), Effect.provide(World))
   )
 
   it.scoped("changes nothing about a delay that a 429 asked for; the application's own wish does", () =>
@@ -134,8 +144,8 @@ describe("Awake, to a client that waits", () => {
 describe("Awake, to a client that is Ready", () => {
   it.scoped("costs one ping when the peer lives, and is forgotten", () =>
     Effect.gen(function* () {
-      yield* echoGateway()
-      const { client, network, tell } = yield* begin()
+      yield* echoGateway({ heartbeatInterval: "10 minutes", readDeadline: "20 minutes" })
+      const { client, network, tell } = yield* begin({ heartbeatInterval: "10 minutes", readDeadline: "20 minutes" })
       const link = yield* network.latest
       const before = link.pings("client")
       yield* TestClock.adjust(1000)
@@ -217,7 +227,10 @@ describe("Leaving", () => {
 })
 
 describe("A client that has ended", () => {
-  const ends: Record<string, (client: TestClient) => Effect.Effect<void, never, Scope.Scope | MemoryNetwork.MemoryNetwork>> = {
+  const ends: Record<
+    string,
+    (client: TestClient) => Effect.Effect<void, never, Scope.Scope | MemoryNetwork.MemoryNetwork>
+  > = {
     "was closed": (client) => client.close,
     "was closed while it waited": (client) =>
       Effect.flatMap(Network, (network) => network.cut()).pipe(Effect.zipRight(settle), Effect.zipRight(client.close)),
@@ -260,8 +273,4 @@ describe("A client that has ended", () => {
       assert.strictEqual(listeners.size, 0)
     }).pipe(Effect.provide(World))
   )
-})
-
-describe("isRunning", () => {
-  it.effect("is used", () => Effect.map(Effect.flatMap(Effect.fork(Effect.never), isRunning), assert.isTrue))
 })
