@@ -20,6 +20,7 @@ export interface Tab {
 interface Kept {
   readonly state: SessionKeeper.KeptState
   readonly messages: ReadonlyArray<SessionKeeper.KeptMessage>
+  readonly subprotocol: string
 }
 
 const nothing: SessionKeeper.KeptState = {
@@ -33,10 +34,11 @@ const nothing: SessionKeeper.KeptState = {
 /** As plain as can be: what was kept is a value. */
 export const plainTab = (): Tab => {
   let visit = 0
-  let kept: Kept = { state: nothing, messages: [] }
+  let kept: Kept = { state: nothing, messages: [], subprotocol: "" }
   const keeper: SessionKeeper.Service = {
-    open: () =>
+    open: ({ subprotocol }) =>
       Effect.sync(() => {
+        if (kept.subprotocol !== subprotocol) kept = { state: nothing, messages: [], subprotocol }
         const mine = visit
         const change = (to: (kept: Kept) => Kept) => {
           if (mine === visit) kept = to(kept)
@@ -45,11 +47,10 @@ export const plainTab = (): Tab => {
         return {
           found: state === nothing && messages.length === 0 ? undefined : { ...state, messages },
           isMine: () => true,
-          keep: (state) => change(({ messages }) => ({ messages, state })),
-          add: (message) => change(({ messages, state }) => ({ state, messages: [...messages, message] })),
-          remove: (upTo) =>
-            change(({ messages, state }) => ({ state, messages: messages.filter(({ seq }) => seq > upTo) })),
-          forget: () => change(() => ({ state: nothing, messages: [] }))
+          keep: (state) => change((kept) => ({ ...kept, state })),
+          add: (message) => change((kept) => ({ ...kept, messages: [...kept.messages, message] })),
+          remove: (upTo) => change((kept) => ({ ...kept, messages: kept.messages.filter(({ seq }) => seq > upTo) })),
+          forget: () => change((kept) => ({ ...kept, state: nothing, messages: [] }))
         }
       })
   }
@@ -63,7 +64,9 @@ export const plainTab = (): Tab => {
 }
 
 /** The storage of a browser's tab. */
-export const storageTab = (storage = new FakeStorage()): Tab & { readonly storage: () => FakeStorage } => {
+export const storageTab = (
+  storage = new FakeStorage()
+): Tab & { readonly hide: () => void; readonly show: () => void } => {
   let current = storage
   let page = new EventTarget()
   const keeper: SessionKeeper.Service = {
@@ -91,7 +94,8 @@ export const storageTab = (storage = new FakeStorage()): Tab & { readonly storag
       const head = current.json("holdfast/1") as { readonly ticket?: SessionKeeper.KeptState["ticket"] } | undefined
       return head?.ticket
     },
-    storage: () => current
+    hide: () => void page.dispatchEvent(new Event("pagehide")),
+    show: () => void page.dispatchEvent(new Event("pageshow"))
   }
 }
 

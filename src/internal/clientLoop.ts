@@ -136,7 +136,7 @@ export class ClientLoop<R> {
       const { open } = yield* SessionKeeper
       const { listen } = yield* HostEvents
       const events = yield* watched.events<ClientEvent>()
-      const failed = (cause: unknown) => events.publish({ _tag: "NotKept", cause })
+      const failed = (cause: unknown) => events.leave({ _tag: "NotKept", cause })
       const loop = new ClientLoop(
         config,
         yield* open({ subprotocol: config.codec.subprotocol, failed }),
