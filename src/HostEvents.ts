@@ -12,8 +12,8 @@ import type * as Scope from "effect/Scope"
 
 /**
  * - `Awake`: what was so a moment ago may not be so any more. A client that waits to try again tries now, unless its server
- *   has asked for the delay; one that is Ready judges its read deadline now, and has the server answer a ping within
- *   `helloTimeout`.
+ *   has asked for the delay, or it did so less than a second ago; one whose attempt is under way follows it with another if it
+ *   fails; one that is Ready judges its read deadline now, and has the server answer a ping within `helloTimeout`.
  * - `Leaving`: nothing of this program may run for a while, or ever again. A client lets its connection go, and keeps its
  *   session; it tries again as after any loss.
  *
@@ -43,12 +43,13 @@ export class HostEvents extends Context.Reference<HostEvents>()("holdfast/HostEv
 
 /** In milliseconds. */
 const lookEvery = 5000
-/** A timer that is so late has not been late by itself. */
+/** A timer that is so late, or early, has not been so by itself. */
 const tolerance = 2000
 
 /**
  * Tells `Awake` when the clock has jumped: the machine slept, or this program was stopped. While a machine sleeps, its timers
- * may not count: a read deadline would then come by so much too late. The clock is looked at every 5 seconds.
+ * may not count: a read deadline would then come by so much too late, as after a clock that was set back. The clock is looked at
+ * every 5 seconds.
  *
  * @since 0.1.0
  * @category implementations
@@ -59,7 +60,7 @@ export const clockJumps: Service = {
       const before = yield* Clock.currentTimeMillis
       yield* Effect.sleep(lookEvery)
       const passed = (yield* Clock.currentTimeMillis) - before
-      if (passed > lookEvery + tolerance) listener("Awake")
+      if (Math.abs(passed - lookEvery) > tolerance) listener("Awake")
     })
     return Effect.asVoid(Effect.forkScoped(Effect.forever(look)))
   }

@@ -34,15 +34,20 @@ const noHeaders = new Error("a browser sends no headers of the page's choice: pu
 export const make = (WebSocketOf: WebSocketConstructor): Dialer["Type"] => {
   const opened = (webSocket: WebSocket, request: DialRequest): Effect.Effect<void, DialFailed> =>
     Effect.async((resume) => {
-      const listening = new AbortController()
+      // Not by an AbortSignal: not everything that does as a WebSocket does knows of it.
+      const forget = () => {
+        webSocket.removeEventListener("open", onOpen)
+        webSocket.removeEventListener("close", onClose)
+      }
       const settle = (result: Effect.Effect<void, DialFailed>) => () => {
-        listening.abort()
+        forget()
         resume(result)
       }
-      const { signal } = listening
-      webSocket.addEventListener("open", settle(Effect.void), { signal })
-      webSocket.addEventListener("close", settle(new DialFailed({ url: request.url, cause: hidden })), { signal })
-      return Effect.sync(() => listening.abort())
+      const onOpen = settle(Effect.void)
+      const onClose = settle(new DialFailed({ url: request.url, cause: hidden }))
+      webSocket.addEventListener("open", onOpen)
+      webSocket.addEventListener("close", onClose)
+      return Effect.sync(forget)
     })
 
   const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed, Scope.Scope> =>
@@ -62,10 +67,9 @@ export const make = (WebSocketOf: WebSocketConstructor): Dialer["Type"] => {
         // Not a URL, or `ws:` from a page of `https:`.
         catch: (cause) => new DialFailed({ url, cause })
       })
-      const { transport, webSocket } = yield* Effect.acquireRelease(dialled, ({ transport }) =>
-        Effect.sync(() => transport.destroy())
-      )
-      yield* opened(webSocket, request)
+      const destroy = (transport: BrowserTransport) => Effect.sync(() => transport.destroy())
+      const { transport, webSocket } = yield* Effect.acquireRelease(dialled, ({ transport }) => destroy(transport))
+      yield* Effect.onInterrupt(opened(webSocket, request), () => destroy(transport))
       return transport
     })
 

@@ -77,8 +77,6 @@ export class ClientLoop<R> {
   private constructor(
     private readonly config: LoopOptions<R>,
     keeper: Keeper | undefined,
-    /** Why the session is not kept, untold. */
-    private readonly unkept: Array<unknown>,
     timer: ackTimer.AckTimer,
     pacing: Pacer,
     readonly status: watched.Watched<Status>,
@@ -138,16 +136,10 @@ export class ClientLoop<R> {
       const { open } = yield* SessionKeeper
       const { listen } = yield* HostEvents
       const events = yield* watched.events<ClientEvent>()
-      const unkept: Array<unknown> = []
-      let loop: ClientLoop<R> | undefined
-      const failed = (cause: unknown) => {
-        unkept.push(cause)
-        loop?.tellUnkept()
-      }
-      const made = new ClientLoop(
+      const failed = (cause: unknown) => events.leave({ _tag: "NotKept", cause })
+      const loop = new ClientLoop(
         config,
         yield* open({ subprotocol: config.codec.subprotocol, failed }),
-        unkept,
         yield* ackTimer.make(config.options.ackDelay),
         yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
@@ -157,22 +149,15 @@ export class ClientLoop<R> {
       const died = (defect: unknown) =>
         Effect.zipRight(
           Effect.logError("holdfast: the client died", defect),
-          Effect.sync(() => made.finish({ _tag: "Died", defect }))
+          Effect.sync(() => loop.finish({ _tag: "Died", defect }))
         )
-      const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(made.run, died))
-      made.fiber = fiber
-      loop = made
-      yield* listen((event) => made.happened(event))
+      const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(loop.run, died))
+      loop.fiber = fiber
+      yield* listen((event) => loop.happened(event))
       // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
-      yield* Effect.addFinalizer(() => made.close)
-      return made
+      yield* Effect.addFinalizer(() => loop.close)
+      return loop
     })
-  }
-
-  /** Once the application has had the time to listen: not before the first welcome. */
-  private tellUnkept(): void {
-    if (!this.held.hasBegun) return
-    for (const cause of this.unkept.splice(0)) this.events.publish({ _tag: "NotKept", cause })
   }
 
   // ---- the loop
@@ -183,6 +168,7 @@ export class ClientLoop<R> {
       this.status.set({ _tag: "Connecting", attempt })
       this.readySince = undefined
       this.goaway = undefined
+      this.waiting.heed()
       const end = yield* Effect.flip(this.connect)
       yield* Effect.logDebug(`holdfast: ${end.message}`)
       const verdict = verdictOf(end, { byeSent: this.byeSent })
@@ -269,8 +255,8 @@ export class ClientLoop<R> {
     }
     this.topics.attached(live, welcome.resumed, welcome.keyWindow ?? 0)
     this.readySince = live.lastActivity
+    this.waiting.heed()
     this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
-    this.tellUnkept()
   }
 
   private startOf(welcome: Protocol.Welcome): Start {
@@ -340,8 +326,8 @@ export class ClientLoop<R> {
   private happened(event: HostEvent): void {
     const { live } = this.driver
     if (event === "Leaving") return live?.close(CloseCode.GoingAway, "its program is being stopped")
-    this.waiting.awake()
-    live?.probe(this.timing.readDeadline, this.config.options.helloTimeout)
+    if (live === undefined) this.waiting.awake()
+    else live.probe(this.timing.readDeadline, this.config.options.helloTimeout)
   }
 
   // ---- ends

@@ -49,6 +49,8 @@ export class ClientTopics {
   private readonly subscriptions = new Map<string, TopicSubscription>()
   /** Unsubscribed, as far as this end is concerned, by the request that says so. */
   private readonly leaving = new Map<string, number>()
+  /** Subscribed by the server's wish, which it repeats on each connection of the session. */
+  private readonly invitations = new Set<string>()
   /** Requests about subscriptions that were written to this connection and not answered. */
   private readonly unanswered = new Set<number>()
   /** Those that wait to be written, so that the server never has more of them than its limits allow. */
@@ -64,9 +66,10 @@ export class ClientTopics {
     this.publisher = new Publisher(codec, limits, pacing, now, () => this.unanswered.size)
   }
 
-  /** What the session may be subscribed to. */
+  /** What the session may be subscribed to by this end's wish. */
   get names(): ReadonlyArray<string> {
-    return [...new Set([...this.subscriptions.keys(), ...this.leaving.keys()])]
+    const wished = [...this.subscriptions.keys()].filter((topic) => !this.invitations.has(topic))
+    return [...new Set([...wished, ...this.leaving.keys()])]
   }
 
   // ---- for the application
@@ -172,7 +175,9 @@ export class ClientTopics {
 
   private unsubscribe(topic: string): void {
     const id = this.nextId++
+    this.invitations.delete(topic)
     this.leaving.set(topic, id)
+    this.options.changed()
     this.say({ type: "unsubscribe", id, topic })
   }
 
@@ -213,7 +218,10 @@ export class ClientTopics {
   attached(live: LiveConnection, resumed: boolean, keyWindow: number): void {
     this.live = live
     // A new session is subscribed to nothing.
-    if (!resumed) this.leaving.clear()
+    if (!resumed) {
+      this.leaving.clear()
+      this.invitations.clear()
+    }
     for (const topic of [...this.leaving.keys()]) {
       // What was taken up again meanwhile goes on.
       if (this.subscriptions.has(topic)) this.leaving.delete(topic)
@@ -289,6 +297,7 @@ export class ClientTopics {
   private fail(subscription: TopicSubscription | undefined, failure: TopicRefused): void {
     if (subscription === undefined) return
     subscription.end(failure)
+    this.invitations.delete(subscription.topic)
     if (subscription.isClaimed) return
     this.subscriptions.delete(subscription.topic)
     this.options.refused(failure)
@@ -296,7 +305,11 @@ export class ClientTopics {
 
   private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
     // Said before the server heard that this end leaves.
-    if (this.subscriptions.has(topic) || this.leaving.has(topic)) return
+    if (this.leaving.has(topic)) return
+    if (this.subscriptions.has(topic)) {
+      this.invitations.add(topic)
+      return this.options.changed()
+    }
     const flaw = flawOf(topic)
     if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
@@ -304,6 +317,7 @@ export class ClientTopics {
     if (unread.length >= maxInvitations) {
       return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
+    this.invitations.add(topic)
     this.add(topic, since)
     this.options.invited(topic)
   }

@@ -17,6 +17,9 @@ const leastRetryAfter = 100
 /** An hour: a server that asks for more is taken at its word only so far. */
 const mostRetryAfter = 3_600_000
 
+/** The least time between two attempts that interruptions bring about, in milliseconds: they may come in storms. */
+const leastBetween = 1000
+
 const within = (retryAfter: number): number => Math.min(mostRetryAfter, Math.max(leastRetryAfter, retryAfter))
 
 interface Delay {
@@ -27,7 +30,11 @@ interface Delay {
 
 export class ClientWait<R> {
   private waking: (() => void) | undefined
-  private isAsked = false
+  private awaking: (() => void) | undefined
+  /** Something has happened that no attempt has begun after. */
+  private isUnheeded = false
+  /** When an interruption has last brought about an attempt. */
+  private awokenAt = Number.NEGATIVE_INFINITY
 
   constructor(
     private readonly backoff: Backoff<R>,
@@ -53,19 +60,44 @@ export class ClientWait<R> {
     return Effect.gen(this, function* () {
       const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
       const woken = yield* Deferred.make<void>()
+      const awoken = yield* Deferred.make<void>()
       this.waking = () => Deferred.unsafeDone(woken, Effect.void)
-      this.isAsked = isAsked
+      this.awaking = isAsked ? undefined : () => Deferred.unsafeDone(awoken, Effect.void)
       this.show({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
-      yield* Effect.raceFirst(Effect.sleep(delay), Deferred.await(woken))
+      if (this.isUnheeded) this.awaking?.()
+      yield* Effect.raceAll([
+        Effect.sleep(delay),
+        Deferred.await(woken),
+        Effect.zipRight(Deferred.await(awoken), this.spaced)
+      ])
       this.waking = undefined
+      this.awaking = undefined
     })
   }
+
+  /** The first interruption is heeded at once, what follows it a second later. */
+  private readonly spaced: Effect.Effect<void> = Effect.gen(this, function* () {
+    const clock = yield* Effect.clock
+    const left = this.awokenAt + leastBetween - clock.unsafeCurrentTimeMillis()
+    // A clock that has gone backwards holds nothing up.
+    if (left > 0) yield* Effect.sleep(Math.min(leastBetween, left))
+    this.awokenAt = clock.unsafeCurrentTimeMillis()
+  })
 
   /** The application's wish: tries again now. */
   readonly wake: Effect.Effect<void> = Effect.sync(() => this.waking?.())
 
-  /** The network or the machine is back, which changes nothing about what a server has asked for. */
+  /**
+   * The network or the machine is back, which changes nothing about what a server has asked for. An attempt that is under way
+   * may fail for what was before: another follows it.
+   */
   awake(): void {
-    if (!this.isAsked) this.waking?.()
+    this.isUnheeded = true
+    this.awaking?.()
+  }
+
+  /** An attempt begins, or has succeeded. */
+  heed(): void {
+    this.isUnheeded = false
   }
 }

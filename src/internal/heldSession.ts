@@ -19,7 +19,7 @@ export class HeldSession {
   private attempts: number
 
   constructor(
-    private readonly keeper: Keeper | undefined,
+    private keeper: Keeper | undefined,
     private readonly progress: () => Progress
   ) {
     this.ticket = keeper?.found?.ticket
@@ -78,7 +78,9 @@ export class HeldSession {
     this.keeper.remove(upTo)
   }
 
+  /** The session is over, or lost. Where what is kept is another's by now, the next one is this client's own, in memory. */
   forget(): void {
+    if (this.keeper?.isMine() === false) this.keeper = undefined
     this.keeper?.forget()
   }
 }

@@ -72,7 +72,9 @@ export class LiveConnection implements Receiver {
   private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
   private readonly backlog = new WriteDeadline.Backlog()
   private watchingWrites = false
+  /** A ping was sent that must be answered in time, and whether nothing has come since. */
   private probing = false
+  private unanswered = false
   private pausedUntil: Deferred.Deferred<void> | undefined
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
@@ -94,9 +96,14 @@ export class LiveConnection implements Receiver {
 
   // ---- what the transport tells
 
+  private heard(): void {
+    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.unanswered = false
+  }
+
   message(frame: Frame): void {
     if (this.end !== undefined) return
-    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.heard()
     this.counts.messagesIn++
     this.counts.bytesIn += frame.length
     try {
@@ -110,7 +117,7 @@ export class LiveConnection implements Receiver {
 
   ping(payload: Uint8Array): void {
     if (this.end !== undefined) return
-    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.heard()
     this.sink.pinged?.(payload.byteLength)
     // RFC 6455 §5.5.3: of several pings, only the most recent needs an answer.
     if (this.transport.buffered() > pongLimit) {
@@ -130,14 +137,13 @@ export class LiveConnection implements Receiver {
    */
   ponged(id: number): void {
     if (this.end !== undefined) return
-    const now = this.clock.unsafeCurrentTimeMillis()
-    this.lastActivity = now
+    this.heard()
     if (id === this.latestPing.id && id !== 0) {
-      this.roundTrip = now - this.latestPing.at
+      this.roundTrip = this.lastActivity - this.latestPing.at
       this.latestPing.answered = true
       this.timedPing = undefined
     } else if (id === this.timedPing?.id) {
-      this.roundTrip = now - this.timedPing.at
+      this.roundTrip = this.lastActivity - this.timedPing.at
       this.timedPing = this.latestPing
     }
   }
@@ -234,7 +240,7 @@ export class LiveConnection implements Receiver {
     const paused = this.pausedUntil
     if (paused === undefined) return
     this.pausedUntil = undefined
-    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.heard()
     this.transport.resume()
     Deferred.unsafeDone(paused, Effect.void)
   }
@@ -258,20 +264,20 @@ export class LiveConnection implements Receiver {
    * milliseconds where it can be asked.
    */
   probe(readDeadline: number, timeout: number): void {
-    if (this.end !== undefined || this.pausedUntil !== undefined || this.probing) return
-    const asked = this.clock.unsafeCurrentTimeMillis()
+    if (this.end !== undefined || this.pausedUntil !== undefined) return
     const { lastActivity } = this
-    if (asked - lastActivity >= readDeadline) {
-      return this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
-    }
-    if (this.messagePing === undefined && this.transport.ping === undefined) return
+    const silence = Math.max(0, this.clock.unsafeCurrentTimeMillis() - lastActivity)
+    if (silence >= readDeadline) return this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
+    if (this.probing || (this.messagePing === undefined && this.transport.ping === undefined)) return
     this.probing = true
+    this.unanswered = true
     this.beat()
     const judge = Effect.suspend(() => {
       this.probing = false
-      const isAlive = this.lastActivity >= asked || this.pausedUntil !== undefined
-      const deadline = asked + timeout - lastActivity
-      return isAlive ? Effect.void : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline }))
+      const isAlive = !this.unanswered || this.pausedUntil !== undefined
+      return isAlive
+        ? Effect.void
+        : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline: silence + timeout }))
     })
     this.supervise(Effect.zipRight(Effect.sleep(timeout), judge))
   }

@@ -11,6 +11,8 @@ const capacity = 64
 export interface Events<A> {
   /** From a callback or a fiber; never waits. */
   readonly publish: (value: A) => void
+  /** The same, but while nobody has watched yet it is for the first who does. */
+  readonly leave: (value: A) => void
   /** Every value from now on, up to the end. */
   readonly changes: Stream.Stream<A>
   readonly end: () => void
@@ -19,11 +21,22 @@ export interface Events<A> {
 export const events = <A>(replay = 0): Effect.Effect<Events<A>> =>
   Effect.map(PubSub.sliding<Take.Take<A>>({ capacity, replay }), (pubsub) => {
     let ended = false
+    /** Until somebody watches. */
+    let left: Array<A> | undefined = []
+    const watch = Effect.map(PubSub.subscribe(pubsub), (queue) => {
+      const first = left ?? []
+      left = undefined
+      return Stream.concat(Stream.fromIterable(first), Stream.flattenTake(Stream.fromQueue(queue)))
+    })
     // A sliding PubSub never suspends its publishers.
     const publish = (take: Take.Take<A>) => void Effect.runSync(PubSub.publish(pubsub, take))
     return {
       publish: (value) => publish(Take.of(value)),
-      changes: Stream.suspend(() => (ended ? Stream.empty : Stream.flattenTake(Stream.fromPubSub(pubsub)))),
+      leave: (value) => {
+        if (left === undefined) publish(Take.of(value))
+        else if (left.length < capacity) left.push(value)
+      },
+      changes: Stream.suspend(() => (ended ? Stream.empty : Stream.unwrapScoped(watch))),
       end: () => {
         ended = true
         publish(Take.end)

@@ -16,6 +16,9 @@ const lookEvery = 20
 /** Largest messages, of which so many may be held while the application does not read. */
 const heldMessages = 8
 
+/** What it costs to hold a message, beside its bytes: empty ones have a bound, too. */
+const heldEnvelope = 64
+
 /** A page may close with 1000 and with 3000 to 4999 alone (WHATWG WebSockets): any other code goes into the reason. */
 const asPage = (code: number, reason: string): readonly [code: number, reason: string] =>
   code === CloseCode.Normal || (code >= 3000 && code <= 4999)
@@ -61,7 +64,7 @@ export class BrowserTransport implements Transport {
 
   run(receiver: Receiver): void {
     this.receiver = receiver
-    this.handOver()
+    this.handOverSoon()
   }
 
   // ---- reading
@@ -73,7 +76,8 @@ export class BrowserTransport implements Transport {
     this.arrived.push(frame)
     this.arrivedBytes += size
     this.handOver()
-    if (this.arrivedBytes > heldMessages * this.page.maxFrame) {
+    const held = this.arrivedBytes + this.arrived.length * heldEnvelope
+    if (held > heldMessages * (this.page.maxFrame + heldEnvelope)) {
       this.violated(CloseCode.TooSlow, "more arrived than is held while nobody reads")
     }
   }
