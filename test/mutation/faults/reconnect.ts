@@ -2,6 +2,7 @@ import type { Group } from "../fault.js"
 
 const policy = "src/Reconnect.ts"
 const loop = "src/internal/clientLoop.ts"
+const wait = "src/internal/clientWait.ts"
 
 const reconnect = "test/reconnect.test.ts"
 const resume = "test/resume.test.ts"
@@ -61,21 +62,21 @@ export const group: Group = {
     },
     {
       name: "a server's goaway does not change the delay",
-      file: loop,
-      find: "      if (this.goaway !== undefined) return Option.some(within(this.goaway.retryAfter))\n",
+      file: wait,
+      find: "      if (goaway !== undefined) return Option.some({ millis: within(goaway.retryAfter), isAsked: true })\n",
       replace: "",
       caughtBy: [reconnect, lifecycle, "test/limits.test.ts"]
     },
     {
       name: "a server's Retry-After is ignored",
-      file: loop,
-      find: "? Option.map(next, () => within(end.retryAfter ?? 0))",
-      replace: "? Option.map(next, (delay) => Math.min(delay, within(end.retryAfter ?? 0)))",
+      file: wait,
+      find: "? { millis: within(end.retryAfter), isAsked: true }",
+      replace: "? { millis: Math.min(millis, within(end.retryAfter)), isAsked: true }",
       caughtBy: [reconnect]
     },
     {
       name: "a Retry-After of zero makes a loop of one millisecond",
-      file: loop,
+      file: wait,
       find: "const leastRetryAfter = 100",
       replace: "const leastRetryAfter = 1",
       caughtBy: [reconnect]
@@ -96,9 +97,9 @@ export const group: Group = {
     },
     {
       name: "the client resumes with its first secret for ever",
-      file: loop,
-      find: "    this.ticket = { session, secret }\n",
-      replace: "    this.ticket = this.ticket?.session === session ? this.ticket : { session, secret }\n",
+      file: "src/internal/heldSession.ts",
+      find: "    this.ticket = ticket\n",
+      replace: "    this.ticket = this.ticket?.session === ticket.session ? this.ticket : ticket\n",
       caughtBy: [resume]
     },
     {
