@@ -58,21 +58,21 @@ export const group: Group = {
     {
       name: "the time of a pause counts as the peer's silence",
       file: live,
-      find: "    this.pausedUntil = undefined\n    this.heard()\n",
+      find: "    this.pausedUntil = undefined\n    this.lastActivity = this.clock.unsafeCurrentTimeMillis()\n",
       replace: "    this.pausedUntil = undefined\n",
       caughtBy: [connection]
     },
     {
       name: "a pong does not move the read deadline",
       file: live,
-      find: "    this.heard()\n    if (id === this.latestPing.id && id !== 0) this.roundTrip = this.lastActivity",
-      replace: "    if (id === this.latestPing.id && id !== 0) this.roundTrip = this.clock.unsafeCurrentTimeMillis()",
+      find: "    this.lastActivity = now\n",
+      replace: "",
       caughtBy: [connection]
     },
     {
       name: "a ping does not move the read deadline",
       file: live,
-      find: "    this.heard()\n    this.sink.pinged",
+      find: "    this.lastActivity = this.clock.unsafeCurrentTimeMillis()\n    this.sink.pinged",
       replace: "    this.sink.pinged",
       caughtBy: [connection]
     },
@@ -100,7 +100,7 @@ export const group: Group = {
     {
       name: "any pong gives the round-trip time",
       file: live,
-      find: "if (id === this.latestPing.id && id !== 0) this.roundTrip",
+      find: "if (id === this.lastPing.id && id !== 0) this.roundTrip",
       replace: "if (id !== 0) this.roundTrip",
       caughtBy: [connection]
     },
