@@ -5,6 +5,7 @@ import * as connection from "./faults/connection.js"
 import * as gateway from "./faults/gateway.js"
 import * as limits from "./faults/limits.js"
 import * as manyGateways from "./faults/manyGateways.js"
+import * as pages from "./faults/pages.js"
 import * as presence from "./faults/presence.js"
 import * as reconnect from "./faults/reconnect.js"
 import * as session from "./faults/session.js"
@@ -20,6 +21,7 @@ export const groups: ReadonlyArray<Group> = [
   limits.group,
   topics.group,
   presence.group,
+  pages.group,
   manyGateways.group,
   codec.group
 ]

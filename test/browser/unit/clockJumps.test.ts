@@ -5,7 +5,7 @@ import { HostEvents } from "holdfast"
 import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
 import * as liveConnection from "../../../src/internal/liveConnection.js"
 import { resolve } from "../../../src/Options.js"
-import { echoGateway, makeClient, settle, World } from "../../support.js"
+import { echoGateway, makeClient, settle, World, withRandom } from "../../support.js"
 
 /** A clock that can be put forward and back, of which timers take no notice. */
 const jumpyClock = Effect.map(Effect.clock, (base) => {
@@ -96,7 +96,7 @@ describe("Jumps of the clock", () => {
         lastActivity: 0,
         deadline: 60_000
       })
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })
 

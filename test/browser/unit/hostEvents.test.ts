@@ -64,7 +64,7 @@ describe("Awake, to a client that waits", () => {
       assert.strictEqual(yield* tagOf(client), "Waiting")
       yield* tell("Awake")
       assert.deepInclude(yield* client.status, { _tag: "Ready", since: 3456 })
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 
   it.scoped("changes nothing about a delay that goaway asked for", () =>
@@ -94,7 +94,7 @@ describe("Awake, to a client that waits", () => {
       yield* client.reconnect
       yield* settle
       assert.strictEqual(yield* tagOf(client), "Ready")
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 
   it.scoped("a thousand times in a second, with a server that refuses, has it try at once and a second later", () =>
@@ -118,7 +118,7 @@ describe("Awake, to a client that waits", () => {
       yield* TestClock.adjust(1)
       assert.deepInclude(yield* client.status, { _tag: "Ready", since: 6000 })
       assert.strictEqual((yield* network.dials) - before, 2)
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 
   it.scoped("while an attempt is under way has another follow when that fails", () =>
@@ -137,7 +137,7 @@ describe("Awake, to a client that waits", () => {
       yield* TestClock.adjust(1)
       yield* settle
       assert.deepInclude(yield* client.status, { _tag: "Ready", since: 13_000 })
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })
 
@@ -155,7 +155,7 @@ describe("Awake, to a client that is Ready", () => {
       assert.deepInclude(yield* client.status, { _tag: "Ready", generation: 1 })
       yield* tell("Awake")
       assert.strictEqual(link.pings("client") - before, 2)
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 
   for (const again of [[], [1000], [1000, 4999]]) {
@@ -180,7 +180,7 @@ describe("Awake, to a client that is Ready", () => {
           lastActivity: 0,
           deadline: 5100
         })
-      }).pipe(Effect.provide(World))
+      }).pipe(withRandom(0.9), Effect.provide(World))
     )
   }
 
@@ -192,7 +192,7 @@ describe("Awake, to a client that is Ready", () => {
       yield* tell("Awake")
       yield* TestClock.adjust(5000)
       assert.deepInclude(yield* reasonOf(client), { _tag: "ReadDeadlineExceeded", deadline: 5000 })
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 
   it.scoped("finds a dead peer although the clock has gone backwards", () =>
@@ -205,7 +205,7 @@ describe("Awake, to a client that is Ready", () => {
       yield* tell("Awake")
       yield* TestClock.adjust(5000)
       assert.deepInclude(yield* reasonOf(client), { _tag: "ReadDeadlineExceeded" })
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })
 
@@ -222,7 +222,7 @@ describe("Leaving", () => {
       yield* tell("Awake")
       assert.deepInclude(yield* client.status, { _tag: "Ready", generation: 2, start: { _tag: "Resumed" } })
       assert.deepStrictEqual(handled, ["before", "while left"])
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })
 
@@ -262,7 +262,7 @@ describe("A client that has ended", () => {
         assert.strictEqual(yield* tagOf(client), "Ended")
         assert.strictEqual(statusTags(yield* statuses).filter((tag) => tag === "Ended").length, 1)
         assert.strictEqual(yield* network.dials, dials)
-      }).pipe(Effect.provide(World))
+      }).pipe(withRandom(0.9), Effect.provide(World))
     )
   }
 
@@ -271,6 +271,6 @@ describe("A client that has ended", () => {
       yield* echoGateway()
       const { listeners } = yield* Effect.scoped(begin())
       assert.strictEqual(listeners.size, 0)
-    }).pipe(Effect.provide(World))
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })

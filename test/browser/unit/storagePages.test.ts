@@ -54,8 +54,8 @@ describe("A page that is left", () => {
       const page = yield* openPage({ storage })
       fill(page.keeper, stateOf(), 1)
       page.events.addEventListener("pagehide", () => {
-        page.keeper?.add(message(2))
         page.keeper?.keep(stateOf({ processed: 4 }))
+        page.keeper?.add(message(2))
       })
       page.hide()
       const next = yield* openPage({ storage })
