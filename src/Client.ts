@@ -149,7 +149,8 @@ const asEffect = <R>(value: string | Effect.Effect<string, unknown, R>): Effect.
   typeof value === "string" ? Effect.succeed(value) : value
 
 /**
- * Starts a client. It connects at once and goes on until the scope closes,
+ * Starts a client. When the scope closes it says bye, as `close` does, unless a `SessionKeeper` keeps the session: then it leaves
+ * that to the next client. It connects at once and goes on until the scope closes,
  * `close` is called, or the server's answer is final. Never fails for want of a
  * connection: `status` and `ready` tell of it.
  *

@@ -1,6 +1,7 @@
 /**
  * Where a client keeps its session beyond its own life, so that a page that is
- * loaded again resumes it.
+ * loaded again resumes it. With a keeper the end of a client's scope does not
+ * end its session, which the next client goes on with; `close` does.
  *
  * @since 0.1.0
  */

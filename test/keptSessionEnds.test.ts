@@ -1,6 +1,6 @@
 /** What becomes of a kept session that ends, or is lost, and of a keeper that fails. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Stream, TestClock } from "effect"
+import { Effect, Exit, Layer, Scope, Stream, TestClock } from "effect"
 import { CloseCode, Codec, SessionKeeper } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { FakeStorage } from "./browser/unit/fakePage.js"
@@ -23,6 +23,30 @@ const closesWith = (code: number) =>
 
 for (const [name, makeTab] of Object.entries(tabs)) {
   describe(`A session that is kept by ${name}`, () => {
+    it.scoped("is left to the next client when its own's scope is closed, with all that it had accepted", () =>
+      Effect.gen(function* () {
+        const { closed, handled } = yield* echoGateway()
+        const tab = makeTab()
+        const scope = yield* Scope.make()
+        const first = yield* makeClient().pipe(
+          Scope.extend(scope),
+          Effect.provideService(SessionKeeper.SessionKeeper, tab.keeper)
+        )
+        yield* first.deliver("before")
+        const network = yield* Network
+        network.silence()
+        yield* first.send("accepted")
+        yield* Scope.close(scope, Exit.void)
+        assert.deepStrictEqual(yield* first.status, { _tag: "Ended", reason: { _tag: "Closed" } })
+        network.heal()
+        const next = yield* load(tab)
+        yield* settle
+        assert.strictEqual(yield* startOf(next.client), "Resumed")
+        assert.deepStrictEqual(handled, ["before", "accepted"])
+        assert.deepStrictEqual(closed, [])
+      }).pipe(Effect.provide(NewWorld))
+    )
+
     it.scoped("is forgotten when its client is closed", () =>
       Effect.gen(function* () {
         const { gateway } = yield* echoGateway()

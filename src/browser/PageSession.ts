@@ -26,7 +26,8 @@ export interface PageSessionOptions {
 /**
  * A session is kept with what was sent and not yet processed. A page that is loaded again within the resume window goes on with
  * it: the server hears what it was sent, the page gets what it had not processed, once and in order; a message that was just
- * being processed when the page was left comes again.
+ * being processed when the page was left comes again. The end of the client's scope leaves the session, too, as when
+ * `BrowserRuntime.runMain` interrupts a program whose page is unloaded; `client.close` ends it.
  *
  * No two pages ever have one session. A browser copies the storage of a page that is duplicated; the copy sees that the session
  * is in use, and starts its own. So does a page whose browser crashed, or was ended by its system without notice. The storage is

@@ -137,9 +137,10 @@ export class ClientLoop<R> {
       const { listen } = yield* HostEvents
       const events = yield* watched.events<ClientEvent>()
       const failed = (cause: unknown) => events.leave({ _tag: "NotKept", cause })
+      const keeper = yield* open({ subprotocol: config.codec.subprotocol, failed })
       const loop = new ClientLoop(
         config,
-        yield* open({ subprotocol: config.codec.subprotocol, failed }),
+        keeper,
         yield* ackTimer.make(config.options.ackDelay),
         yield* pacer.make,
         yield* watched.make<Status>({ _tag: "Connecting", attempt: 1 }, (status) => status._tag === "Ended"),
@@ -154,8 +155,8 @@ export class ClientLoop<R> {
       const fiber = yield* Effect.forkScoped(Effect.catchAllDefect(loop.run, died))
       loop.fiber = fiber
       yield* listen((event) => loop.happened(event))
-      // After the fiber in the order of finalizers, so before it when the scope closes: it says bye.
-      yield* Effect.addFinalizer(() => loop.close)
+      // After the fiber in the order of finalizers, so before it when the scope closes.
+      yield* Effect.addFinalizer(() => (keeper === undefined ? loop.close : loop.leave))
       return loop
     })
   }
@@ -332,10 +333,10 @@ export class ClientLoop<R> {
 
   // ---- ends
 
-  private finish(reason: EndReason): void {
+  private finish(reason: EndReason, forgets = !isKept(this.stopping ?? reason)): void {
     if (this.driver.endReason !== undefined) return
     const asked = this.stopping ?? reason
-    if (!isKept(asked)) this.held.forget()
+    if (forgets) this.held.forget()
     this.driver.end(describeEnd(asked))
     this.topics.end(describeEnd(asked))
     this.status.set({ _tag: "Ended", reason: asked })
@@ -351,6 +352,13 @@ export class ClientLoop<R> {
   }
 
   readonly close: Effect.Effect<void> = Effect.suspend(() => this.stop({ _tag: "Closed" }))
+
+  /** Ends, and leaves the session to the next client of its keeper. */
+  private readonly leave: Effect.Effect<void> = Effect.suspend(() => {
+    this.driver.live?.close(CloseCode.GoingAway, "its scope was closed")
+    this.finish({ _tag: "Closed" }, false)
+    return this.fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.fiber))
+  })
 
   private stop(reason: EndReason): Effect.Effect<void> {
     return Effect.gen(this, function* () {

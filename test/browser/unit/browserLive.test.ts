@@ -1,7 +1,7 @@
 /** The page's transport with a WebSocket that is real, against a gateway that is. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Stream } from "effect"
-import { Client, Dialer, Reconnect } from "holdfast"
+import { Client, Codec, Dialer, Reconnect } from "holdfast"
 import { BrowserDialer } from "holdfast/browser"
 import { WebSocket as WsWebSocket } from "ws"
 import { eventually, makeGateway, numbers, upTo } from "../../node/support.js"
@@ -43,7 +43,7 @@ describe("A client with the page's transport", () => {
               session.send(message)
             )
         })
-        const client = yield* makeClient(port, { codec })
+        const client = yield* makeClient(port, { codec: Codec[codec] })
         const seen: Array<number> = []
         yield* Effect.forkScoped(
           Stream.runForEach(client.messages, (message) => Effect.sync(() => void seen.push(message)))
