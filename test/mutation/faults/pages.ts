@@ -48,8 +48,8 @@ export const group: Group = {
     {
       name: "every end forgets the session",
       file: "src/internal/clientLoop.ts",
-      find: "    if (!isKept(asked)) this.held.forget()",
-      replace: "    this.held.forget()",
+      find: "    if (forgets) this.held.forget()\n",
+      replace: "    this.held.forget()\n",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
