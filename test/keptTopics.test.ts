@@ -1,7 +1,7 @@
 /** The topics of a session that is kept beyond its client. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, TestClock } from "effect"
-import { ConnectionError } from "holdfast"
+import { ConnectionError, Options } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { countingStore, load, startOf, type Tab, tabs } from "./keptSupport.js"
 import { collect, settle } from "./support.js"
@@ -55,6 +55,23 @@ for (const [name, makeTab] of Object.entries(tabs)) {
       }).pipe(Effect.provide(World))
     )
 
+    it.scoped("goes on with a topic that the next page subscribes to once it is connected, without leaving it", () =>
+      Effect.gen(function* () {
+        yield* makeGateway({ presence: true })
+        const tab = makeTab()
+        const since = yield* followedLobby(tab)
+        const presence = yield* watchLobby
+        const next = yield* load(tab)
+        yield* next.client.ready
+        const following = yield* follow(next.client.subscribe(lobby, { since }))
+        yield* fill(4, 5)
+        yield* TestClock.adjust("1 second")
+        yield* settle
+        assert.deepStrictEqual(values(following), [4, 5])
+        assert.deepStrictEqual(yield* presence, ["Members"])
+      }).pipe(Effect.provide(World))
+    )
+
     it.scoped("leaves a topic that the next page does not ask for", () =>
       Effect.gen(function* () {
         const gateway = yield* makeGateway({ presence: true })
@@ -64,6 +81,9 @@ for (const [name, makeTab] of Object.entries(tabs)) {
         const next = yield* load(tab)
         yield* settle
         assert.strictEqual(yield* startOf(next.client), "Resumed")
+        assert.deepStrictEqual(yield* presence, ["Members"])
+        yield* TestClock.adjust(Options.defaults.ackDelay)
+        yield* settle
         assert.deepStrictEqual(yield* presence, ["Members", "Left"])
         assert.deepStrictEqual(
           (yield* subscriptions(gateway)).flat().filter((topic) => topic === lobby.name),

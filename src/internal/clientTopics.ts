@@ -41,6 +41,9 @@ export interface ClientTopicsOptions {
 /** UTF-16 units of the longest key. */
 const longestKey = 128
 
+/** In place of a request: an earlier client was subscribed to the topic, and this one may yet ask for it. */
+const unasked = 0
+
 const flawOf = (topic: string): string | undefined => Topic.flaw(Topic.presenceBase(topic) ?? topic)
 const isPosition = Schema.is(Protocol.Position)
 
@@ -61,8 +64,7 @@ export class ClientTopics {
 
   constructor(private readonly options: ClientTopicsOptions) {
     const { codec, limits, now, pacing, subscribedBefore } = options
-    // Until somebody asks for them.
-    for (const topic of subscribedBefore) this.leaving.set(topic, 0)
+    for (const topic of subscribedBefore) this.leaving.set(topic, unasked)
     this.publisher = new Publisher(codec, limits, pacing, now, () => this.unanswered.size)
   }
 
@@ -139,6 +141,11 @@ export class ClientTopics {
     })
   }
 
+  /** Whoever waited for the welcome before it subscribed has done so by now. */
+  private unwanted(topic: string): void {
+    if (!this.isOver && this.leaving.get(topic) === unasked) this.unsubscribe(topic)
+  }
+
   private add(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription {
     const subscription: TopicSubscription = new TopicSubscription(topic, since, this.options.bounds, {
       pause: () => this.pause(topic),
@@ -149,6 +156,7 @@ export class ClientTopics {
       return subscription
     }
     this.subscriptions.set(topic, subscription)
+    if (this.leaving.get(topic) === unasked) this.leaving.delete(topic)
     this.options.changed()
     this.ask(subscription)
     return subscription
@@ -225,6 +233,7 @@ export class ClientTopics {
     for (const topic of [...this.leaving.keys()]) {
       // What was taken up again meanwhile goes on.
       if (this.subscriptions.has(topic)) this.leaving.delete(topic)
+      else if (this.leaving.get(topic) === unasked) this.options.later(() => this.unwanted(topic))
       else this.unsubscribe(topic)
     }
     for (const subscription of this.subscriptions.values()) {
