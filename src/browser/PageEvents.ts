@@ -21,7 +21,8 @@ const listenTo = (
 /**
  * - `Awake` when the network is back (`online`), the page is shown again (`visibilitychange`, and `pageshow` out of the
  *   back/forward cache), it was frozen and goes on (`resume`), or the clock has jumped because the machine slept.
- * - `Leaving` when the page is left (`pagehide`): it may come back out of the cache with a connection that is long dead.
+ * - `Leaving` when the page is left for the cache (`pagehide`): it may come back out of it with a connection that is long dead,
+ *   and some browsers cache no page that has one.
  *
  * In a worker there are fewer of these. The timers of a hidden page are throttled, messages are not: what arrives moves the
  * read deadline at once, and the server's pings are answered at once.
@@ -43,7 +44,10 @@ export const pageEvents: Service = {
       yield* listenTo(document, "visibilitychange", shown)
       yield* listenTo(document, "resume", tell("Awake"))
       yield* listenTo(globalThis, "pageshow", tell("Awake"))
-      yield* listenTo(globalThis, "pagehide", tell("Leaving"))
+      // A page that is destroyed has its socket closed by the browser, which says 1001, as a page may not.
+      yield* listenTo(globalThis, "pagehide", (event) => {
+        if (!("persisted" in event) || event.persisted === true) listener("Leaving")
+      })
     })
 }
 
