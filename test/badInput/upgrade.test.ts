@@ -335,6 +335,53 @@ describe("a port shared with the platform's routes", () => {
       })
     )
   }
+
+  /** What would have ended the process. */
+  const uncaught = Effect.acquireRelease(
+    Effect.sync(() => {
+      const errors: Array<unknown> = []
+      const others = process.listeners("uncaughtException")
+      process.removeAllListeners("uncaughtException")
+      process.on("uncaughtException", (error) => errors.push(error))
+      return { errors, others }
+    }),
+    ({ others }) =>
+      Effect.sync(() => {
+        process.removeAllListeners("uncaughtException")
+        for (const other of others) process.on("uncaughtException", other)
+      })
+  ).pipe(Effect.map(({ errors }) => errors))
+
+  const elsewhere = `${["GET /healthz HTTP/1.1", ...Object.entries({ host: "a", ...upgrade }).map(([name, value]) => `${name}: ${value}`)].join("\r\n")}\r\n\r\n`
+
+  it.scopedLive("peers that reset while another route answers their upgrade harm nobody", () =>
+    Effect.gen(function* () {
+      const gateway = yield* shared
+      const bystander = yield* makeBystander(gateway)
+      const errors = yield* uncaught
+      const port = Number(new URL(gateway.address).port)
+      for (let at = 0; at < 20; at++) {
+        const socket = net.connect(port, "127.0.0.1", () => socket.write(elsewhere, () => socket.resetAndDestroy()))
+        socket.on("error", () => {})
+        yield* Effect.async<void>((resume) => void socket.once("close", () => resume(Effect.void)))
+      }
+      yield* unharmed(gateway, bystander)
+      assert.deepStrictEqual(errors, [])
+    })
+  )
+
+  it.live("a peer that never lets go of an upgrade that another route has answered does not hold up the end", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const gateway = yield* Scope.extend(shared, scope)
+      const port = Number(new URL(gateway.address).port)
+      const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () => socket.write(elsewhere))
+      socket.on("error", () => {})
+      yield* Effect.async<void>((resume) => void socket.once("data", () => resume(Effect.void)))
+      yield* soon("the server's close", Effect.disconnect(Scope.close(scope, Exit.void)))
+      socket.destroy()
+    })
+  )
 })
 
 describe("a port whose routes nobody serves yet", () => {

@@ -23,6 +23,8 @@ const pathOf = (url: string | undefined): string => {
 type Answers = Pick<Route, "request" | "upgrade">
 
 export class SharedServer extends Http.Server {
+  /** Upgrades that others answer: Node does not look after their sockets any more. */
+  private readonly handedOver = new Set<Duplex>()
   route: Route | undefined
   /** Answers what nobody else listens for. */
   fallback: Answers | undefined
@@ -51,11 +53,29 @@ export class SharedServer extends Http.Server {
       const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
       const othersListen = this.listenerCount("upgrade") > 1
       const target = this.isOurs(request) ? this.route : othersListen ? undefined : this.fallback
-      if (target === undefined) return super.emit(event, ...args)
+      if (target === undefined) {
+        this.handOver(socket)
+        return super.emit(event, ...args)
+      }
       target.upgrade(request, socket, head)
       return true
     }
     return super.emit(event, ...args)
+  }
+
+  /** An error that nobody listens for would end the process, and who is answered may never let go of its end. */
+  private handOver(socket: Duplex): void {
+    const destroy = () => socket.destroy()
+    this.handedOver.add(socket)
+    socket.on("error", destroy)
+    socket.once("finish", destroy)
+    socket.once("close", () => this.handedOver.delete(socket))
+  }
+
+  /** With those that were upgraded by others, for which `close` would wait too. */
+  override closeAllConnections(): void {
+    super.closeAllConnections()
+    for (const socket of this.handedOver) socket.destroy()
   }
 
   private isOurs(request: Http.IncomingMessage): boolean {
