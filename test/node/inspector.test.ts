@@ -11,7 +11,7 @@ import type {
   TopicRow
 } from "../../src/node/inspector/model.js"
 import { join } from "../peer.js"
-import { settle, World } from "../support.js"
+import { settle, World, withRandom } from "../support.js"
 import { lobby, makeGateway, Room } from "../topicSupport.js"
 import { everyRequest, inspect } from "./inspectorSupport.js"
 
@@ -246,7 +246,7 @@ describe("the inspector shows", () => {
       yield* peer.leave
       const away = yield* json<Page<SessionRow>>("sessions")
       assert.strictEqual(away.rows[0]?.connection, null)
-    }).pipe(Effect.provide(Shared))
+    }).pipe(withRandom(0.5), Effect.provide(Shared))
   )
 
   it.scoped("a sample for each second, with what happened in it, for five minutes", () =>

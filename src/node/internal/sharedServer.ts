@@ -25,6 +25,8 @@ type Answers = Pick<Route, "request" | "upgrade">
 export class SharedServer extends Http.Server {
   /** Upgrades that others answer: Node does not look after their sockets any more. */
   private readonly handedOver = new Set<Duplex>()
+  /** The latest on each connection: they are answered in order. */
+  private readonly responses = new WeakMap<Duplex, Http.ServerResponse>()
   route: Route | undefined
   /** Answers what nobody else listens for. */
   fallback: Answers | undefined
@@ -42,6 +44,7 @@ export class SharedServer extends Http.Server {
   override emit(event: any, ...args: Array<any>): boolean {
     if (event === "request") {
       const [request, response] = args as [Http.IncomingMessage, Http.ServerResponse]
+      this.responses.set(request.socket, response)
       // A page and its socket may share a path: only who upgrades wants the gateway.
       if (this.listenerCount("request") > 0) return super.emit(event, ...args)
       const target = this.isOurs(request) ? this.route : this.fallback
@@ -51,6 +54,9 @@ export class SharedServer extends Http.Server {
     }
     if (event === "upgrade") {
       const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
+      // Its answer would overtake the one to the request before it, or could never be given.
+      if (this.responses.get(socket)?.writableFinished === false) return this.drop(socket)
+      this.responses.delete(socket)
       const othersListen = this.listenerCount("upgrade") > 1
       const target = this.isOurs(request) ? this.route : othersListen ? undefined : this.fallback
       if (target === undefined) {
@@ -61,6 +67,12 @@ export class SharedServer extends Http.Server {
       return true
     }
     return super.emit(event, ...args)
+  }
+
+  private drop(socket: Duplex): true {
+    socket.on("error", () => {})
+    socket.destroy()
+    return true
   }
 
   /** An error that nobody listens for would end the process, and who is answered may never let go of its end. */
