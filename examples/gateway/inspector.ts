@@ -8,11 +8,13 @@ export const path = "/inspector"
 const loopback = new Set(["127.0.0.1", "::1", "::ffff:127.0.0.1"])
 const local = /^(localhost|127\.0\.0\.1|\[::1\])(:\d+)?$/i
 
+/** What a proxy says of whom it asks for. One that says nothing, as a tunnel does, lets all of its clients in: it wants a password. */
+const forwarded = ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip"]
+
 /** A proxy on this machine asks for others, and a page of elsewhere may have had its name point here. */
 const fromThisMachine: Inspector.Authenticate = ({ headers, remoteAddress }) =>
   Option.exists(remoteAddress, (address) => loopback.has(address)) &&
-  headers["x-forwarded-for"] === undefined &&
-  headers["forwarded"] === undefined &&
+  forwarded.every((name) => headers[name] === undefined) &&
   local.test(headers["host"] ?? "")
     ? Effect.void
     : new ConnectionError.NotAllowed({

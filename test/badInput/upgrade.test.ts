@@ -287,7 +287,8 @@ describe("a port shared with the platform's routes", () => {
   const routes = HttpRouter.empty.pipe(
     HttpRouter.get("/healthz", HttpServerResponse.text("fine")),
     HttpRouter.get("/gateway", HttpServerResponse.text("the page")),
-    HttpRouter.get("/gateway/below", HttpServerResponse.text("below"))
+    HttpRouter.get("/gateway/below", HttpServerResponse.text("below")),
+    HttpRouter.get("/later", Effect.delay(HttpServerResponse.text("later"), "200 millis"))
   )
 
   const shared = Effect.gen(function* () {
@@ -335,6 +336,96 @@ describe("a port shared with the platform's routes", () => {
       })
     )
   }
+
+  /** What would have ended the process. */
+  const uncaught = Effect.acquireRelease(
+    Effect.sync(() => {
+      const errors: Array<unknown> = []
+      const others = process.listeners("uncaughtException")
+      process.removeAllListeners("uncaughtException")
+      process.on("uncaughtException", (error) => errors.push(error))
+      return { errors, others }
+    }),
+    ({ others }) =>
+      Effect.sync(() => {
+        process.removeAllListeners("uncaughtException")
+        for (const other of others) process.on("uncaughtException", other)
+      })
+  ).pipe(Effect.map(({ errors }) => errors))
+
+  const upgradeOf = (path: string): string => {
+    const headers = Object.entries({ host: "a", ...upgrade }).map(([name, value]) => `${name}: ${value}`)
+    return [`GET ${path} HTTP/1.1`, ...headers, "", ""].join("\r\n")
+  }
+
+  it.scopedLive("peers that reset while another route answers their upgrade harm nobody", () =>
+    Effect.gen(function* () {
+      const gateway = yield* shared
+      const bystander = yield* makeBystander(gateway)
+      const errors = yield* uncaught
+      const port = Number(new URL(gateway.address).port)
+      for (let at = 0; at < 20; at++) {
+        const socket = net.connect(port, "127.0.0.1", () =>
+          socket.write(upgradeOf("/healthz"), () => socket.resetAndDestroy())
+        )
+        socket.on("error", () => {})
+        yield* Effect.async<void>((resume) => void socket.once("close", () => resume(Effect.void)))
+      }
+      yield* unharmed(gateway, bystander)
+      assert.deepStrictEqual(errors, [])
+    })
+  )
+
+  for (const path of ["/gateway", "/healthz"]) {
+    it.scopedLive(`an upgrade of ${path} before the request ahead of it is answered is the connection's end`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* shared
+        const ahead = "GET /later HTTP/1.1\r\nhost: a\r\n\r\n"
+        const port = Number(new URL(gateway.address).port)
+        const heard = yield* soon(
+          "the connection's end",
+          Effect.async<string>((resume) => {
+            let text = ""
+            const socket = net.connect(port, "127.0.0.1", () => socket.write(ahead + upgradeOf(path)))
+            socket.on("data", (chunk) => {
+              text += chunk
+            })
+            socket.on("error", () => {})
+            socket.on("close", () => resume(Effect.succeed(text)))
+            return Effect.sync(() => socket.destroy())
+          })
+        )
+        assert.strictEqual(heard, "")
+        // Once it is answered, the connection may be upgraded.
+        const answered = yield* Effect.async<string>((resume) => {
+          const socket = net.connect(port, "127.0.0.1", () => socket.write(ahead))
+          socket.once("data", () => {
+            socket.write(upgradeOf(path))
+            socket.once("data", (chunk) => {
+              socket.destroy()
+              resume(Effect.succeed(String(chunk)))
+            })
+          })
+        })
+        assert.match(answered, path === "/gateway" ? /^HTTP\/1\.1 101/ : /^HTTP\/1\.1 200/)
+      })
+    )
+  }
+
+  it.live("a peer that never lets go of an upgrade that another route has answered does not hold up the end", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const gateway = yield* Scope.extend(shared, scope)
+      const port = Number(new URL(gateway.address).port)
+      const socket = net.connect({ port, host: "127.0.0.1", allowHalfOpen: true }, () =>
+        socket.write(upgradeOf("/healthz"))
+      )
+      socket.on("error", () => {})
+      yield* Effect.async<void>((resume) => void socket.once("data", () => resume(Effect.void)))
+      yield* soon("the server's close", Effect.disconnect(Scope.close(scope, Exit.void)))
+      socket.destroy()
+    })
+  )
 })
 
 describe("a port whose routes nobody serves yet", () => {

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Redacted, TestClock } from "effect"
+import { Effect, Fiber, Layer, Redacted, TestClock } from "effect"
 import { Broker, ConnectionError, type Gateway, type SessionStore } from "holdfast"
 import { Inspector } from "holdfast/node"
 import type {
@@ -11,7 +11,7 @@ import type {
   TopicRow
 } from "../../src/node/inspector/model.js"
 import { join } from "../peer.js"
-import { settle, World } from "../support.js"
+import { settle, World, withRandom } from "../support.js"
 import { lobby, makeGateway, Room } from "../topicSupport.js"
 import { everyRequest, inspect } from "./inspectorSupport.js"
 
@@ -192,6 +192,34 @@ describe("what the inspector is asked", () => {
       assert.strictEqual((yield* ask("/inspector/api/sessions")).status, 200)
     }).pipe(Effect.provide(Shared))
   )
+
+  it.scoped("is answered 503 after ten seconds while the check, the store or the broker does not answer", () =>
+    Effect.gen(function* () {
+      const gateway = yield* makeGateway()
+      const { peer } = yield* join()
+      yield* peer.say({ type: "subscribe", id: 1, topic: lobby.name })
+      const hanging = { ...gateway, nodes: Effect.never, disconnect: () => Effect.never, history: () => Effect.never }
+      const { asking } = yield* inspect(hanging)
+      const unsure = yield* inspect(gateway, { authenticate: () => Effect.never })
+      for (const request of [
+        unsure.asking("/inspector/api/overview"),
+        asking("/inspector/api/nodes"),
+        asking("/inspector/api/topics"),
+        asking("/inspector/api/history?topic=rooms/lobby"),
+        asking("/inspector/api/disconnect", post('{"principal":"ann"}'))
+      ]) {
+        const answer = yield* Effect.fork(request)
+        yield* settle
+        yield* TestClock.adjust("9999 millis")
+        assert.strictEqual((yield* Fiber.poll(answer))._tag, "None")
+        yield* TestClock.adjust("1 millis")
+        yield* settle
+        const { status, text } = yield* Fiber.join(answer)
+        assert.strictEqual(status, 503)
+        assert.include(errorOf(text), "10 seconds")
+      }
+    }).pipe(Effect.provide(Shared))
+  )
 })
 
 describe("the inspector shows", () => {
@@ -218,7 +246,7 @@ describe("the inspector shows", () => {
       yield* peer.leave
       const away = yield* json<Page<SessionRow>>("sessions")
       assert.strictEqual(away.rows[0]?.connection, null)
-    }).pipe(Effect.provide(Shared))
+    }).pipe(withRandom(0.5), Effect.provide(Shared))
   )
 
   it.scoped("a sample for each second, with what happened in it, for five minutes", () =>

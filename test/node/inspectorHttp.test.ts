@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { pathToFileURL } from "node:url"
 import { HttpRouter, HttpServerResponse } from "@effect/platform"
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Deferred, Effect, Layer, Redacted } from "effect"
 import { Gateway, SessionStore } from "holdfast"
 import { Inspector, NodeListener } from "holdfast/node"
 import type { Page, SessionRow } from "../../src/node/inspector/model.js"
@@ -79,6 +79,22 @@ describe("an inspector on the gateway's port", () => {
         "the client is told",
         Effect.map(client.status, ({ _tag }) => _tag === "Ended")
       )
+    })
+  )
+
+  it.scopedLive("lets go of the application's check when who asks has left", () =>
+    Effect.gen(function* () {
+      const begun = yield* Deferred.make<void>()
+      const letGo = yield* Deferred.make<void>()
+      const never = Effect.onInterrupt(Effect.never, () => Deferred.succeed(letGo, undefined))
+      const { port } = yield* serving({
+        authenticate: () => Effect.zipRight(Deferred.succeed(begun, undefined), never)
+      })
+      const asking = new AbortController()
+      fetch(`http://127.0.0.1:${port}/inspector/`, { signal: asking.signal }).catch(() => {})
+      yield* Deferred.await(begun)
+      asking.abort()
+      yield* eventually("the check is interrupted", Deferred.isDone(letGo), "3 seconds")
     })
   )
 

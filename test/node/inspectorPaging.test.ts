@@ -2,6 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { Broker, type Gateway } from "holdfast"
 import { type Page, type SessionRow, type SessionSort, sessionSorts } from "../../src/node/inspector/model.js"
+import { makeList } from "../../src/node/inspector/sessions.js"
 import { join } from "../peer.js"
 import { World } from "../support.js"
 import { makeGateway, Room } from "../topicSupport.js"
@@ -89,6 +90,30 @@ describe("the table of sessions", () => {
         }
       }).pipe(Effect.provide(Shared)),
     120_000
+  )
+
+  it.live("is looked through for one request after the other, however many there are at once", () =>
+    Effect.gen(function* () {
+      const seen: Array<number> = []
+      let requests = 0
+      const sessions = Effect.sync(() => {
+        const request = requests++
+        const info = Effect.sync(() => {
+          seen.push(request)
+          return { id: "", principal: "", subscriptions: [] }
+        })
+        return Array.from({ length: 1100 }, (_, at) => ({ id: String(at), info }))
+      })
+      // All that a listing asks of a gateway.
+      const list = makeList({ node: "", sessions } as unknown as Gateway.Gateway<never>)
+      const asked = { sort: "principal", order: "asc", filter: "", page: 1, size: 1 } as const
+      yield* Effect.all([list(asked), list(asked), list(asked)], { concurrency: "unbounded" })
+      assert.lengthOf(seen, 3 * 1101)
+      assert.deepStrictEqual(
+        seen,
+        [...seen].sort((one, other) => one - other)
+      )
+    })
   )
 
   it.scoped("a page after the last is the last", () =>

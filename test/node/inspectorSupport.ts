@@ -17,22 +17,29 @@ export const inspect = <S>(
   options: Inspector.InspectorOptions = { authenticate: () => Effect.void }
 ) =>
   Effect.map(Inspector.make(gateway, options), (router) => {
+    /** Answered when it is: for those tests that let time pass meanwhile. */
+    const asking = (path: string, init?: RequestInit): Effect.Effect<Answer> =>
+      Effect.suspend(() => {
+        const request = HttpServerRequest.fromWeb(new Request(`http://gateway.test${path}`, init))
+        return Effect.orDie(Effect.provideService(router, HttpServerRequest.HttpServerRequest, request))
+      }).pipe(
+        Effect.map(({ body, headers, status }) => {
+          const text = body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : ""
+          return { status, headers, text }
+        })
+      )
     const ask = (path: string, init?: RequestInit): Effect.Effect<Answer> =>
       Effect.gen(function* () {
-        const request = HttpServerRequest.fromWeb(new Request(`http://gateway.test${path}`, init))
-        const asking = yield* Effect.fork(
-          Effect.orDie(Effect.provideService(router, HttpServerRequest.HttpServerRequest, request))
-        )
-        while ((yield* Fiber.poll(asking))._tag === "None") yield* settle
-        const { body, headers, status } = yield* Fiber.join(asking)
-        return { status, headers, text: body._tag === "Uint8Array" ? new TextDecoder().decode(body.body) : "" }
+        const answer = yield* Effect.fork(asking(path, init))
+        while ((yield* Fiber.poll(answer))._tag === "None") yield* settle
+        return yield* Fiber.join(answer)
       })
     const json = <A>(path: string, init?: RequestInit): Effect.Effect<A> =>
       Effect.map(ask(`/inspector/api/${path}`, init), ({ status, text }) => {
         if (status !== 200) throw new Error(`${status}: ${text}`)
         return JSON.parse(text) as A
       })
-    return { ask, json }
+    return { ask, asking, json }
   })
 
 /** Every kind of request that an inspector answers. */

@@ -104,8 +104,9 @@ const disconnect = (gateway: Gateway<never>) =>
     return json({ disconnected: yield* gateway.disconnect(target, reason) })
   })
 
-const router = (gateway: Gateway<never>, sampler: Sampler) =>
-  HttpRouter.empty.pipe(
+const router = (gateway: Gateway<never>, sampler: Sampler) => {
+  const listSessions = sessions.makeList(gateway)
+  return HttpRouter.empty.pipe(
     HttpRouter.get("/", pageFiles.index(pageFiles.built)),
     HttpRouter.get(
       "/assets/:name",
@@ -116,7 +117,7 @@ const router = (gateway: Gateway<never>, sampler: Sampler) =>
       "/api/sessions",
       parameters.pipe(
         Effect.flatMap((asked) => query.listing(asked, sessionSorts, "since")),
-        Effect.flatMap((asked) => sessions.list(gateway, asked)),
+        Effect.flatMap(listSessions),
         Effect.map(json)
       )
     ),
@@ -136,6 +137,15 @@ const router = (gateway: Gateway<never>, sampler: Sampler) =>
     ),
     HttpRouter.post("/api/disconnect", disconnect(gateway))
   )
+}
+
+/** For the application's check, and a store or a broker that does not answer. */
+const patience = "10 seconds"
+
+const tooLate = new Refused({
+  status: 503,
+  reason: `it has not been answered within ${patience}: the gateway is busy, or its store or broker does not answer`
+})
 
 const withoutQuery = (url: string): string => url.split("?", 1)[0] ?? ""
 
@@ -159,6 +169,9 @@ export const make = <R>(
     const toDirectory = redirect(`${path.slice(path.lastIndexOf("/") + 1)}/`)
     return guard(request).pipe(
       Effect.zipRight(isDirectory(request) ? routes : Effect.succeed(toDirectory)),
+      Effect.timeoutFail({ duration: patience, onTimeout: () => tooLate }),
+      // The platform runs what is mounted uninterruptibly, and would hold on to it when who has asked has left.
+      Effect.interruptible,
       Effect.catchTags({
         BrokerUnavailable: unavailable,
         StoreUnavailable: unavailable,

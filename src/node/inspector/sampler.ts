@@ -28,12 +28,15 @@ const sampleOf = (at: number, before: Stats, now: Stats): Sample => ({
 
 /** A topic's count of publications at each of the last seconds, oldest first. */
 class TopicPast {
-  private counts: ReadonlyArray<number> = []
+  private readonly counts: Array<number> = []
 
+  /** In place: there may be a hundred thousand topics, and each is noted every second. */
   note(publications: number): void {
+    const { counts } = this
     // Followed anew, it counts from the beginning again.
-    const isNew = publications < (this.counts.at(-1) ?? 0)
-    this.counts = [...(isNew ? [] : this.counts.slice(-span)), publications]
+    if (publications < (counts.at(-1) ?? 0)) counts.length = 0
+    else if (counts.length > span) counts.shift()
+    counts.push(publications)
   }
 
   get rate(): number {

@@ -80,7 +80,15 @@ const considered = (
   )
 }
 
-export const list = Effect.fnUntraced(function* (
+/** Gives a page of the table. One after the other: the turns of many at once would be one long turn. */
+export const makeList = (
+  gateway: Gateway<never>
+): ((asked: Listing<SessionSort>) => Effect.Effect<Page<SessionRow>>) => {
+  const alone = Effect.unsafeMakeSemaphore(1).withPermits(1)
+  return (asked) => alone(list(gateway, asked))
+}
+
+const list = Effect.fnUntraced(function* (
   gateway: Gateway<never>,
   asked: Listing<SessionSort>
 ): Effect.fn.Return<Page<SessionRow>> {
