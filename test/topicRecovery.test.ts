@@ -88,7 +88,7 @@ for (const [name, world] of Object.entries(worlds)) {
         Effect.gen(function* () {
           const { client, following } = yield* start()
           yield* fill(1, 3, small)
-          yield* TestClock.adjust("3 hours")
+          yield* TestClock.adjust("20 minutes") // of which a publication is kept one
           yield* away(client, Effect.void)
           yield* fill(4, 4, small)
           yield* pass
