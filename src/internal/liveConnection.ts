@@ -28,6 +28,7 @@ import type { CloseEvent, Receiver, Transport } from "../Transport.js"
 import * as WriteDeadline from "../WriteDeadline.js"
 import { bounded } from "./bounded.js"
 import * as metrics from "./metrics.js"
+import { Pings } from "./pings.js"
 
 /** Who hears of a connection's frames. Called synchronously; must not throw. */
 export interface Sink {
@@ -57,7 +58,6 @@ export class LiveConnection implements Receiver {
   sink: Sink = idleSink
   lastActivity: number
   readonly since: number
-  roundTrip: number | undefined
   readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
   /** Set once. */
   end: ConnectionEnd | undefined
@@ -79,9 +79,7 @@ export class LiveConnection implements Receiver {
   private roomWaiters: Array<() => void> = []
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
-  private latestPing = { id: 0, at: 0, answered: true }
-  /** The oldest that may yet be answered, as far as it is known. */
-  private timedPing: { readonly id: number; readonly at: number } | undefined
+  private readonly pings = new Pings()
 
   constructor(
     readonly transport: Transport,
@@ -131,21 +129,11 @@ export class LiveConnection implements Receiver {
     this.ponged(payload.byteLength === 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0) : 0)
   }
 
-  /**
-   * A pong came. One that answers the latest ping gives the round-trip time, and so does one that answers the timed ping:
-   * where the way is longer than the interval, the latest is never the one that is answered.
-   */
+  /** A pong came. */
   ponged(id: number): void {
     if (this.end !== undefined) return
     this.heard()
-    if (id === this.latestPing.id && id !== 0) {
-      this.roundTrip = this.lastActivity - this.latestPing.at
-      this.latestPing.answered = true
-      this.timedPing = undefined
-    } else if (id === this.timedPing?.id) {
-      this.roundTrip = this.lastActivity - this.timedPing.at
-      this.timedPing = this.latestPing
-    }
+    this.pings.answered(id, this.lastActivity)
   }
 
   congested(): void {
@@ -284,16 +272,14 @@ export class LiveConnection implements Receiver {
 
   private beat(): void {
     // While this end does not read, no answer can come.
-    if (!this.latestPing.answered && this.pausedUntil === undefined) this.counts.heartbeatsMissed++
+    if (this.pings.isMissed && this.pausedUntil === undefined) this.counts.heartbeatsMissed++
     metrics.flush(this.counts, this.roundTrip)
-    const at = this.clock.unsafeCurrentTimeMillis()
-    this.latestPing = { id: (this.latestPing.id % 0x7fffffff) + 1, at, answered: false }
-    this.timedPing ??= this.latestPing
+    const id = this.pings.next(this.clock.unsafeCurrentTimeMillis())
     if (this.messagePing !== undefined) {
-      this.messagePing(this.latestPing.id)
+      this.messagePing(id)
     } else {
       const payload = new Uint8Array(4)
-      new DataView(payload.buffer).setUint32(0, this.latestPing.id)
+      new DataView(payload.buffer).setUint32(0, id)
       this.transport.ping?.(payload)
     }
   }
@@ -329,9 +315,13 @@ export class LiveConnection implements Receiver {
     this.transport.destroy()
   }
 
+  get roundTrip(): number | undefined {
+    return this.pings.roundTrip
+  }
+
   /** When the last ping left, in milliseconds since the epoch. */
   get lastPing(): number | undefined {
-    return this.latestPing.id === 0 ? undefined : this.latestPing.at
+    return this.pings.lastAt
   }
 
   /** The first reason wins; everything that kept the connection alive stops at once. */

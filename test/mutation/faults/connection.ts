@@ -65,8 +65,8 @@ export const group: Group = {
     {
       name: "a pong does not move the read deadline",
       file: live,
-      find: "    this.heard()\n    if (id === this.latestPing.id",
-      replace: "    if (id === this.latestPing.id",
+      find: "    this.heard()\n    this.pings.answered",
+      replace: "    this.pings.answered",
       caughtBy: [connection]
     },
     {
@@ -99,9 +99,9 @@ export const group: Group = {
     },
     {
       name: "any pong gives the round-trip time",
-      file: live,
-      find: "if (id === this.latestPing.id && id !== 0) {",
-      replace: "if (id !== 0) {",
+      file: "src/internal/pings.ts",
+      find: "if (id === this.latest.id && id !== none.id) {",
+      replace: "if (id !== none.id) {",
       caughtBy: [connection]
     },
     {

@@ -55,7 +55,7 @@ export const group: Group = {
     {
       name: "a page goes on with the topics of the one before",
       file: "src/internal/clientTopics.ts",
-      find: "    for (const topic of subscribedBefore) this.leaving.set(topic, 0)\n",
+      find: "    for (const topic of subscribedBefore) this.leaving.set(topic, unasked)\n",
       replace: "    void subscribedBefore\n",
       caughtBy: ["test/keptTopics.test.ts"]
     },
