@@ -32,7 +32,10 @@ export type Authenticate<R = never> = guard.Authenticate<R>
 export interface InspectorOptions<R = never> {
   /** Where it is mounted. Default `/inspector`. */
   readonly path?: `/${string}` | undefined
-  /** Looks at every request, those for the page's own files included. Default: nobody is let in. */
+  /**
+   * Looks at every request, those for the page's own files included, and is interrupted when who asks leaves. A request is
+   * answered 503 after ten seconds, this included. Default: nobody is let in.
+   */
   readonly authenticate?: Authenticate<R> | undefined
   /** What a 401 asks for in `WWW-Authenticate`, so that a browser asks its user. Default: nothing. */
   readonly challenge?: string | undefined

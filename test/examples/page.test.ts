@@ -1,4 +1,5 @@
 /** The demo page's routes, on the port and the path of its gateway. */
+import { existsSync, readdirSync, readlinkSync } from "node:fs"
 import * as http from "node:http"
 import { HttpServer } from "@effect/platform"
 import { FileSystem } from "@effect/platform/FileSystem"
@@ -51,6 +52,30 @@ const page = Effect.gen(function* () {
   yield* fs.writeFileString(`${folder}/assets/main-B4_x-1.js`, "1")
   return folder
 }).pipe(Effect.provide(NodeFileSystem.layer), Effect.orDie)
+
+/** The files of a folder that this process has open. */
+const openIn = (folder: string) =>
+  Effect.sync(
+    () =>
+      readdirSync("/proc/self/fd").filter((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder)
+        } catch {
+          return false // the one of the listing itself
+        }
+      }).length
+  )
+
+it.scopedLive.skipIf(!existsSync("/proc/self/fd"))("a HEAD of the page or an asset leaves no file open", () =>
+  Effect.gen(function* () {
+    const folder = yield* page
+    const { ask } = yield* served(folder)
+    for (const path of ["/", "/assets/main-B4_x-1.js"]) assert.strictEqual((yield* ask(path, "HEAD")).status, 200)
+    assert.strictEqual((yield* ask("/assets/nothing.js", "HEAD")).status, 404)
+    yield* Effect.sleep("100 millis")
+    assert.strictEqual(yield* openIn(folder), 0)
+  })
+)
 
 it.scopedLive("the page and its socket have one path; its assets are kept, and nothing beside them is given", () =>
   Effect.gen(function* () {
