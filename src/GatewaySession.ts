@@ -335,8 +335,8 @@ export interface GatewayOptions<
   /** The topics that there are: the first rule whose pattern a name fits decides. Made with `Gateway.topic`; they need a Broker. */
   readonly topics?: ReadonlyArray<TopicRule<P, RTopics>> | undefined
   /**
-   * The `Origin`s that browsers may come from; requests without that header
-   * are not a browser's. Default: any.
+   * The origins of pages that may connect, as browsers send them: `https://example.com`, without a slash at the end; requests
+   * without that header are not a browser's. Others are answered 403, and the gateway logs the first of them. Default: any.
    */
   readonly origins?: ReadonlyArray<string> | undefined
   /** Looks at the upgrade request before it is accepted: its headers, cookies, address; bounded by `helloTimeout`. Default: accept. */

@@ -10,7 +10,10 @@ cd "$folder"
 cat > package.json <<'JSON'
 { "name": "outside", "private": true, "type": "module" }
 JSON
+version() { node -p 'require(process.argv[1]).devDependencies[process.argv[2]]' "$root/package.json" "$1"; }
 npm install --silent --no-audit --no-fund ./holdfast-*.tgz
+[ ! -e node_modules/@effect/platform-node ] || { echo "the package installs the platform of Node, which a page does not need"; exit 1; }
+npm install --silent --no-audit --no-fund "@effect/platform-node@$(version @effect/platform-node)"
 [ ! -e node_modules/ioredis ] || { echo "the package installs a client of Redis that the core does not need"; exit 1; }
 cat > use.mjs <<'JS'
 import { Client, Gateway } from "holdfast"
@@ -22,7 +25,7 @@ for (const value of [Client.make, Gateway.layer, BrowserClient.layer, Inspector.
 }
 JS
 node use.mjs
-npm install --silent --no-audit --no-fund "ioredis@$(node -p 'require(process.argv[1]).devDependencies.ioredis' "$root/package.json")"
+npm install --silent --no-audit --no-fund "ioredis@$(version ioredis)"
 node --input-type=module -e 'import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 if (!(RedisBroker.layer && RedisConnection.layer && RedisSessionStore.layer)) throw new Error("an export is missing")'
 cp "$root"/test/readme/{connection,client,gateway,browser}.ts .

@@ -105,13 +105,16 @@ class Clients {
         for (const transport of all) transport.destroy()
         return this.standing(client)
       case "silence":
+        client.isSlow = false
         for (const transport of all) transport.become({ _tag: "Silent" })
         return this.standing(client)
       case "slow":
         client.isSlow = true
+        client.refusedUntil = 0
         for (const transport of all) transport.become(slow)
         return this.standing(client)
       case "refuse":
+        client.isSlow = false
         client.refusedUntil = this.surroundings.now() + refusal
         for (const transport of all) transport.destroy()
         return this.standing(client)

@@ -72,7 +72,7 @@ export const ofResume = (away: number | undefined, replayed: number): string => 
       : `${times(replayed, "message was", "messages were")} sent again, none twice`
   return away === undefined
     ? `Resumed: this page was loaded again, and goes on with its session; ${again}.`
-    : `Resumed after ${seconds(away)}: ${again}.`
+    : `Resumed ${seconds(away)} after the loss was noticed: ${again}.`
 }
 
 export const ofEvent = (

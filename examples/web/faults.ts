@@ -52,14 +52,17 @@ export const deeds: ReadonlyArray<Deed> = [
     label: "Heal",
     hint: "All is well again; what was held back passes.",
     flag: "healed",
-    caption: "You have healed it: what was held back passes, and the server takes this page again."
+    caption: "You have healed it: what was held back passes, and the server takes this page again, which tries at once."
   }
 ]
 
 export class Faults {
   private fault: Fault = { _tag: "None" }
 
-  constructor(private readonly model: Model) {
+  constructor(
+    private readonly model: Model,
+    private readonly healed: () => void
+  ) {
     // Another server may have taken this page, which was asked for nothing.
     model.onReady(() => void this.refresh())
   }
@@ -82,6 +85,7 @@ export class Faults {
       const response = await fetch(new URL(`./faults/${settings.client}/${action}`, location.href), { method: "POST" })
       if (!response.ok) return this.model.tell(`Nothing was done: ${(await response.text()).trim()}.`, "fault")
       this.found(await response.json())
+      if (action === "heal") this.healed()
     } catch {
       this.model.tell("The server cannot be asked: it is away.", "fault")
     }

@@ -12,7 +12,7 @@ import { settings } from "./settings.js"
 const root = document.getElementById("app")
 const model = new Model()
 const log = new ChatLog()
-const faults = new Faults(model)
+const faults = new Faults(model, () => controls.reconnect())
 let controls: Controls = { say: () => {}, reconnect: () => {} }
 
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)")

@@ -134,6 +134,10 @@ export const start = (
         )
         model.changed()
       },
-      reconnect: () => fork(client.reconnect)
+      reconnect: () => {
+        if (model.status._tag !== "Waiting") return
+        model.tell("Trying now, before the delay has run down.", "plain")
+        fork(client.reconnect)
+      }
     }
   })

@@ -14,8 +14,8 @@ import * as PageSession from "./PageSession.js"
  * @category models
  */
 export interface BrowserClientOptions {
-  /** Keeps the session, so that a page that is loaded again resumes it: see `PageSession.make`. Default false. */
-  readonly keepSession?: boolean | PageSession.PageSessionOptions | undefined
+  /** Keeps the session, so that a page that is loaded again resumes it: see `PageSession.make`. By default it is not kept. */
+  readonly keepSession?: PageSession.PageSessionOptions | undefined
 }
 
 /**
@@ -26,9 +26,7 @@ export interface BrowserClientOptions {
  * @category layers
  */
 export const layer = (options?: BrowserClientOptions): Layer.Layer<Dialer> => {
-  const { keepSession = false } = options ?? {}
+  const keepSession = options?.keepSession
   const dialer = Layer.merge(BrowserDialer.layer, PageEvents.layer)
-  return keepSession === false
-    ? dialer
-    : Layer.merge(dialer, PageSession.layer(keepSession === true ? undefined : keepSession))
+  return keepSession === undefined ? dialer : Layer.merge(dialer, PageSession.layer(keepSession))
 }

@@ -15,10 +15,10 @@ import { open } from "./internal/storageKeeper.js"
  */
 export interface PageSessionOptions {
   /**
-   * Names the session in the storage. Clients of different servers, or for different users, need keys of their own: what one
-   * has not delivered, the next one with the same key does. Default `holdfast`.
+   * Names the session in the storage: say whose it is, and of which server. What a client has not delivered, the next one with
+   * the same key does, whoever it has been authenticated as by then.
    */
-  readonly key?: string | undefined
+  readonly key: string
   /** Default `globalThis.sessionStorage`. */
   readonly storage?: (() => Storage) | undefined
 }
@@ -39,12 +39,12 @@ export interface PageSessionOptions {
  * @since 0.1.0
  * @category constructors
  */
-export const make = (options?: PageSessionOptions): Service => ({
+export const make = (options: PageSessionOptions): Service => ({
   open: ({ failed, subprotocol }) =>
     Effect.flatMap(Effect.clock, (clock) =>
       open({
-        storage: options?.storage ?? (() => globalThis.sessionStorage),
-        key: options?.key ?? "holdfast",
+        storage: options.storage ?? (() => globalThis.sessionStorage),
+        key: options.key,
         subprotocol,
         failed,
         page: typeof globalThis.addEventListener === "function" ? globalThis : undefined,
@@ -58,5 +58,5 @@ export const make = (options?: PageSessionOptions): Service => ({
  * @since 0.1.0
  * @category layers
  */
-export const layer = (options?: PageSessionOptions): Layer.Layer<SessionKeeper> =>
+export const layer = (options: PageSessionOptions): Layer.Layer<SessionKeeper> =>
   Layer.succeed(SessionKeeper, make(options))

@@ -12,11 +12,13 @@ import type { Resolved } from "../Options.js"
 import * as Protocol from "../Protocol.js"
 import { made } from "./bounded.js"
 import * as liveConnection from "./liveConnection.js"
+import type { Origins } from "./origins.js"
 
-type Checks<R> = Pick<
-  GatewayOptions<never, never, Principal, never, never, never, never, never, R>,
-  "origins" | "authorizeUpgrade"
->
+/** What is looked at before an upgrade is accepted. */
+export interface Checks<R>
+  extends Pick<GatewayOptions<never, never, Principal, never, never, never, never, never, R>, "authorizeUpgrade"> {
+  readonly origins: Origins
+}
 
 /** The codec to speak, or why the upgrade is refused. */
 export const examine = <R>(
@@ -30,9 +32,10 @@ export const examine = <R>(
     const body = `no known subprotocol: offer ${Protocol.subprotocols.join(" or ")} (${offered} offered)`
     return Effect.fail(new UpgradeRefused({ status: 400, body }))
   }
-  const { origin } = request.headers
-  if (checks.origins !== undefined && origin !== undefined && !checks.origins.includes(String(origin))) {
-    return Effect.fail(new UpgradeRefused({ status: 403, body: `pages of ${String(origin)} may not connect here` }))
+  const origin = request.headers["origin"] === undefined ? undefined : String(request.headers["origin"])
+  if (origin !== undefined && !checks.origins.allows(origin)) {
+    const refusal = new UpgradeRefused({ status: 403, body: `pages of ${origin} may not connect here` })
+    return Effect.zipRight(checks.origins.tell(origin), refusal)
   }
   if (checks.authorizeUpgrade === undefined) return Effect.succeed(codec)
   const onTimeout = () => new UpgradeRefused({ status: 503, body: "the server takes too long to look at this request" })

@@ -36,6 +36,7 @@ import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
+import { Origins } from "./origins.js"
 import { guardTerms } from "./rateGuard.js"
 import { readiness } from "./readiness.js"
 import * as reauthentication from "./reauthentication.js"
@@ -72,6 +73,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private constructor(
     private readonly config: Config<C, S, P, R>,
     private readonly options: Options.Resolved,
+    private readonly checks: accept.Checks<R>,
     private readonly address: string,
     private readonly node: string,
     credentials: Credentials["Type"],
@@ -133,7 +135,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
       const credentials = yield* Credentials
       const node = yield* credentials.id
-      const core = new GatewayCore(config, options, listener.address, node, credentials, {
+      const checks = { origins: yield* Origins.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
+      const core = new GatewayCore(config, options, checks, listener.address, node, credentials, {
         store,
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
@@ -177,7 +180,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   private accept(arrival: Arrival): Effect.Effect<void, never, R> {
     const examined = Effect.catchAllDefect(
-      accept.examine(arrival.incoming.request, this.config, this.options.helloTimeout),
+      accept.examine(arrival.incoming.request, this.checks, this.options.helloTimeout),
       (defect) =>
         Effect.zipRight(
           Effect.logError("holdfast: authorizeUpgrade died", defect),

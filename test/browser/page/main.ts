@@ -89,7 +89,7 @@ const connect = ({ codec = "json", keep, reconnect, ...options }: ConnectOptions
       reconnect: Reconnect.exponential(reconnect ?? { base: "5 millis", max: "50 millis" })
     }).pipe(
       Scope.extend(scope),
-      Effect.provide(BrowserClient.layer({ keepSession: keep === undefined ? false : { key: keep } }))
+      Effect.provide(BrowserClient.layer({ keepSession: keep === undefined ? undefined : { key: keep } }))
     )
     running = { client, scope }
     const note = <A extends object>(stream: Stream.Stream<A>, into: Array<A & At>) =>
