@@ -284,10 +284,21 @@ describe("a gateway that has enough connections", () => {
 })
 
 describe("a port shared with the platform's routes", () => {
+  let held = 0
   const routes = HttpRouter.empty.pipe(
     HttpRouter.get("/healthz", HttpServerResponse.text("fine")),
     HttpRouter.get("/gateway", HttpServerResponse.text("the page")),
     HttpRouter.get("/gateway/below", HttpServerResponse.text("below")),
+    // As the platform runs what is mounted: it answers, whether anybody is there still or not.
+    HttpRouter.get(
+      "/held",
+      Effect.uninterruptible(
+        Effect.suspend(() => {
+          held++
+          return Effect.delay(HttpServerResponse.text("held"), "200 millis")
+        })
+      )
+    ),
     HttpRouter.get("/later", Effect.delay(HttpServerResponse.text("later"), "200 millis"))
   )
 
@@ -408,6 +419,30 @@ describe("a port shared with the platform's routes", () => {
           })
         })
         assert.match(answered, path === "/gateway" ? /^HTTP\/1\.1 101/ : /^HTTP\/1\.1 200/)
+      })
+    )
+  }
+
+  for (const method of ["GET", "HEAD"]) {
+    it.live(`peers that reset while another route answers their upgrades (${method}) do not hold up the end`, () =>
+      Effect.gen(function* () {
+        const scope = yield* Scope.make()
+        const gateway = yield* Scope.extend(shared, scope)
+        const port = Number(new URL(gateway.address).port)
+        const before = held
+        const sockets = Array.from({ length: 10 }, () => {
+          const socket = net.connect(port, "127.0.0.1", () => socket.write(upgradeOf("/held").replace("GET", method)))
+          return socket.on("error", () => {})
+        })
+        yield* until(
+          "all are being answered",
+          Effect.sync(() => held),
+          (count) => count === before + 10
+        )
+        for (const socket of sockets) socket.resetAndDestroy()
+        // One that comes later is answered after all of them.
+        yield* request(gateway.address, { path: "/held" })
+        yield* soon("the server's close", Effect.disconnect(Scope.close(scope, Exit.void)))
       })
     )
   }

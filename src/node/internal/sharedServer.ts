@@ -8,6 +8,7 @@
  */
 import * as Http from "node:http"
 import type { Duplex } from "node:stream"
+import { HandedOver, isAnswering } from "./handedOver.js"
 
 export interface Route {
   readonly path: string
@@ -23,10 +24,7 @@ const pathOf = (url: string | undefined): string => {
 type Answers = Pick<Route, "request" | "upgrade">
 
 export class SharedServer extends Http.Server {
-  /** Upgrades that others answer: Node does not look after their sockets any more. */
-  private readonly handedOver = new Set<Duplex>()
-  /** The latest on each connection: they are answered in order. */
-  private readonly responses = new WeakMap<Duplex, Http.ServerResponse>()
+  private readonly handedOver = new HandedOver()
   route: Route | undefined
   /** Answers what nobody else listens for. */
   fallback: Answers | undefined
@@ -44,7 +42,6 @@ export class SharedServer extends Http.Server {
   override emit(event: any, ...args: Array<any>): boolean {
     if (event === "request") {
       const [request, response] = args as [Http.IncomingMessage, Http.ServerResponse]
-      this.responses.set(request.socket, response)
       // A page and its socket may share a path: only who upgrades wants the gateway.
       if (this.listenerCount("request") > 0) return super.emit(event, ...args)
       const target = this.isOurs(request) ? this.route : this.fallback
@@ -55,12 +52,11 @@ export class SharedServer extends Http.Server {
     if (event === "upgrade") {
       const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
       // Its answer would overtake the one to the request before it, or could never be given.
-      if (this.responses.get(socket)?.writableFinished === false) return this.drop(socket)
-      this.responses.delete(socket)
+      if (isAnswering(socket)) return this.drop(socket)
       const othersListen = this.listenerCount("upgrade") > 1
       const target = this.isOurs(request) ? this.route : othersListen ? undefined : this.fallback
       if (target === undefined) {
-        this.handOver(socket)
+        this.handedOver.add(socket)
         return super.emit(event, ...args)
       }
       target.upgrade(request, socket, head)
@@ -75,19 +71,10 @@ export class SharedServer extends Http.Server {
     return true
   }
 
-  /** An error that nobody listens for would end the process, and who is answered may never let go of its end. */
-  private handOver(socket: Duplex): void {
-    const destroy = () => socket.destroy()
-    this.handedOver.add(socket)
-    socket.on("error", destroy)
-    socket.once("finish", destroy)
-    socket.once("close", () => this.handedOver.delete(socket))
-  }
-
   /** With those that were upgraded by others, for which `close` would wait too. */
   override closeAllConnections(): void {
     super.closeAllConnections()
-    for (const socket of this.handedOver) socket.destroy()
+    this.handedOver.destroy()
   }
 
   private isOurs(request: Http.IncomingMessage): boolean {
