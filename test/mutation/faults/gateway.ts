@@ -197,8 +197,8 @@ export const group: Group = {
     {
       name: "a page of another origin may connect",
       file: "src/internal/accept.ts",
-      find: "!checks.origins.includes(String(origin))",
-      replace: "checks.origins.length === 0",
+      find: "!checks.origins.allows(origin)",
+      replace: "origin === \"\"",
       caughtBy: ["test/badInput/upgrade.test.ts", "test/badInput/headers.test.ts"]
     },
     {
