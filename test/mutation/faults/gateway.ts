@@ -198,7 +198,7 @@ export const group: Group = {
       name: "a page of another origin may connect",
       file: "src/internal/accept.ts",
       find: "!checks.origins.allows(origin)",
-      replace: "origin === \"\"",
+      replace: 'origin === ""',
       caughtBy: ["test/badInput/upgrade.test.ts", "test/badInput/headers.test.ts"]
     },
     {
