@@ -67,6 +67,10 @@ export interface Codec {
  */
 export const envelopeBytes = 1024
 
+const encoder = new TextEncoder()
+/** Short texts are encoded to be measured: their every character is a turn of a loop otherwise. */
+const scratch = new Uint8Array(16 * 1024)
+
 /**
  * The size of a frame or payload in bytes.
  *
@@ -75,6 +79,7 @@ export const envelopeBytes = 1024
  */
 export const byteLength = (frame: Frame): number => {
   if (typeof frame !== "string") return frame.byteLength
+  if (frame.length * 3 <= scratch.byteLength) return encoder.encodeInto(frame, scratch).written
   let bytes = frame.length
   for (let i = 0; i < frame.length; i++) {
     const unit = frame.charCodeAt(i)

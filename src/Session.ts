@@ -123,6 +123,8 @@ export type Effect =
  */
 export type Step = readonly [State, ReadonlyArray<Effect>]
 
+const detached: Link = { _tag: "Detached" }
+
 /**
  * A session in which nothing has happened yet.
  *
@@ -132,7 +134,7 @@ export type Step = readonly [State, ReadonlyArray<Effect>]
  * @category constructors
  */
 export const initial = (window: number): State => ({
-  link: { _tag: "Detached" },
+  link: detached,
   generation: 0,
   sent: 0,
   appended: 0,
@@ -168,113 +170,138 @@ export const restored = (
   ackSent: stored.processed
 })
 
+/**
+ * A state that its owner, who alone refers to it, lets change in place.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Draft = { -readonly [K in keyof State]: State[K] }
+
 const none: ReadonlyArray<Effect> = []
 const append: ReadonlyArray<Effect> = [{ _tag: "Append" }]
 const transmit: ReadonlyArray<Effect> = [{ _tag: "Transmit" }]
 const ackDue: ReadonlyArray<Effect> = [{ _tag: "AckDue" }]
 
-const violation = (state: State, reason: string): Step => [state, [{ _tag: "Violation", reason }]]
+const violation = (reason: string): ReadonlyArray<Effect> => [{ _tag: "Violation", reason }]
 
 const isStale = (state: State, generation: number): boolean =>
   state.link._tag !== "Attached" || state.link.generation !== generation
 
 /** Takes the peer's word that it has processed everything up to `ack`. */
-const acknowledge = (state: State, ack: number): Step =>
-  ack <= state.acked
-    ? [state, none]
-    : [
-        { ...state, acked: ack, transmitted: Math.max(state.transmitted, ack) },
-        [{ _tag: "Release", upTo: ack }, ...(ack < state.appended ? transmit : none)]
-      ]
+const acknowledge = (state: Draft, ack: number): ReadonlyArray<Effect> => {
+  if (ack <= state.acked) return none
+  state.acked = ack
+  state.transmitted = Math.max(state.transmitted, ack)
+  return ack < state.appended ? [{ _tag: "Release", upTo: ack }, ...transmit] : [{ _tag: "Release", upTo: ack }]
+}
 
 const neverSent = (state: State, ack: number): string => `ack ${ack}, but the last message sent was ${state.highest}`
 
-const received = (state: State, seq: number, ack: number): Step => {
-  if (ack > state.highest) return violation(state, neverSent(state, ack))
-  const [next, effects] = acknowledge(state, ack)
-  if (seq <= next.received) {
-    // The peer has not heard that it was processed: say it again.
-    return seq <= next.recorded
-      ? [{ ...next, ackSent: Math.min(next.ackSent, seq - 1) }, [...effects, { _tag: "Suppress", seq }, ...ackDue]]
-      : [next, [...effects, { _tag: "Suppress", seq }]]
+const received = (state: Draft, seq: number, ack: number): ReadonlyArray<Effect> => {
+  if (ack > state.highest) return violation(neverSent(state, ack))
+  if (seq > state.received + 1) return violation(`gap: message ${seq} came, ${state.received + 1} was expected`)
+  if (seq > state.received && seq > state.processed + state.window) {
+    return violation(`more than ${state.window} messages sent without waiting for acknowledgement`)
   }
-  if (seq > next.received + 1) {
-    return violation(state, `gap: message ${seq} came, ${next.received + 1} was expected`)
+  const effects = acknowledge(state, ack)
+  if (seq > state.received) {
+    state.received = seq
+    return effects === none ? [{ _tag: "Deliver", seq }] : [...effects, { _tag: "Deliver", seq }]
   }
-  if (seq > next.processed + next.window) {
-    return violation(state, `more than ${next.window} messages sent without waiting for acknowledgement`)
-  }
-  return [{ ...next, received: seq }, [...effects, { _tag: "Deliver", seq }]]
+  if (seq > state.recorded) return [...effects, { _tag: "Suppress", seq }]
+  // The peer has not heard that it was processed: say it again.
+  state.ackSent = Math.min(state.ackSent, seq - 1)
+  return [...effects, { _tag: "Suppress", seq }, ...ackDue]
 }
 
-const attach = (state: State, event: Extract<Event, { _tag: "Attach" }>): Step => {
-  if (event.generation <= state.generation) return [state, none]
+const attach = (state: Draft, event: Extract<Event, { _tag: "Attach" }>): ReadonlyArray<Effect> => {
+  if (event.generation <= state.generation) return none
   const { generation, peerOldest, peerProcessed } = event
   // Complete or refused: what the peer still needs must be here, and the other way round.
   if (peerProcessed < state.acked || peerProcessed > state.highest || peerOldest > state.received + 1) {
-    return [state, [{ _tag: "Refuse", reason: "incomplete" }]]
+    return [{ _tag: "Refuse", reason: "incomplete" }]
   }
-  return [
-    {
-      ...state,
-      link: { _tag: "Attached", generation },
-      generation,
-      acked: peerProcessed,
-      transmitted: peerProcessed,
-      ackSent: event.told
-    },
-    [{ _tag: "Release", upTo: peerProcessed }, ...transmit, ...(state.recorded > event.told ? ackDue : none)]
-  ]
+  state.link = { _tag: "Attached", generation }
+  state.generation = generation
+  state.acked = peerProcessed
+  state.transmitted = peerProcessed
+  state.ackSent = event.told
+  return [{ _tag: "Release", upTo: peerProcessed }, ...transmit, ...(state.recorded > event.told ? ackDue : none)]
 }
 
 /**
- * One step of a session. Events that name another generation than the one
- * attached change nothing.
+ * `step` on a state that changes in place: for a driver, which takes several
+ * steps for each message.
+ *
+ * @since 0.1.0
+ * @category step
+ */
+export const advance = (state: Draft, event: Event): ReadonlyArray<Effect> => {
+  if (state.link._tag === "Ended") return none
+  switch (event._tag) {
+    case "Send":
+      state.sent++
+      return append
+    case "Appended":
+      if (event.upTo <= state.appended) return none
+      state.appended = event.upTo
+      return state.link._tag === "Attached" ? transmit : none
+    case "Transmitted":
+      if (state.link._tag !== "Attached" || event.seq !== state.transmitted + 1) return none
+      state.transmitted = event.seq
+      state.highest = Math.max(state.highest, event.seq)
+      state.ackSent = Math.max(state.ackSent, event.ack)
+      return none
+    case "Received":
+      return isStale(state, event.generation) ? none : received(state, event.seq, event.ack)
+    case "Acknowledged":
+      if (isStale(state, event.generation)) return none
+      return event.ack > state.highest ? violation(neverSent(state, event.ack)) : acknowledge(state, event.ack)
+    case "Processed":
+      if (event.seq === state.processed + 1 && event.seq <= state.received) state.processed = event.seq
+      return none
+    case "Recorded":
+      if (event.upTo <= state.recorded || event.upTo > state.processed) return none
+      state.recorded = event.upTo
+      return state.link._tag === "Attached" ? ackDue : none
+    case "AckSent":
+      state.ackSent = Math.max(state.ackSent, event.upTo)
+      return none
+    case "Attach":
+      return attach(state, event)
+    case "Detach":
+      if (!isStale(state, event.generation)) state.link = detached
+      return none
+    case "End":
+      state.link = { _tag: "Ended" }
+      return none
+  }
+}
+
+const isSame = (a: State, b: State): boolean =>
+  a.link === b.link &&
+  a.generation === b.generation &&
+  a.sent === b.sent &&
+  a.appended === b.appended &&
+  a.transmitted === b.transmitted &&
+  a.highest === b.highest &&
+  a.acked === b.acked &&
+  a.received === b.received &&
+  a.processed === b.processed &&
+  a.recorded === b.recorded &&
+  a.ackSent === b.ackSent &&
+  a.window === b.window
+
+/**
+ * One step of a session; a state that does not change is the same value. Events
+ * that name another generation than the one attached change nothing.
  *
  * @since 0.1.0
  * @category step
  */
 export const step = (state: State, event: Event): Step => {
-  if (state.link._tag === "Ended") return [state, none]
-  switch (event._tag) {
-    case "Send":
-      return [{ ...state, sent: state.sent + 1 }, append]
-    case "Appended":
-      return event.upTo <= state.appended
-        ? [state, none]
-        : [{ ...state, appended: event.upTo }, state.link._tag === "Attached" ? transmit : none]
-    case "Transmitted":
-      return state.link._tag !== "Attached" || event.seq !== state.transmitted + 1
-        ? [state, none]
-        : [
-            {
-              ...state,
-              transmitted: event.seq,
-              highest: Math.max(state.highest, event.seq),
-              ackSent: Math.max(state.ackSent, event.ack)
-            },
-            none
-          ]
-    case "Received":
-      return isStale(state, event.generation) ? [state, none] : received(state, event.seq, event.ack)
-    case "Acknowledged":
-      if (isStale(state, event.generation)) return [state, none]
-      return event.ack > state.highest ? violation(state, neverSent(state, event.ack)) : acknowledge(state, event.ack)
-    case "Processed":
-      return event.seq !== state.processed + 1 || event.seq > state.received
-        ? [state, none]
-        : [{ ...state, processed: event.seq }, none]
-    case "Recorded":
-      return event.upTo <= state.recorded || event.upTo > state.processed
-        ? [state, none]
-        : [{ ...state, recorded: event.upTo }, state.link._tag === "Attached" ? ackDue : none]
-    case "AckSent":
-      return [{ ...state, ackSent: Math.max(state.ackSent, event.upTo) }, none]
-    case "Attach":
-      return attach(state, event)
-    case "Detach":
-      return isStale(state, event.generation) ? [state, none] : [{ ...state, link: { _tag: "Detached" } }, none]
-    case "End":
-      return [{ ...state, link: { _tag: "Ended" } }, none]
-  }
+  const next = { ...state }
+  const effects = advance(next, event)
+  return [isSame(next, state) ? state : next, effects]
 }

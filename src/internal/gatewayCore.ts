@@ -41,6 +41,7 @@ import { guardTerms } from "./rateGuard.js"
 import { readiness } from "./readiness.js"
 import * as reauthentication from "./reauthentication.js"
 import { Revocations } from "./revocations.js"
+import * as storeAtOnce from "./storeAtOnce.js"
 
 /** The options, all of whose effects may need the same services. */
 type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
@@ -138,6 +139,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const checks = { origins: yield* Origins.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
       const core = new GatewayCore(config, options, checks, listener.address, node, credentials, {
         store,
+        atOnce: storeAtOnce.make(store),
         fork: (effect) => fork(effect),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),

@@ -9,6 +9,7 @@ import type { Inbound } from "./inbox.js"
 import type { decoder } from "./messageCodec.js"
 import type { Ownership } from "./ownership.js"
 import type { SessionDriver } from "./sessionDriver.js"
+import type { StoreAtOnce } from "./storeAtOnce.js"
 
 /** Messages of one session that are handled before others have their turn. */
 const turn = 64
@@ -18,6 +19,7 @@ interface Host<C, S, P extends Principal, R> {
   readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
+  readonly atOnce: StoreAtOnce
   readonly ackTimer: AckTimer
 }
 
@@ -107,12 +109,24 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   /** Has the store note what was processed, so that it may be acknowledged. */
   record(now: boolean): Effect.Effect<void> {
     return Effect.suspend(() => {
+      if (this.recordAtOnce(now)) return Effect.void
       const { driver, id, ownership } = this.session
-      const { acked, processed, recorded } = driver.state
-      if (processed === recorded && acked === this.storedAcked) return Effect.void
+      const { acked, processed } = driver.state
       this.storedAcked = acked
       const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
       return Effect.map(noted, () => driver.recorded(processed, now))
     })
+  }
+
+  /** Does so without waiting, and whether that was all there is to do. */
+  recordAtOnce(now: boolean): boolean {
+    const { driver, id, ownership } = this.session
+    const { acked, processed, recorded } = driver.state
+    if (processed === recorded && acked === this.storedAcked) return true
+    const noted = this.host.atOnce.acknowledge?.(id, ownership.generation, { acked, processed })
+    if (noted?._tag !== "Success") return false
+    this.storedAcked = acked
+    driver.recorded(processed, now)
+    return true
   }
 }

@@ -42,6 +42,7 @@ import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing, endOf } from "./sessionEnd.js"
+import type { StoreAtOnce } from "./storeAtOnce.js"
 
 /** What all sessions of a gateway share. */
 export interface Host<C, S, P extends Principal, R> {
@@ -53,6 +54,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
+  readonly atOnce: StoreAtOnce
   readonly ackTimer: AckTimer
   readonly topics: GatewayTopics<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
@@ -288,7 +290,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** Called by the timer of delayed acknowledgements. */
   sendAck(): void {
-    if (!this.ended) this.host.fork(this.loop.record(true))
+    if (!this.ended && !this.loop.recordAtOnce(true)) this.host.fork(this.loop.record(true))
   }
 
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -346,10 +348,12 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   // ---- the store
 
   private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<unknown, unknown>) => void): void {
+    const told = this.host.atOnce.append?.(this.id, this.ownership.generation, entries)
+    if (told?._tag === "Success") return done(told)
     const fiber = this.host.fork(
       this.ownership.run((generation) => this.host.store.append(this.id, generation, entries))
     )
-    // A store in memory has answered already; waiting for it would cost a turn of the scheduler a message.
+    // It may have answered already; waiting for that would cost a turn of the scheduler a message.
     const exit = fiber.unsafePoll()
     if (exit !== null) return done(exit)
     this.appending = { fiber, upTo: entries.at(-1)?.seq ?? 0 }
@@ -383,6 +387,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** The client has the secret of this generation, and of no later one: the store may be told only that. */
   private proved(generation: number): void {
+    if (this.host.atOnce.confirm?.(this.id, generation)._tag === "Success") return
     const confirmed = this.host.store.confirm(this.id, generation)
     this.host.fork(
       Effect.catchAll(confirmed, (error) =>

@@ -2,9 +2,11 @@
 import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import { Fenced } from "../ConnectionError.js"
 import type { Subprotocol } from "../Protocol.js"
 import type { Attached, Loss, MemoryOptions, SessionStore, StoredMessage, Tombstone, Watcher } from "../SessionStore.js"
+import { effectful } from "./atOnce.js"
 import { Mailbox } from "./mailbox.js"
 import { NodeList } from "./nodeList.js"
 
@@ -81,60 +83,67 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
       { principal, secretHash }: { readonly principal: string; readonly secretHash: string }
     ) => principal === owner.principal && (secretHash === owner.secretHash || secretHash === owner.previousSecretHash)
 
-    const owned = <A>(id: string, generation: number, use: (record: Record) => A): Effect.Effect<A, Fenced> =>
-      Effect.suspend(() => {
-        const record = records.get(id)
-        if (record?.generation === generation) return Effect.succeed(use(record))
-        // What a newer generation owned is not here: nobody has that.
-        return Effect.fail(new Fenced({ id, generation, gone: record === undefined || generation > record.generation }))
-      })
+    const owned = <A>(id: string, generation: number, use: (record: Record) => A): Exit.Exit<A, Fenced> => {
+      const record = records.get(id)
+      if (record?.generation === generation) return Exit.succeed(use(record))
+      // What a newer generation owned is not here: nobody has that.
+      return Exit.fail(new Fenced({ id, generation, gone: record === undefined || generation > record.generation }))
+    }
+
+    const attach = ({
+      attempt,
+      id,
+      nextSecretHash,
+      principal,
+      secretHash
+    }: Parameters<Context.Tag.Service<SessionStore>["attach"]>[0]): Attached => {
+      const found = records.get(id)
+      if (found !== undefined && isExpired(found)) bury(found, { _tag: "Expired" })
+      const record = records.get(id)
+      const grave = tombstones.get(id)
+      const owner = record ?? grave
+      if (owner !== undefined && !owns(owner, { principal, secretHash })) return { _tag: "Mismatch" }
+      if (record === undefined) {
+        return grave === undefined ? { _tag: "Unknown" } : { _tag: "Gone", tombstone: grave.tombstone }
+      }
+      if (attempt !== undefined && attempt <= record.attempt) return { _tag: "Superseded" }
+      record.attempt = attempt ?? record.attempt
+      record.generation++
+      record.previousSecretHash = secretHash
+      record.secretHash = nextSecretHash
+      record.expiresAt = undefined
+      const { acked, generation, processed, sent, subprotocol } = record
+      const [outbound, mail] = [[...record.outbound], record.mailbox?.after(0) ?? []]
+      tell(record, generation - 1, { _tag: "TakenOver" })
+      return {
+        _tag: "Attached",
+        session: { id, generation, principal, subprotocol, sent, acked, processed, outbound, mail }
+      }
+    }
 
     return {
-      create: (session) =>
-        Effect.sync(() => {
-          records.set(session.id, {
-            ...session,
-            generation: 1,
-            previousSecretHash: undefined,
-            attempt: 0,
-            sent: 0,
-            acked: 0,
-            processed: 0,
-            outbound: [],
-            expiresAt: undefined,
-            mailbox: undefined
-          })
-        }),
-      attach: ({ attempt, id, nextSecretHash, principal, secretHash }) =>
-        Effect.sync((): Attached => {
-          const found = records.get(id)
-          if (found !== undefined && isExpired(found)) bury(found, { _tag: "Expired" })
-          const record = records.get(id)
-          const grave = tombstones.get(id)
-          const owner = record ?? grave
-          if (owner !== undefined && !owns(owner, { principal, secretHash })) return { _tag: "Mismatch" }
-          if (record === undefined) {
-            return grave === undefined ? { _tag: "Unknown" } : { _tag: "Gone", tombstone: grave.tombstone }
-          }
-          if (attempt !== undefined && attempt <= record.attempt) return { _tag: "Superseded" }
-          record.attempt = attempt ?? record.attempt
-          record.generation++
-          record.previousSecretHash = secretHash
-          record.secretHash = nextSecretHash
-          record.expiresAt = undefined
-          const { acked, generation, processed, sent, subprotocol } = record
-          const [outbound, mail] = [[...record.outbound], record.mailbox?.after(0) ?? []]
-          tell(record, generation - 1, { _tag: "TakenOver" })
-          return {
-            _tag: "Attached",
-            session: { id, generation, principal, subprotocol, sent, acked, processed, outbound, mail }
-          }
-        }),
-      confirm: (id, generation) =>
+      create: effectful((session) => {
+        records.set(session.id, {
+          ...session,
+          generation: 1,
+          previousSecretHash: undefined,
+          attempt: 0,
+          sent: 0,
+          acked: 0,
+          processed: 0,
+          outbound: [],
+          expiresAt: undefined,
+          mailbox: undefined
+        })
+        return Exit.void
+      }),
+      attach: effectful((request) => Exit.succeed(attach(request))),
+      confirm: effectful((id, generation) =>
         owned(id, generation, (record) => {
           record.previousSecretHash = undefined
-        }),
-      append: (id, generation, messages) =>
+        })
+      ),
+      append: effectful((id, generation, messages) =>
         owned(id, generation, (record) => {
           for (const message of messages) {
             if (message.seq <= record.sent) continue
@@ -142,29 +151,31 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
             record.outbound.push(message)
             record.sent = message.seq
           }
-        }),
-      acknowledge: (id, generation, { acked, processed }) =>
+        })
+      ),
+      acknowledge: effectful((id, generation, { acked, processed }) =>
         owned(id, generation, (record) => {
           record.processed = Math.max(record.processed, processed)
           if (acked <= record.acked) return
           record.acked = acked
           const first = record.outbound[0]?.seq ?? acked + 1
           record.outbound.splice(0, acked - first + 1)
-        }),
-      detach: (id, generation, window) =>
-        Effect.suspend(() => {
-          const found = records.get(id)
-          // What is over stays over: its owner must not bring it back.
-          if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
-          return owned(id, generation, (record) => {
-            record.expiresAt = clock.unsafeCurrentTimeMillis() + window
-          })
-        }),
-      remove: (id, generation, tombstone) =>
+        })
+      ),
+      detach: effectful((id, generation, window) => {
+        const found = records.get(id)
+        // What is over stays over: its owner must not bring it back.
+        if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
+        return owned(id, generation, (record) => {
+          record.expiresAt = clock.unsafeCurrentTimeMillis() + window
+        })
+      }),
+      remove: effectful((id, generation, tombstone) =>
         owned(id, generation, (record) => {
           if (tombstone === undefined) forget(record, undefined)
           else bury(record, tombstone)
-        }),
+        })
+      ),
       revoke: (target, tombstone) =>
         Effect.sync(() => {
           const found = [...records.values()].filter((record) =>
@@ -202,7 +213,9 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           if (posted === "Posted") for (const watcher of watchers) watcher.mail(id)
           return posted
         }),
-      collect: (id, generation, after) => owned(id, generation, (record) => record.mailbox?.after(after) ?? []),
+      collect: effectful((id, generation, after) =>
+        owned(id, generation, (record) => record.mailbox?.after(after) ?? [])
+      ),
       announce: (node) => Effect.sync(() => nodes.announce(node)),
       withdraw: (node) => Effect.sync(() => nodes.withdraw(node)),
       nodes: Effect.sync(() => nodes.living),

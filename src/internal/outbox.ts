@@ -56,7 +56,7 @@ export class Outbox {
   restore(
     entries: ReadonlyArray<{ readonly seq: number; readonly payload: Payload; readonly confirm: boolean }>
   ): void {
-    for (const entry of entries) this.buffer.push({ ...entry, size: byteLength(entry.payload) })
+    for (const { confirm, payload, seq } of entries) this.buffer.push(seq, payload, byteLength(payload), confirm)
   }
 
   get buffered(): { readonly messages: number; readonly bytes: number } {
@@ -190,7 +190,7 @@ export class Outbox {
     mail?: number
   ): number {
     const seq = this.session.state.sent + 1
-    this.buffer.push({ seq, payload, size, confirm, mail })
+    this.buffer.push(seq, payload, size, confirm, mail)
     accepted(seq)
     this.session.send()
     return seq

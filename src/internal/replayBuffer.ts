@@ -41,10 +41,10 @@ export class ReplayBuffer {
     return this.size === 0 || (this.size < this.bounds.messages && this.bytes + size <= this.bounds.bytes)
   }
 
-  push(entry: Omit<Entry, "offset">): void {
-    this.pushed += entry.size
-    this.entries.push({ ...entry, offset: this.pushed })
-    this.bytes += entry.size
+  push(seq: number, payload: Payload, size: number, confirm: boolean, mail?: number): void {
+    this.pushed += size
+    this.entries.push({ seq, payload, size, confirm, mail, offset: this.pushed })
+    this.bytes += size
   }
 
   get(seq: number): Entry | undefined {

@@ -1,5 +1,5 @@
 /**
- * Drives `Session.step`: holds the messages that the pure state only counts,
+ * Drives `Session.advance`: holds the messages that the pure state only counts,
  * writes to the connection that acts for the session, and lets senders and the
  * one consumer wait. Both ends use it; everything here runs synchronously but
  * the waiting and the store.
@@ -70,7 +70,7 @@ export interface DriverOptions {
 const envelopeAllowance = 128
 
 export class SessionDriver implements Acknowledging, Paced, Sending {
-  state: Session.State
+  state: Session.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
   readonly inbox = new Inbox()
@@ -87,7 +87,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   private incoming: { readonly data: Protocol.Data; readonly size: number } | undefined
 
   constructor(private readonly options: DriverOptions) {
-    this.state = options.state
+    this.state = { ...options.state }
     this.limits = options.limits
     this.outbox = new Outbox(options.bounds, this)
   }
@@ -95,7 +95,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   /** The server's limits hold for both directions. */
   obey(limits: Protocol.Limits): void {
     this.limits = limits
-    this.state = { ...this.state, window: limits.messages }
+    this.state.window = limits.messages
     this.options.pacing?.obey(limits)
   }
 
@@ -124,15 +124,14 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     event: Omit<Extract<Session.Event, { _tag: "Attach" }>, "_tag">,
     introduce: () => void
   ): Protocol.ResetReason | undefined {
-    const [state, effects] = Session.step(this.state, { _tag: "Attach", ...event })
-    if (state === this.state) {
+    const effects = Session.advance(this.state, { _tag: "Attach", ...event })
+    if (this.state.generation !== event.generation || effects.length === 0) {
       const refusal = effects[0]
       return refusal?._tag === "Refuse" ? refusal.reason : "incomplete"
     }
     const old = this.live
     this.live = live
-    this.state = state
-    this.replayUntil = this.options.marksReplay && event.generation > 1 ? state.appended : undefined
+    this.replayUntil = this.options.marksReplay && event.generation > 1 ? this.state.appended : undefined
     live.sink = new AttachedSink(this, live, event.generation)
     old?.close(CloseCode.TakenOver, "a newer connection of this session took over")
     introduce()
@@ -186,8 +185,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   // ---- the pure step and what it asks for
 
   private apply(event: Session.Event): void {
-    const [state, effects] = Session.step(this.state, event)
-    this.state = state
+    const effects = Session.advance(this.state, event)
     if (effects.length > 0) this.perform(effects)
   }
 

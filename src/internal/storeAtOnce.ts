@@ -1,0 +1,22 @@
+/** What a session asks of its store again and again, as plain functions, where the store answers at once. */
+import type * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type { SessionStore } from "../SessionStore.js"
+import { type Plain, plainOf } from "./atOnce.js"
+
+type Store = Context.Tag.Service<SessionStore>
+
+type Asked = "create" | "attach" | "confirm" | "append" | "acknowledge" | "detach"
+
+type PlainOf<F> = F extends (...args: infer Args) => Effect.Effect<infer A, infer E> ? Plain<Args, A, E> : never
+
+export type StoreAtOnce = { readonly [K in Asked]: PlainOf<Store[K]> | undefined }
+
+export const make = ({ acknowledge, append, attach, confirm, create, detach }: Store): StoreAtOnce => ({
+  create: plainOf(create),
+  attach: plainOf(attach),
+  confirm: plainOf(confirm),
+  append: plainOf(append),
+  acknowledge: plainOf(acknowledge),
+  detach: plainOf(detach)
+})
