@@ -131,7 +131,9 @@ export const load = (tab: Tab, options: PageOptions = {}) =>
     const made = yield* Deferred.make<TestClient>()
     let isDead = false
     const isAlive = () => !isDead
-    const take = onMessage ?? ((message: unknown) => Effect.sync(() => isAlive() && seen.push(message)))
+    const see = onMessage ?? ((message: unknown) => Effect.sync(() => seen.push(message)))
+    // Its fibers may run until they are interrupted: a page that is gone sees nothing.
+    const take = (message: unknown) => Effect.suspend(() => (isAlive() ? see(message) : Effect.never))
     const program = Effect.gen(function* () {
       const client = yield* makeClient(clientOptions)
       yield* Effect.forkScoped(

@@ -87,10 +87,9 @@ const live = (steps: ReadonlyArray<Step>, isTold: boolean) =>
           return process
         case "reload":
           return Effect.gen(function* () {
-            yield* page.die
-            // While it went, a message may have come to it.
             if (inHand !== undefined) saw.inHand.add(inHand)
             inHand = undefined
+            yield* page.die
             page = yield* loaded
             saw.resumes++
           })
