@@ -10,10 +10,12 @@ import * as socketIo from "./wires/socketIo.js"
 /** The first of each list is what the others are compared with. */
 export const peers: ReadonlyArray<Peer> = [
   { name: "ws", connect: plain.connect },
+  { name: "socket.io", connect: socketIo.connect },
+  { name: "effect", connect: plain.connect },
   { name: "holdfast", connect: holdfast.connect }
 ]
 
 export const clusterPeers: ReadonlyArray<ClusterPeer> = [
-  { name: "socket.io", join: socketIo.join },
+  { name: "socket.io-redis", join: socketIo.join },
   { name: "holdfast-redis", join: holdfast.join }
 ]

@@ -1,27 +1,18 @@
-/** Socket.IO with connection state recovery, over Redis Streams. */
+/** Socket.IO with connection state recovery, in its own memory. */
 import { createServer } from "node:http"
-import { createAdapter } from "@socket.io/redis-streams-adapter"
-import { Redis } from "ioredis"
 import { Server } from "socket.io"
 import { serve } from "./serve.mjs"
 
-const room = "bench"
+const echo = (socket) => socket.on("message", (text) => socket.emit("message", text))
 
-const listen = () =>
+const listen = (onConnection) =>
   new Promise((resume) => {
     const http = createServer()
-    const io = new Server(http, {
-      adapter: createAdapter(new Redis(process.env.REDIS_URL)),
-      connectionStateRecovery: {},
-      transports: ["websocket"],
-      serveClient: false
-    })
-    io.on("connection", (socket) => {
-      if (!socket.recovered) socket.join(room)
-      socket.on("message", (text) => socket.emit("message", text))
-      socket.on("publish", (text) => io.to(room).emit("publication", text))
-    })
+    const io = new Server(http, { connectionStateRecovery: {}, transports: ["websocket"], serveClient: false })
+    io.on("connection", onConnection)
     http.listen(0, "127.0.0.1", () => resume(http.address().port))
   })
 
-await serve({ cluster: listen })
+await serve({
+  echo: () => listen(echo)
+})
