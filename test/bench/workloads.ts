@@ -2,13 +2,14 @@
 import type { Workload } from "./workload.js"
 import * as clusterResume from "./workloads/clusterResume.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
-import { echo } from "./workloads/echo.js"
+import * as echo from "./workloads/echo.js"
 import { idle } from "./workloads/idle.js"
 import { size } from "./workloads/size.js"
 
 /** `cluster` on the command line means each whose name begins with it. */
 export const workloads: ReadonlyArray<Workload> = [
-  echo,
+  echo.echo,
+  ...echo.variants,
   idle,
   clusterResume.afterCut,
   clusterResume.afterKill,
