@@ -2,7 +2,7 @@
  * The servers that are compared. A new one is `servers/<name>.mjs` and a line
  * here; only a wire format of its own needs a file in `wires`.
  */
-import type { ClusterPeer, Peer } from "./peer.js"
+import type { ClusterPeer, Peer, TopicPeer } from "./peer.js"
 import * as holdfast from "./wires/holdfast.js"
 import * as plain from "./wires/plain.js"
 import * as socketIo from "./wires/socketIo.js"
@@ -13,6 +13,13 @@ export const peers: ReadonlyArray<Peer> = [
   { name: "socket.io", connect: socketIo.connect },
   { name: "effect", connect: plain.connect },
   { name: "holdfast", connect: holdfast.connect }
+]
+
+/** Effect's server gives nothing to several. */
+export const topicPeers: ReadonlyArray<TopicPeer> = [
+  { name: "ws", subscribe: plain.subscribe, publisher: plain.publisher },
+  { name: "socket.io", subscribe: socketIo.join, publisher: socketIo.connect },
+  { name: "holdfast", subscribe: holdfast.join, publisher: holdfast.connect }
 ]
 
 export const clusterPeers: ReadonlyArray<ClusterPeer> = [

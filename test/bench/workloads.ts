@@ -3,6 +3,7 @@ import type { Workload } from "./workload.js"
 import * as clusterResume from "./workloads/clusterResume.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
 import * as echo from "./workloads/echo.js"
+import { fanouts } from "./workloads/fanout.js"
 import { idle } from "./workloads/idle.js"
 import { size } from "./workloads/size.js"
 
@@ -10,6 +11,7 @@ import { size } from "./workloads/size.js"
 export const workloads: ReadonlyArray<Workload> = [
   echo.echo,
   ...echo.variants,
+  ...fanouts,
   idle,
   clusterResume.afterCut,
   clusterResume.afterKill,

@@ -3,7 +3,7 @@ import { createServer } from "node:http"
 import { Server } from "socket.io"
 import { serve } from "./serve.mjs"
 
-const echo = (socket) => socket.on("message", (text) => socket.emit("message", text))
+const room = "bench"
 
 const listen = (onConnection) =>
   new Promise((resume) => {
@@ -13,6 +13,15 @@ const listen = (onConnection) =>
     http.listen(0, "127.0.0.1", () => resume(http.address().port))
   })
 
+const echo = (socket) => socket.on("message", (text) => socket.emit("message", text))
+
+/** To all but the sender. */
+const broadcast = (socket) => {
+  socket.join(room)
+  socket.on("publish", (text) => socket.to(room).emit("publication", text))
+}
+
 await serve({
-  echo: () => listen(echo)
+  echo: () => listen(echo),
+  topic: () => listen(broadcast)
 })

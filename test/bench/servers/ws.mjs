@@ -1,10 +1,8 @@
 /** Bare `ws`, with the heartbeat that its documentation shows: the least that a server can do. */
-import { WebSocketServer } from "ws"
+import { WebSocket, WebSocketServer } from "ws"
 import { serve } from "./serve.mjs"
 
-const heartbeatInterval = 30_000
-
-const listen = (onMessage) =>
+const listen = (onMessage, heartbeatInterval = 30_000) =>
   new Promise((resume) => {
     const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
     server.on("connection", (socket) => {
@@ -13,7 +11,7 @@ const listen = (onMessage) =>
       socket.on("pong", () => {
         socket.isAlive = true
       })
-      socket.on("message", (data, isBinary) => onMessage(socket, data, isBinary))
+      socket.on("message", (data, isBinary) => onMessage(socket, data, isBinary, server))
     })
     setInterval(() => {
       for (const socket of server.clients) {
@@ -28,6 +26,16 @@ const listen = (onMessage) =>
     server.on("listening", () => resume(server.address().port))
   })
 
+const echo = (socket, data, isBinary) => socket.send(data, { binary: isBinary })
+
+/** To all but the sender, as its documentation shows it. */
+const broadcast = (sender, data, isBinary, { clients }) => {
+  for (const client of clients) {
+    if (client !== sender && client.readyState === WebSocket.OPEN) client.send(data, { binary: isBinary })
+  }
+}
+
 await serve({
-  echo: () => listen((socket, data, isBinary) => socket.send(data, { binary: isBinary }))
+  echo: () => listen(echo),
+  topic: () => listen(broadcast)
 })

@@ -4,7 +4,7 @@
  * the next message or by itself soon after, and a subscription that goes on
  * where it stopped.
  */
-import type { Connect, Join, Member, MemberReceiver } from "../peer.js"
+import type { Join, Member, MemberReceiver, Receiver } from "../peer.js"
 import { WebSocketClient } from "../webSocket.js"
 
 /** As in the client's defaults, in milliseconds. */
@@ -206,7 +206,7 @@ const unasked = (text: string): void => {
   throw new Error(`a publication that nobody asked for: ${text}`)
 }
 
-export const connect: Connect = async (port, receiver) => {
+export const connect = async (port: number, receiver: Receiver): Promise<Member> => {
   const member = new HoldfastMember({ ...receiver, publication: unasked }, false)
   await member.resume(port)
   return member

@@ -3,7 +3,7 @@
  * packet and the heartbeat of Engine.IO, events as JSON, and for connection
  * state recovery the session's `pid` and the offset of the last event.
  */
-import type { Connect, Join, Member, MemberReceiver } from "../peer.js"
+import type { Join, Member, MemberReceiver, Receiver } from "../peer.js"
 import { WebSocketClient } from "../webSocket.js"
 
 /** Packets of Engine.IO are one digit; those of Socket.IO are messages of it, and have a second one. */
@@ -97,4 +97,5 @@ const unasked = (text: string): void => {
   throw new Error(`a publication that nobody asked for: ${text}`)
 }
 
-export const connect: Connect = (port, receiver) => join(port, { ...receiver, publication: unasked })
+export const connect = (port: number, receiver: Receiver): Promise<Member> =>
+  join(port, { ...receiver, publication: unasked })
