@@ -52,7 +52,7 @@ const sampleWith = async (
       const profile = options.profile === undefined ? undefined : { directory: options.profile, name }
       servers.push(
         await ServerProcess.start({
-          peer: contender.name,
+          peer: contender.server ?? contender.name,
           behaviour: workload.behaviour,
           profile,
           redisUrl: redis?.url

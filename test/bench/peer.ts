@@ -50,6 +50,12 @@ export interface Member extends Publisher {
   readonly resume: (port: number) => Promise<boolean>
 }
 
+/** A server that has sessions. */
+export interface SessionPeer {
+  readonly name: string
+  readonly connect: (port: number, receiver: Receiver) => Promise<Member>
+}
+
 /** Connects until messages can be sent and publications are received. */
 export type Join = (port: number, receiver: MemberReceiver) => Promise<Member>
 

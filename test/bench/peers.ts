@@ -2,7 +2,7 @@
  * The servers that are compared. A new one is `servers/<name>.mjs` and a line
  * here; only a wire format of its own needs a file in `wires`.
  */
-import type { ClusterPeer, Peer, TopicPeer } from "./peer.js"
+import type { ClusterPeer, Peer, SessionPeer, TopicPeer } from "./peer.js"
 import * as holdfast from "./wires/holdfast.js"
 import * as plain from "./wires/plain.js"
 import * as socketIo from "./wires/socketIo.js"
@@ -12,6 +12,12 @@ export const peers: ReadonlyArray<Peer> = [
   { name: "ws", connect: plain.connect },
   { name: "socket.io", connect: socketIo.connect },
   { name: "effect", connect: plain.connect },
+  { name: "holdfast", connect: holdfast.connect }
+]
+
+/** Bare `ws` and Effect's server forget a client with its connection. */
+export const sessionPeers: ReadonlyArray<SessionPeer> = [
+  { name: "socket.io", connect: socketIo.connect },
   { name: "holdfast", connect: holdfast.connect }
 ]
 

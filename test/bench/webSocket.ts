@@ -82,6 +82,11 @@ export class WebSocketClient {
     this.mask(at, text.length)
   }
 
+  /** Queues a ping, as `send` queues a message. */
+  ping(): void {
+    this.frame(Opcode.Ping, 0)
+  }
+
   flush(): void {
     if (this.outLength > 0) this.writeChunk()
     if (!this.corked) return

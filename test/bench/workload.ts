@@ -27,6 +27,8 @@ export interface Run {
 /** One of the servers that are compared, under a workload. */
 export interface Contender {
   readonly name: string
+  /** The server, where it is not of the same name. */
+  readonly server?: string | undefined
   readonly sample: (run: Run) => Promise<Sample>
 }
 

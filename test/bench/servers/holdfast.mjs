@@ -2,7 +2,7 @@
 import { Effect, Layer, Schema } from "effect"
 import { Broker, Gateway, Messages, SessionStore, Topic } from "holdfast"
 import { NodeListener } from "holdfast/node"
-import { serve } from "./serve.mjs"
+import { heartbeatInterval, serve } from "./serve.mjs"
 
 const ServerLive = Layer.mergeAll(
   NodeListener.layer({ port: 0, host: "127.0.0.1" }),
@@ -32,5 +32,6 @@ const topic = Topic.make("bench", Schema.String)
 
 await serve({
   echo: () => listen(),
+  heartbeat: () => listen({ heartbeatInterval, readDeadline: 3 * heartbeatInterval }),
   topic: () => listen({ topics: [Gateway.topic(topic, { subscribe: Gateway.allow, publish: Gateway.allow })] })
 })

@@ -6,6 +6,9 @@
  * `holdfast` resolves to what was built.
  */
 
+/** Of those whose heartbeat is the workload, in milliseconds. */
+export const heartbeatInterval = 1000
+
 const pause = (millis) => new Promise((resume) => setTimeout(resume, millis))
 
 /** Several times: finalizers and weak references free in the rounds after the first. */

@@ -1,14 +1,19 @@
 /** Socket.IO with connection state recovery, in its own memory. */
 import { createServer } from "node:http"
 import { Server } from "socket.io"
-import { serve } from "./serve.mjs"
+import { heartbeatInterval, serve } from "./serve.mjs"
 
 const room = "bench"
 
-const listen = (onConnection) =>
+const listen = (onConnection, options = {}) =>
   new Promise((resume) => {
     const http = createServer()
-    const io = new Server(http, { connectionStateRecovery: {}, transports: ["websocket"], serveClient: false })
+    const io = new Server(http, {
+      connectionStateRecovery: {},
+      transports: ["websocket"],
+      serveClient: false,
+      ...options
+    })
     io.on("connection", onConnection)
     http.listen(0, "127.0.0.1", () => resume(http.address().port))
   })
@@ -23,5 +28,6 @@ const broadcast = (socket) => {
 
 await serve({
   echo: () => listen(echo),
+  heartbeat: () => listen(echo, { pingInterval: heartbeatInterval }),
   topic: () => listen(broadcast)
 })

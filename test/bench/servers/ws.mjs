@@ -1,8 +1,8 @@
 /** Bare `ws`, with the heartbeat that its documentation shows: the least that a server can do. */
 import { WebSocket, WebSocketServer } from "ws"
-import { serve } from "./serve.mjs"
+import { heartbeatInterval, serve } from "./serve.mjs"
 
-const listen = (onMessage, heartbeatInterval = 30_000) =>
+const listen = (onMessage, interval = 30_000) =>
   new Promise((resume) => {
     const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
     server.on("connection", (socket) => {
@@ -22,7 +22,7 @@ const listen = (onMessage, heartbeatInterval = 30_000) =>
         socket.isAlive = false
         socket.ping()
       }
-    }, heartbeatInterval)
+    }, interval)
     server.on("listening", () => resume(server.address().port))
   })
 
@@ -37,5 +37,6 @@ const broadcast = (sender, data, isBinary, { clients }) => {
 
 await serve({
   echo: () => listen(echo),
+  heartbeat: () => listen(echo, heartbeatInterval),
   topic: () => listen(broadcast)
 })
