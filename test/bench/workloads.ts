@@ -1,6 +1,7 @@
 /** What is measured. A new workload is a file in `workloads` and a line here. */
 import type { Workload } from "./workload.js"
 import { accept } from "./workloads/accept.js"
+import { client } from "./workloads/client.js"
 import * as clusterResume from "./workloads/clusterResume.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
 import * as echo from "./workloads/echo.js"
@@ -19,6 +20,7 @@ export const workloads: ReadonlyArray<Workload> = [
   accept,
   heartbeat,
   resume,
+  client,
   clusterResume.afterCut,
   clusterResume.afterKill,
   clusterTopic,

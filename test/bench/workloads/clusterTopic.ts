@@ -1,10 +1,10 @@
 /** Publications on two servers to the subscribers of both, as fast as they go. */
 import { joinAll } from "../cluster.js"
 import { pause, serverOf } from "../connections.js"
+import { cpuMicrosOf } from "../measuredProcess.js"
 import type { ClusterPeer } from "../peer.js"
 import { clusterPeers } from "../peers.js"
 import { Publications, publisherOf, size } from "../publications.js"
-import { cpuMicrosOf } from "../serverProcess.js"
 import type { Run, Sample, Workload } from "../workload.js"
 
 const servers = 2
