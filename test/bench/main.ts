@@ -1,19 +1,13 @@
 /** `npm run bench -- --help` */
 import { existsSync, readFileSync } from "node:fs"
 import * as Os from "node:os"
-import { Effect } from "effect"
 import { program } from "../redis/program.js"
-import { type RedisServer, redisServer } from "../redis/server.js"
-import { pause } from "./connections.js"
+import { killAll } from "./measuredProcess.js"
 import { help, type Options, parse, UsageError } from "./options.js"
 import * as report from "./report.js"
-import { killAll, ServerProcess } from "./serverProcess.js"
-import type { Contender, Sample, Workload } from "./workload.js"
+import { sample } from "./sampling.js"
+import type { Sample, Workload } from "./workload.js"
 
-/** No sample takes as long as this: one that does is stuck. */
-const patience = 45_000
-/** Within this a server that was killed is known to be dead. */
-const afterwards = 500
 /** Descriptors that a process needs beside its connections. */
 const spare = 64
 
@@ -23,57 +17,6 @@ const progress = (text: string): void => void process.stderr.write(text)
 const descriptorLimit = (): number => {
   const limit = /^Max open files\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1]
   return limit === "unlimited" ? Number.POSITIVE_INFINITY : Number(limit)
-}
-
-const sampleOnce = async (workload: Workload, contender: Contender, round: number, options: Options) => {
-  const use = (redis: RedisServer | undefined) => sampleWith(workload, contender, round, options, redis)
-  if (!workload.needsRedis) return use(undefined)
-  return Effect.runPromise(
-    Effect.scoped(
-      Effect.flatMap(redisServer(), (redis) => Effect.tryPromise({ try: () => use(redis), catch: asError }))
-    )
-  )
-}
-
-const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
-
-const sampleWith = async (
-  workload: Workload,
-  contender: Contender,
-  round: number,
-  options: Options,
-  redis: RedisServer | undefined
-): Promise<Sample> => {
-  const servers: Array<ServerProcess> = []
-  let late: NodeJS.Timeout | undefined
-  try {
-    while (servers.length < workload.servers) {
-      const name = `${workload.name}-${contender.name}-${round}-${servers.length + 1}.cpuprofile`
-      const profile = options.profile === undefined ? undefined : { directory: options.profile, name }
-      servers.push(
-        await ServerProcess.start({
-          peer: contender.name,
-          behaviour: workload.behaviour,
-          profile,
-          redisUrl: redis?.url
-        })
-      )
-    }
-    let fail: (why: Error) => void = () => {}
-    const failed = new Promise<never>((_, reject) => {
-      fail = reject
-    })
-    late = setTimeout(() => fail(new Error(`no result in ${patience / 1000} s`)), patience)
-    const died = servers.map((server) => server.died)
-    return await Promise.race([contender.sample({ servers, redis, seconds: options.seconds, fail }), failed, ...died])
-  } catch (error) {
-    // A server that dies takes its connections along, and they are heard of first.
-    await Promise.race([...servers.map((server) => server.died), pause(afterwards)])
-    throw error
-  } finally {
-    clearTimeout(late)
-    await Promise.all(servers.map((server) => server.stop()))
-  }
 }
 
 /** Every server in each round, the first of them another in each: what changes in time changes for all. */
@@ -86,10 +29,10 @@ const measure = async (workload: Workload, options: Options): Promise<report.Res
       const contender = contenders[(round + i) % contenders.length]
       if (contender === undefined) continue
       progress(`${workload.name} ${round + 1}/${rounds} ${contender.name}: `)
-      const sample = await sampleOnce(workload, contender, round + 1, options)
-      results.get(contender.name)?.push(sample)
+      const taken = await sample(workload, contender, round + 1, options)
+      results.get(contender.name)?.push(taken)
       const figures = workload.metrics.map(
-        ({ digits, key, title }) => `${report.shown(sample[key] ?? Number.NaN, digits)} ${title}`
+        ({ digits, key, title }) => `${report.shown(taken[key] ?? Number.NaN, digits)} ${title}`
       )
       progress(`${figures.join(", ")}\n`)
     }

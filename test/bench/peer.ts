@@ -22,19 +22,38 @@ export interface Peer {
   readonly connect: Connect
 }
 
+/** A connection that may publish to the one topic that there is. */
+export interface Publisher extends Link {
+  /** Queues a publication, as `send` queues a message. */
+  readonly publish: (text: string) => void
+}
+
 export interface MemberReceiver extends Receiver {
   readonly publication: (text: string) => void
 }
 
-/** A client with a session, and a subscription to the one topic that there is. */
-export interface Member extends Link {
-  /** Queues a publication, as `send` queues a message. */
-  readonly publish: (text: string) => void
+/** A server that gives what is published to all subscribers. */
+export interface TopicPeer {
+  readonly name: string
+  /** Connects until publications are received. */
+  readonly subscribe: (port: number, receiver: MemberReceiver) => Promise<Link>
+  /** Connects until it may publish; it receives no publications. */
+  readonly publisher: (port: number, receiver: Receiver) => Promise<Publisher>
+}
+
+/** A client with a session, and perhaps a subscription to the topic. */
+export interface Member extends Publisher {
   /**
    * Connects again after `destroy`, to any server that shares the sessions, and
    * says whether the session goes on: what was missed is received then.
    */
   readonly resume: (port: number) => Promise<boolean>
+}
+
+/** A server that has sessions. */
+export interface SessionPeer {
+  readonly name: string
+  readonly connect: (port: number, receiver: Receiver) => Promise<Member>
 }
 
 /** Connects until messages can be sent and publications are received. */

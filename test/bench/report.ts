@@ -39,17 +39,21 @@ export const shown = (value: number, digits: number): string =>
     ? "–"
     : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
 
+/** What is compared with nothing has no range either: a table has to fit. */
 const cells = ({ max, median, min, ratio }: Summary, { digits }: Metric): ReadonlyArray<string> => [
   shown(median, digits),
-  min === max || Number.isNaN(median) ? "" : `${shown(min, digits)}–${shown(max, digits)}`,
-  ...(ratio === undefined ? [] : [Number.isNaN(ratio) ? "" : `×${shown(ratio, 2)}`])
+  ...(ratio === undefined
+    ? []
+    : [
+        min === max || Number.isNaN(median) ? "" : `${shown(min, digits)}–${shown(max, digits)}`,
+        Number.isNaN(ratio) ? "" : `×${shown(ratio, 2)}`
+      ])
 ]
 
 export const table = ({ about, metrics, name }: Workload, results: Results): string => {
   const titles = metrics.flatMap(({ compared, title }) => [
     title,
-    "range",
-    ...(compared ? [`to ${baselineOf(results)}`] : [])
+    ...(compared ? ["range", `to ${baselineOf(results)}`] : [])
   ])
   const rows = [...results.keys()].map((peer) => [
     peer,

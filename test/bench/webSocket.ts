@@ -26,6 +26,7 @@ export class WebSocketClient {
   private outLength = 0
   /** The start of a frame whose end has not come yet. */
   private rest = Buffer.alloc(0)
+  private corked = false
   private upgraded = false
   private closed = false
 
@@ -81,12 +82,16 @@ export class WebSocketClient {
     this.mask(at, text.length)
   }
 
+  /** Queues a ping, as `send` queues a message. */
+  ping(): void {
+    this.frame(Opcode.Ping, 0)
+  }
+
   flush(): void {
-    if (this.outLength === 0) return
-    const chunk = this.out.subarray(0, this.outLength)
-    this.out = this.out.subarray(0, 0)
-    this.outLength = 0
-    this.socket.write(chunk)
+    if (this.outLength > 0) this.writeChunk()
+    if (!this.corked) return
+    this.corked = false
+    this.socket.uncork()
   }
 
   /** Drops the connection; nothing is received any more. */
@@ -106,7 +111,7 @@ export class WebSocketClient {
     const size = length + (length < 126 ? 6 : 8)
     if (length > 0xffff) throw new Error(`the load process frames at most 65535 bytes, not ${length}`)
     if (this.outLength + size > this.out.length) {
-      this.flush()
+      if (this.outLength > 0) this.overflow()
       this.out = Buffer.allocUnsafe(Math.max(chunkSize, size))
     }
     const { out } = this
@@ -121,6 +126,20 @@ export class WebSocketClient {
     at += mask.copy(out, at)
     this.outLength += size
     return at
+  }
+
+  /** A full chunk waits for the rest of what leaves together. */
+  private overflow(): void {
+    if (!this.corked) this.socket.cork()
+    this.corked = true
+    this.writeChunk()
+  }
+
+  private writeChunk(): void {
+    const chunk = this.out.subarray(0, this.outLength)
+    this.out = this.out.subarray(0, 0)
+    this.outLength = 0
+    this.socket.write(chunk)
   }
 
   private mask(at: number, length: number): void {

@@ -1,5 +1,6 @@
 /** What a workload is, and what it gives. */
 import type { RedisServer } from "../redis/server.js"
+import type { MeasuredProcess, Profile } from "./measuredProcess.js"
 import type { ServerProcess } from "./serverProcess.js"
 
 export interface Metric {
@@ -20,6 +21,8 @@ export interface Run {
   /** What they share, if the workload asks for it: just started, too. */
   readonly redis: RedisServer | undefined
   readonly seconds: number
+  /** Starts a process that is measured beside the servers: it ends with the sample, and the sample with it. */
+  readonly start: <P extends MeasuredProcess>(make: (profile: Profile | undefined) => Promise<P>) => Promise<P>
   /** Ends the sample: something that must not happen did. */
   readonly fail: (why: Error) => void
 }
@@ -27,6 +30,8 @@ export interface Run {
 /** One of the servers that are compared, under a workload. */
 export interface Contender {
   readonly name: string
+  /** The server, where it is not of the same name. */
+  readonly server?: string | undefined
   readonly sample: (run: Run) => Promise<Sample>
 }
 

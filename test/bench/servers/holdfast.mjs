@@ -1,14 +1,23 @@
 /** Holdfast with its defaults: sessions, acknowledgements, heartbeats, deadlines. */
-import { Effect, Layer } from "effect"
-import { Gateway, Messages, SessionStore } from "holdfast"
+import { Effect, Layer, Schema } from "effect"
+import { Broker, Gateway, Messages, SessionStore, Topic } from "holdfast"
 import { NodeListener } from "holdfast/node"
-import { serve } from "./serve.mjs"
+import { heartbeatInterval, serve } from "./serve.mjs"
 
-const ServerLive = Layer.merge(NodeListener.layer({ port: 0, host: "127.0.0.1" }), SessionStore.layerMemory())
+const ServerLive = Layer.mergeAll(
+  NodeListener.layer({ port: 0, host: "127.0.0.1" }),
+  SessionStore.layerMemory(),
+  Broker.layerMemory()
+)
 
-const listen = (onMessage) =>
+const listen = (options = {}) =>
   new Promise((resume, reject) => {
-    Gateway.make({ messages: Messages.json, authenticate: Gateway.anonymous, onMessage })
+    Gateway.make({
+      messages: Messages.json,
+      authenticate: Gateway.anonymous,
+      onMessage: (message, session) => session.send(message),
+      ...options
+    })
       .pipe(
         Effect.tap((gateway) => Effect.sync(() => resume(Number(new URL(gateway.address).port)))),
         Effect.zipRight(Effect.never),
@@ -19,6 +28,10 @@ const listen = (onMessage) =>
       .catch(reject)
   })
 
+const topic = Topic.make("bench", Schema.String)
+
 await serve({
-  echo: () => listen((message, session) => session.send(message))
+  echo: () => listen(),
+  heartbeat: () => listen({ heartbeatInterval, readDeadline: 3 * heartbeatInterval }),
+  topic: () => listen({ topics: [Gateway.topic(topic, { subscribe: Gateway.allow, publish: Gateway.allow })] })
 })

@@ -1,27 +1,33 @@
-/** Socket.IO with connection state recovery, over Redis Streams. */
+/** Socket.IO with connection state recovery, in its own memory. */
 import { createServer } from "node:http"
-import { createAdapter } from "@socket.io/redis-streams-adapter"
-import { Redis } from "ioredis"
 import { Server } from "socket.io"
-import { serve } from "./serve.mjs"
+import { heartbeatInterval, serve } from "./serve.mjs"
 
 const room = "bench"
 
-const listen = () =>
+const listen = (onConnection, options = {}) =>
   new Promise((resume) => {
     const http = createServer()
     const io = new Server(http, {
-      adapter: createAdapter(new Redis(process.env.REDIS_URL)),
       connectionStateRecovery: {},
       transports: ["websocket"],
-      serveClient: false
+      serveClient: false,
+      ...options
     })
-    io.on("connection", (socket) => {
-      if (!socket.recovered) socket.join(room)
-      socket.on("message", (text) => socket.emit("message", text))
-      socket.on("publish", (text) => io.to(room).emit("publication", text))
-    })
+    io.on("connection", onConnection)
     http.listen(0, "127.0.0.1", () => resume(http.address().port))
   })
 
-await serve({ cluster: listen })
+const echo = (socket) => socket.on("message", (text) => socket.emit("message", text))
+
+/** To all but the sender. */
+const broadcast = (socket) => {
+  socket.join(room)
+  socket.on("publish", (text) => socket.to(room).emit("publication", text))
+}
+
+await serve({
+  echo: () => listen(echo),
+  heartbeat: () => listen(echo, { pingInterval: heartbeatInterval }),
+  topic: () => listen(broadcast)
+})

@@ -1,10 +1,8 @@
 /** Bare `ws`, with the heartbeat that its documentation shows: the least that a server can do. */
-import { WebSocketServer } from "ws"
-import { serve } from "./serve.mjs"
+import { WebSocket, WebSocketServer } from "ws"
+import { heartbeatInterval, serve } from "./serve.mjs"
 
-const heartbeatInterval = 30_000
-
-const listen = (onMessage) =>
+const listen = (onMessage, interval = 30_000) =>
   new Promise((resume) => {
     const server = new WebSocketServer({ host: "127.0.0.1", port: 0, perMessageDeflate: false })
     server.on("connection", (socket) => {
@@ -13,7 +11,7 @@ const listen = (onMessage) =>
       socket.on("pong", () => {
         socket.isAlive = true
       })
-      socket.on("message", (data, isBinary) => onMessage(socket, data, isBinary))
+      socket.on("message", (data, isBinary) => onMessage(socket, data, isBinary, server))
     })
     setInterval(() => {
       for (const socket of server.clients) {
@@ -24,10 +22,21 @@ const listen = (onMessage) =>
         socket.isAlive = false
         socket.ping()
       }
-    }, heartbeatInterval)
+    }, interval)
     server.on("listening", () => resume(server.address().port))
   })
 
+const echo = (socket, data, isBinary) => socket.send(data, { binary: isBinary })
+
+/** To all but the sender, as its documentation shows it. */
+const broadcast = (sender, data, isBinary, { clients }) => {
+  for (const client of clients) {
+    if (client !== sender && client.readyState === WebSocket.OPEN) client.send(data, { binary: isBinary })
+  }
+}
+
 await serve({
-  echo: () => listen((socket, data, isBinary) => socket.send(data, { binary: isBinary }))
+  echo: () => listen(echo),
+  heartbeat: () => listen(echo, heartbeatInterval),
+  topic: () => listen(broadcast)
 })

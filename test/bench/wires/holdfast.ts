@@ -4,7 +4,7 @@
  * the next message or by itself soon after, and a subscription that goes on
  * where it stopped.
  */
-import type { Connect, Join, Member, MemberReceiver } from "../peer.js"
+import type { Join, Member, MemberReceiver, Receiver } from "../peer.js"
 import { WebSocketClient } from "../webSocket.js"
 
 /** As in the client's defaults, in milliseconds. */
@@ -23,6 +23,7 @@ type Message =
       readonly secret: string
       readonly processed: number
       readonly resumed: boolean
+      readonly heartbeat: number
       readonly limits: { readonly messages: number }
     }
   | { readonly type: "replayed" }
@@ -65,9 +66,12 @@ class HoldfastMember implements Member {
   /** What has not been acknowledged, from `acked + 1` on. */
   private readonly kept: Array<string> = []
 
+  private beating: NodeJS.Timeout | undefined
+
   constructor(
     private readonly receiver: MemberReceiver,
-    private readonly subscribes: boolean
+    private readonly subscribes: boolean,
+    private readonly beats = false
   ) {}
 
   /** Connects, and says whether the session that there was goes on. */
@@ -111,6 +115,7 @@ class HoldfastMember implements Member {
 
   destroy(): void {
     due.delete(this)
+    clearInterval(this.beating)
     this.socket?.destroy()
     this.socket = undefined
   }
@@ -176,12 +181,26 @@ class HoldfastMember implements Member {
     const isLost = this.session !== undefined && !message.resumed
     this.window = message.limits.messages
     this.session = { id: message.session, secret: message.secret }
-    if (isLost || !this.subscribes) return this.opened(!isLost)
+    if (this.beats) this.startBeating(message.heartbeat)
+    if (isLost) return this.opened(false)
     this.acknowledged(message.processed)
-    this.ackNow()
+    this.ackNow() // it proves that the welcome has arrived
     for (const [at, body] of this.kept.entries()) this.data(this.acked + 1 + at, body)
+    if (!this.subscribes) return this.opened(true)
     const since = this.position === undefined ? "" : `,"since":${JSON.stringify(this.position)}`
     this.socket?.send(`{"type":"subscribe","id":${++this.lastRequest},"topic":"${topic}"${since}}`)
+  }
+
+  /** First after a random part of the interval, as the client does. */
+  private startBeating(interval: number): void {
+    const beat = () => {
+      this.socket?.ping()
+      this.flush()
+    }
+    this.beating = setTimeout(() => {
+      beat()
+      this.beating = setInterval(beat, interval)
+    }, interval * Math.random())
   }
 
   private opened(isResumed: boolean): void {
@@ -206,8 +225,13 @@ const unasked = (text: string): void => {
   throw new Error(`a publication that nobody asked for: ${text}`)
 }
 
-export const connect: Connect = async (port, receiver) => {
-  const member = new HoldfastMember({ ...receiver, publication: unasked }, false)
+const connectBy = async (port: number, receiver: Receiver, beats: boolean): Promise<Member> => {
+  const member = new HoldfastMember({ ...receiver, publication: unasked }, false, beats)
   await member.resume(port)
   return member
 }
+
+/** Only answers the server's pings: those of the client's own would come every 30 s. */
+export const connect = (port: number, receiver: Receiver): Promise<Member> => connectBy(port, receiver, false)
+
+export const connectBeating = (port: number, receiver: Receiver): Promise<Member> => connectBy(port, receiver, true)

@@ -3,7 +3,7 @@
  * packet and the heartbeat of Engine.IO, events as JSON, and for connection
  * state recovery the session's `pid` and the offset of the last event.
  */
-import type { Join, Member, MemberReceiver } from "../peer.js"
+import type { Join, Member, MemberReceiver, Receiver } from "../peer.js"
 import { WebSocketClient } from "../webSocket.js"
 
 /** Packets of Engine.IO are one digit; those of Socket.IO are messages of it, and have a second one. */
@@ -92,3 +92,10 @@ export const join: Join = async (port, receiver) => {
   await member.resume(port)
   return member
 }
+
+const unasked = (text: string): void => {
+  throw new Error(`a publication that nobody asked for: ${text}`)
+}
+
+export const connect = (port: number, receiver: Receiver): Promise<Member> =>
+  join(port, { ...receiver, publication: unasked })

@@ -1,9 +1,10 @@
 /** Publications on two servers to the subscribers of both, as fast as they go. */
 import { joinAll } from "../cluster.js"
 import { pause, serverOf } from "../connections.js"
+import { cpuMicrosOf } from "../measuredProcess.js"
 import type { ClusterPeer } from "../peer.js"
 import { clusterPeers } from "../peers.js"
-import { cpuMicrosOf } from "../serverProcess.js"
+import { Publications, publisherOf, size } from "../publications.js"
 import type { Run, Sample, Workload } from "../workload.js"
 
 const servers = 2
@@ -11,71 +12,27 @@ const subscribersEach = 200
 const subscribers = servers * subscribersEach
 /** Publications of each server that some subscriber does not have yet. */
 const inFlight = 4
-const size = 64
 const warmUp = 1500
-
-const textOf = (publisher: number, number: number): string => `${publisher}/${number}/`.padEnd(size, "publication ")
-
-/** One publisher on each server: its publications, in order to everybody. */
-class Publisher {
-  /** The next publication that each subscriber must have. */
-  private readonly next = new Array<number>(subscribers).fill(0)
-  /** How many have each of the publications in flight, by its number modulo `inFlight`. */
-  private readonly having = new Array<number>(inFlight).fill(0)
-  private published = 0
-  deliveries = 0
-  /** That everybody has. */
-  everywhere = 0
-
-  constructor(
-    readonly index: number,
-    private readonly publish: (text: string) => void
-  ) {}
-
-  start(): void {
-    for (let i = 0; i < inFlight; i++) this.publishNext()
-  }
-
-  received(text: string, subscriber: number): void {
-    const number = this.next[subscriber] ?? 0
-    const expected = textOf(this.index, number)
-    if (text !== expected) throw new Error(`subscriber ${subscriber} expected "${expected}" and received "${text}"`)
-    this.next[subscriber] = number + 1
-    this.deliveries++
-    const slot = number % inFlight
-    const having = (this.having[slot] ?? 0) + 1
-    this.having[slot] = having
-    if (having < subscribers) return
-    this.having[slot] = 0
-    this.everywhere++
-    this.publishNext()
-  }
-
-  private publishNext(): void {
-    this.publish(textOf(this.index, this.published++))
-  }
-}
 
 const sample = async (peer: ClusterPeer, run: Run): Promise<Sample> => {
   const { fail, redis, seconds } = run
-  const publishers: Array<Publisher> = []
+  const publishers: Array<Publications> = []
   const members = await joinAll(peer, subscribers, (index) => serverOf(run, index % servers).port, {
     message: (text, index) => fail(new Error(`subscriber ${index} received "${text}" unasked`)),
-    publication: (text, index) => publishers[Number(text.slice(0, text.indexOf("/")))]?.received(text, index),
+    publication: (text, index) => publishers[publisherOf(text)]?.received(text, index),
     lost: (why, index) => fail(new Error(`subscriber ${index} was lost: ${why.message}`))
   })
-  for (const [index, member] of members.slice(0, servers).entries()) {
-    publishers.push(
-      new Publisher(index, (text) => {
-        member.publish(text)
-        member.flush()
-      })
-    )
+  for (const [publisher, member] of members.slice(0, servers).entries()) {
+    const publish = (text: string) => {
+      member.publish(text)
+      member.flush()
+    }
+    publishers.push(new Publications({ publisher, subscribers, inFlight, publish }))
   }
   for (const publisher of publishers) publisher.start()
   await pause(warmUp)
 
-  const sum = (of: (publisher: Publisher) => number) => publishers.reduce((total, one) => total + of(one), 0)
+  const sum = (of: (publisher: Publications) => number) => publishers.reduce((total, one) => total + of(one), 0)
   const look = () => ({
     publications: sum(({ everywhere }) => everywhere),
     deliveries: sum(({ deliveries }) => deliveries),

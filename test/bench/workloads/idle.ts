@@ -20,15 +20,12 @@ const sample = async (peer: Peer, run: Run): Promise<Sample> => {
   }
   const early = await openAll(run, peer, warmUp, quiet)
   const before = await measure()
-  const cpu = server.cpuMicros()
   const links = await openAll(run, peer, connections, quiet)
-  const opening = server.cpuMicros() - cpu
   const after = await measure()
   for (const link of [...early, ...links]) link.destroy()
   return {
     residentKilobytesPerConnection: (after.resident - before.resident) / connections,
-    heapKilobytesPerConnection: (after.heap - before.heap) / 1024 / connections,
-    cpuMicrosPerOpening: opening / connections
+    heapKilobytesPerConnection: (after.heap - before.heap) / 1024 / connections
   }
 }
 
@@ -41,8 +38,7 @@ export const idle: Workload = {
   descriptors: warmUp + connections,
   metrics: [
     { key: "residentKilobytesPerConnection", title: "resident kB/connection", digits: 1, compared: true },
-    { key: "heapKilobytesPerConnection", title: "of it JS heap", digits: 1, compared: true },
-    { key: "cpuMicrosPerOpening", title: "CPU µs/opening", digits: 0, compared: true }
+    { key: "heapKilobytesPerConnection", title: "of it JS heap", digits: 1, compared: true }
   ],
   contenders: peers.map((peer) => ({ name: peer.name, sample: (run) => sample(peer, run) }))
 }
