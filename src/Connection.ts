@@ -18,6 +18,7 @@ import {
   MessageTooLarge
 } from "./ConnectionError.js"
 import { Dialer } from "./Dialer.js"
+import * as Heartbeat from "./Heartbeat.js"
 import { type Stats, statsOf } from "./internal/connectionStats.js"
 import { FrameQueue } from "./internal/frameQueue.js"
 import * as liveConnection from "./internal/liveConnection.js"
@@ -68,7 +69,7 @@ export const make = (
     const queue = new FrameQueue(live, resolved.highWaterMark)
     live.sink = queue
     transport.run(live)
-    live.keepAlive(resolved)
+    live.keepAlive(resolved, yield* Heartbeat.jitter)
     return {
       protocol: transport.protocol,
       remoteAddress: transport.remoteAddress,

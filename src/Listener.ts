@@ -37,12 +37,12 @@ export interface UpgradeRequest {
  */
 export interface Incoming {
   readonly request: UpgradeRequest
-  /** Completes the upgrade with this subprotocol; the scope destroys the transport if it is still open. */
+  /** Completes the upgrade with this subprotocol. The transport is the caller's, who must see to its end. */
   readonly accept: (options: {
     readonly protocol: string
     readonly maxFrame: number
     readonly closeTimeout: number
-  }) => Effect.Effect<Transport, ConnectionLost, Scope.Scope>
+  }) => Effect.Effect<Transport, ConnectionLost>
   /** Answers with an HTTP status and a body in words. */
   readonly refuse: (status: number, body: string, headers?: Readonly<Record<string, string>>) => Effect.Effect<void>
 }
@@ -60,8 +60,7 @@ export class Listener extends Context.Tag("holdfast/Listener")<
     readonly address: string
     /**
      * Hands each upgrade request to `handler` until the scope closes; from then
-     * on upgrades are answered 503. The transports accepted live on: they belong
-     * to the scopes they were accepted in. One handler at a time: a second fails.
+     * on upgrades are answered 503. The transports accepted live on. One handler at a time: a second fails.
      */
     readonly listen: (handler: (incoming: Incoming) => void) => Effect.Effect<void, ListenFailed, Scope.Scope>
   }

@@ -3,9 +3,10 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
 import { ReadDeadlineExceeded } from "./ConnectionError.js"
+import * as agenda from "./internal/agenda.js"
 
 /**
  * What the deadline watches. Activity only stamps a number: moving the
@@ -16,29 +17,78 @@ import { ReadDeadlineExceeded } from "./ConnectionError.js"
  */
 export interface Watched {
   /** When something last arrived, in milliseconds since the epoch. */
-  readonly lastActivity: () => number
-  /**
-   * `undefined` while reading goes on. While this end has paused reading,
-   * silence proves nothing: an effect that ends when reading goes on again.
-   */
-  readonly paused: () => Effect.Effect<void> | undefined
+  readonly lastActivity: number
+  /** While this end has paused reading, silence proves nothing. */
+  readonly isPaused: boolean
+  /** Nothing has come for as long as the deadline, and nothing is watched any more. */
+  readonly exceeded: (error: ReadDeadlineExceeded) => void
+  /** `exceeded` has thrown. */
+  readonly died: (defect: unknown) => void
 }
 
 /**
- * Fails at exactly `lastActivity + deadline` (milliseconds), and never before.
- * It sleeps until the deadline as it stood, then looks whether it has moved.
- * Run it as a supervised fiber.
+ * @since 0.1.0
+ * @category models
+ */
+export interface Watch {
+  /** Reading goes on, and something counts as having arrived now. */
+  readonly resumed: () => void
+  readonly stop: () => void
+}
+
+/**
+ * The deadlines of many connections: one supervised fiber watches all of them,
+ * and sleeps until the next one, as it stood when it was looked at last.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ReadDeadline {
+  /** Tells of it at exactly `lastActivity + deadline` (milliseconds), and never before. */
+  readonly watch: (watched: Watched, deadline: number) => Watch
+}
+
+class Task extends agenda.Task implements Watch {
+  constructor(
+    private readonly watched: Watched,
+    private readonly deadline: number,
+    private readonly deadlines: agenda.Agenda
+  ) {
+    super()
+  }
+
+  due(now: number): number | undefined {
+    if (this.watched.isPaused) return undefined
+    const { lastActivity } = this.watched
+    const at = lastActivity + this.deadline
+    if (at > now) return at
+    this.watched.exceeded(new ReadDeadlineExceeded({ lastActivity, deadline: this.deadline }))
+    return undefined
+  }
+
+  died(defect: unknown): void {
+    this.watched.died(defect)
+  }
+
+  resumed(): void {
+    this.deadlines.set(this, this.watched.lastActivity + this.deadline)
+  }
+
+  stop(): void {
+    this.deadlines.remove(this)
+  }
+}
+
+/**
+ * The fiber lives in the scope, for as long as anything is watched.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const run = (watched: Watched, deadline: number): Effect.Effect<never, ReadDeadlineExceeded> => {
-  const look: Effect.Effect<void, ReadDeadlineExceeded> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const resumed = watched.paused()
-    if (resumed !== undefined) return resumed
-    const lastActivity = watched.lastActivity()
-    const left = lastActivity + deadline - now
-    return left > 0 ? Effect.sleep(left) : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline }))
-  })
-  return Effect.forever(look)
-}
+export const make: Effect.Effect<ReadDeadline, never, Scope.Scope> = Effect.map(agenda.make, (deadlines) => ({
+  watch: (watched, deadline) => {
+    const task = new Task(watched, deadline, deadlines)
+    deadlines.set(task, watched.lastActivity + deadline)
+    return task
+  }
+}))

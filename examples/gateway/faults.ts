@@ -150,12 +150,7 @@ const decorated = (clients: Clients, incoming: Listener.Incoming): Listener.Inco
   return {
     request,
     refuse,
-    accept: (options) =>
-      Effect.acquireRelease(
-        Effect.map(accept(options), (inner) => clients.accepted(client, inner)),
-        // Before the transport below is destroyed: what was held back is not passed on any more.
-        (transport) => Effect.sync(() => transport.destroy())
-      )
+    accept: (options) => Effect.map(accept(options), (inner) => clients.accepted(client, inner))
   }
 }
 

@@ -2,16 +2,16 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
 import { CloseCode } from "../CloseCode.js"
 import * as Codec from "../Codec.js"
-import { type NotAllowed, type NotAuthenticated, UpgradeRefused } from "../ConnectionError.js"
+import { type ConnectionLost, type NotAllowed, type NotAuthenticated, UpgradeRefused } from "../ConnectionError.js"
 import type { GatewayOptions, Principal } from "../GatewaySession.js"
 import type { Incoming, UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
 import * as Protocol from "../Protocol.js"
+import type { Transport } from "../Transport.js"
 import { made } from "./bounded.js"
-import * as liveConnection from "./liveConnection.js"
+import { idleSink, type LiveConnection, type Sink } from "./liveConnection.js"
 import type { Origins } from "./origins.js"
 
 /** What is looked at before an upgrade is accepted. */
@@ -46,64 +46,52 @@ export const examine = <R>(
   )
 }
 
-/** Accepts the upgrade; the scope owns the connection. */
+/** Accepts the upgrade. */
 export const open = (
   incoming: Incoming,
   codec: Codec.Codec,
   options: Resolved
-): Effect.Effect<Option.Option<liveConnection.LiveConnection>, never, Scope.Scope> =>
-  incoming
-    .accept({
-      protocol: codec.subprotocol,
-      maxFrame: options.maxMessage + Codec.envelopeBytes,
-      closeTimeout: options.closeTimeout
-    })
-    .pipe(
-      Effect.flatMap((transport) => liveConnection.open(transport, options)),
-      Effect.option // a peer that left during the upgrade has no connection to speak of
-    )
+): Effect.Effect<Transport, ConnectionLost> =>
+  incoming.accept({
+    protocol: codec.subprotocol,
+    maxFrame: options.maxMessage + Codec.envelopeBytes,
+    closeTimeout: options.closeTimeout
+  })
 
-/** Waits for the hello; `None` when there will be none, with the connection closed for it. */
+/** Runs the transport, and calls back with its hello; `undefined` when there will be none, with the connection closed for it. */
 export const hello = (
-  live: liveConnection.LiveConnection,
+  live: LiveConnection,
   codec: Codec.Codec,
-  timeout: number
-): Effect.Effect<Option.Option<Protocol.Hello>> =>
-  Effect.async<Option.Option<Protocol.Hello>>((resume) => {
-    live.sink = {
-      message: (frame) => {
-        const message = codec.decode(frame)
-        switch (message.type) {
-          case "malformed":
-            return live.violate(message.code, message.reason)
-          case "hello":
-            live.sink = patient(live)
-            return resume(Effect.succeedSome(message))
-          default:
-            return live.violate(CloseCode.ProtocolViolation, `${message.type} before hello`)
-        }
-      },
-      drained: () => {},
-      ended: () => resume(Effect.succeedNone)
-    }
-    live.transport.run(live)
-  }).pipe(
-    Effect.timeoutOption(timeout),
-    Effect.map((answer) => {
-      if (Option.isNone(answer)) live.close(CloseCode.HelloTimeout, `no hello within ${timeout} ms`)
-      return Option.flatten(answer)
-    })
-  )
+  heard: (hello: Protocol.Hello | undefined) => void
+): void => {
+  live.sink = {
+    message: (frame) => {
+      const message = codec.decode(frame)
+      switch (message.type) {
+        case "malformed":
+          return live.violate(message.code, message.reason)
+        case "hello":
+          live.sink = patient(live)
+          return heard(message)
+        default:
+          return live.violate(CloseCode.ProtocolViolation, `${message.type} before hello`)
+      }
+    },
+    drained: () => {},
+    ended: () => heard(undefined)
+  }
+  live.transport.run(live)
+}
 
 /** While the hello is being looked at, the client has nothing to say. */
-const patient = (live: liveConnection.LiveConnection): liveConnection.Sink => ({
-  ...liveConnection.idleSink,
+const patient = (live: LiveConnection): Sink => ({
+  ...idleSink,
   message: () => live.violate(CloseCode.ProtocolViolation, "a message before welcome")
 })
 
 /** Runs the application's authentication; `None` when it refuses, or the client leaves, with the connection closed for it. */
 export const authenticate = <P, R>(
-  live: liveConnection.LiveConnection,
+  live: LiveConnection,
   authentication: Effect.Effect<P, NotAuthenticated | NotAllowed, R>,
   timeout: number
 ): Effect.Effect<Option.Option<P>, never, R> =>
@@ -126,7 +114,7 @@ export const authenticate = <P, R>(
 
 /** Waits no longer than the client does. What is known already needs no fibers to wait with. */
 const whileHere = <A, E, R>(
-  live: liveConnection.LiveConnection,
+  live: LiveConnection,
   effect: Effect.Effect<A, E, R>,
   timeout: number
 ): Effect.Effect<Option.Option<A>, E, R> => {
@@ -136,7 +124,7 @@ const whileHere = <A, E, R>(
     : Effect.raceFirst(Effect.timeoutOption(effect, timeout), Effect.as(live.ended, Option.none<A>()))
 }
 
-const refuse = (live: liveConnection.LiveConnection, code: number, reason: string) =>
+const refuse = (live: LiveConnection, code: number, reason: string) =>
   Effect.sync(() => {
     live.close(code, reason)
     return Option.none<never>()

@@ -32,6 +32,8 @@ export interface Caller<P> {
   /** Of a principal that expires: it is authenticated again. */
   readonly request: UpgradeRequest | undefined
   readonly watch: Watch
+  /** The part of the heartbeat interval before the first. */
+  readonly jitter: number
 }
 
 export class Admission<C, S, P extends Principal, R> {
@@ -299,7 +301,7 @@ export class Admission<C, S, P extends Principal, R> {
   /** Has the connection act for the session, after the welcome. */
   private connect(
     session: HostedSession<C, S, P, R>,
-    { codec, hello, live, request }: Caller<P>,
+    { codec, hello, jitter, live, request }: Caller<P>,
     generation: number,
     secret: string,
     outcome: { readonly resumed: boolean; readonly reason?: Protocol.ResetReason | undefined },
@@ -331,7 +333,7 @@ export class Admission<C, S, P extends Principal, R> {
     this.host.figures.welcomed(outcome)
     session.watchExpiry(live, request)
     if (hello.heartbeat === "message") live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
-    live.keepAlive({ heartbeatInterval, readDeadline })
+    live.keepAlive({ heartbeatInterval, readDeadline }, jitter)
     return undefined
   }
 }

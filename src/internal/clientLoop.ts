@@ -16,6 +16,7 @@ import { CloseCode, verdictOf } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
 import { type AttemptError, type MessageInvalid, MessageRefused, TokenUnavailable } from "../ConnectionError.js"
 import type { Dialer } from "../Dialer.js"
+import * as Heartbeat from "../Heartbeat.js"
 import { type HostEvent, HostEvents } from "../HostEvents.js"
 import type { InvalidDecision } from "../Messages.js"
 import type { Resolved } from "../Options.js"
@@ -202,7 +203,7 @@ export class ClientLoop<R> {
         welcome: (welcome) => this.welcomed(live, welcome, processed),
         goaway: (goaway) => this.control(goaway, live, 0)
       })
-      live.keepAlive(this.timing)
+      live.keepAlive(this.timing, yield* Heartbeat.jitter)
       return yield* Effect.flatMap(live.ended, Effect.fail)
     }).pipe(Effect.scoped)
   })

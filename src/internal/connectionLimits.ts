@@ -44,11 +44,9 @@ export class ConnectionLimits {
     return undefined
   }
 
-  /** What to call when it is gone; it holds on to nothing but the address. */
-  leave(address: string): () => void {
-    return () => {
-      this.total--
-      this.addresses.remove(address)
-    }
+  /** It is gone. */
+  leave(address: string): void {
+    this.total--
+    this.addresses.remove(address)
   }
 }

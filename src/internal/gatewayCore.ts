@@ -9,32 +9,24 @@ import * as Option from "effect/Option"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
 import { CloseCode } from "../CloseCode.js"
-import type { Codec } from "../Codec.js"
-import {
-  type InvalidOption,
-  type ListenFailed,
-  SessionNotFound,
-  TopicRefused,
-  UpgradeRefused
-} from "../ConnectionError.js"
+import { type InvalidOption, type ListenFailed, SessionNotFound, TopicRefused } from "../ConnectionError.js"
 import { Credentials } from "../Credentials.js"
-import type { Gateway, GatewayOptions, Hello, Principal, Session } from "../GatewaySession.js"
-import { type Incoming, Listener } from "../Listener.js"
+import type { Gateway, GatewayOptions, Principal, Session } from "../GatewaySession.js"
+import * as Heartbeat from "../Heartbeat.js"
+import { Listener } from "../Listener.js"
 import * as Options from "../Options.js"
 import { type NodeInfo, SessionStore } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission, type Caller } from "./admission.js"
 import { announce } from "./announcer.js"
-import { Arrival } from "./arrival.js"
 import { bounded, made } from "./bounded.js"
-import { ConnectionLimits, networkOf } from "./connectionLimits.js"
+import * as connections from "./connections.js"
 import { disconnect } from "./disconnect.js"
 import { Dispatch } from "./dispatch.js"
 import { GatewayFigures } from "./gatewayFigures.js"
 import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
-import type { LiveConnection } from "./liveConnection.js"
 import * as messageCodec from "./messageCodec.js"
 import { Origins } from "./origins.js"
 import { guardTerms } from "./rateGuard.js"
@@ -62,9 +54,7 @@ const topicsOf = <P extends Principal, R>(
 export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
-  /** Until their sockets are gone: those that have ended are here for their close handshake. */
-  private readonly connections = new Set<LiveConnection>()
-  private readonly limits: ConnectionLimits
+  private readonly connections: connections.Connections<R>
   private readonly revocations = new Revocations()
   private readonly admission: Admission<C, S, P, R>
   private readonly dispatch: Dispatch<S>
@@ -74,7 +64,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private constructor(
     private readonly config: Config<C, S, P, R>,
     private readonly options: Options.Resolved,
-    private readonly checks: accept.Checks<R>,
+    checks: accept.Checks<R>,
+    timing: connections.Timing,
     private readonly address: string,
     private readonly node: string,
     credentials: Credentials["Type"],
@@ -89,7 +80,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       address,
       node,
       stats: Effect.sync(() => ({
-        connections: this.connected,
+        connections: this.connections.living,
         sessions: this.sessions.size,
         since,
         ...host.figures.since(this.connections)
@@ -120,7 +111,11 @@ export class GatewayCore<C, S, P extends Principal, R> {
       gateway: this.gateway,
       removed: (id, end) => this.admission.removed(id, end)
     }
-    this.limits = new ConnectionLimits(options)
+    const greeted = (greeting: connections.Greeting) => this.greeted(greeting)
+    this.connections = new connections.Connections(
+      { options, checks, figures: host.figures, fork: host.fork, greeted },
+      timing
+    )
     this.admission = new Admission(shared, credentials, this.sessions)
     this.dispatch = new Dispatch(shared, this.sessions, this.admission.news, credentials)
   }
@@ -136,8 +131,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
       const credentials = yield* Credentials
       const node = yield* credentials.id
+      const timing = yield* connections.timing
       const checks = { origins: yield* Origins.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
-      const core = new GatewayCore(config, options, checks, listener.address, node, credentials, {
+      const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
         store,
         atOnce: storeAtOnce.make(store),
         fork: (effect) => fork(effect),
@@ -157,7 +153,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       })
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
       yield* Effect.addFinalizer(() => core.drain)
-      yield* listener.listen((incoming) => core.arrived(incoming))
+      yield* listener.listen((incoming) => core.connections.arrived(incoming))
       return core
     })
   }
@@ -171,69 +167,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
 
   // ---- a connection, from its upgrade to its end
 
-  /** Counts a connection for as long as its fiber lives, whatever becomes of either. */
-  private arrived(incoming: Incoming): void {
-    const address = networkOf(incoming.request.address)
-    const refusal = this.limits.enter(address)
-    if (refusal === undefined)
-      this.host.fork(this.accept(new Arrival(incoming))).addObserver(this.limits.leave(address))
-    else this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
-  }
-
-  private accept(arrival: Arrival): Effect.Effect<void, never, R> {
-    const examined = Effect.catchAllDefect(
-      accept.examine(arrival.incoming.request, this.checks, this.options.helloTimeout),
-      (defect) =>
-        Effect.zipRight(
-          Effect.logError("holdfast: authorizeUpgrade died", defect),
-          new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })
-        )
-    )
-    // An upgrade that is never answered would hold up the server's close.
-    const answered = Effect.onInterrupt(examined, () => arrival.incoming.refuse(503, "the gateway is shutting down"))
-    return Effect.matchEffect(answered, {
-      onFailure: ({ body, status }) => arrival.incoming.refuse(status, body),
-      onSuccess: (codec) =>
-        Effect.catchAllDefect(Effect.scoped(this.serve(arrival, codec)), (defect) =>
-          Effect.logError("holdfast: a connection died", defect)
-        )
-    })
-  }
-
-  private serve(arrival: Arrival, codec: Codec): Effect.Effect<void, never, R | Scope.Scope> {
-    return Effect.flatMap(this.welcome(arrival, codec), (live) => {
-      arrival.forget()
-      return live === undefined ? Effect.void : Effect.asVoid(live.ended)
-    })
-  }
-
-  private welcome(arrival: Arrival, codec: Codec): Effect.Effect<LiveConnection | undefined, never, R | Scope.Scope> {
-    return Effect.gen(this, function* () {
-      let open: LiveConnection | undefined
-      // Added before the connection's own finalizer, which waits for the close handshake, and so run after it.
-      yield* Effect.addFinalizer(() => Effect.sync(() => open !== undefined && this.forget(open)))
-      const opened = yield* accept.open(arrival.incoming, codec, this.options)
-      if (Option.isNone(opened)) return
-      const live = opened.value
-      open = live
-      this.connections.add(live)
-      const hello = yield* accept.hello(live, codec, this.options.helloTimeout)
-      if (Option.isNone(hello)) return
-      const admitted = yield* this.revocations.during((watch) =>
-        this.greeted({ live, codec, hello: hello.value, watch }, arrival.incoming.request)
-      )
-      return admitted ? live : undefined
-    })
-  }
-
-  private forget(live: LiveConnection): void {
-    this.connections.delete(live)
-    this.host.figures.connectionGone(live.counts)
-  }
-
   private get described(): NodeInfo {
     const { address, node: id, since } = this
-    return { id, address, since, connections: this.connected, sessions: this.sessions.size }
+    return { id, address, since, connections: this.connections.living, sessions: this.sessions.size }
   }
 
   /** Has each session look for mail of which it may not have heard. */
@@ -241,29 +177,22 @@ export class GatewayCore<C, S, P extends Principal, R> {
     for (const session of this.sessions.values()) session.askForMail()
   })
 
-  private get connected(): number {
-    let connected = 0
-    for (const { end } of this.connections) if (end === undefined) connected++
-    return connected
-  }
-
-  /** The client has said hello: whether it was authenticated, and so told what becomes of it. */
-  private greeted(
-    caller: Omit<Caller<P>, "principal" | "request">,
-    request: Hello["request"]
-  ): Effect.Effect<boolean, never, R> {
-    return Effect.gen(this, function* () {
-      const { hello, live } = caller
-      const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
-      const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)
-      if (Option.isNone(found)) return false
-      const principal = found.value
-      const expires = reauthentication.expiryOf(principal) !== undefined
-      if (reauthentication.hasExpired(principal, this.host.now())) {
-        live.close(CloseCode.NotAuthenticated, reauthentication.expired)
-      } else yield* this.admit({ ...caller, principal, request: expires ? request : undefined })
-      return true
-    })
+  /** The client has said hello: authenticates it, and gives it its session. */
+  private greeted({ codec, hello, live, request }: connections.Greeting): Effect.Effect<void, never, R> {
+    return this.revocations.during((watch) =>
+      Effect.gen(this, function* () {
+        const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
+        const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)
+        if (Option.isNone(found)) return
+        const principal = found.value
+        if (reauthentication.hasExpired(principal, this.host.now())) {
+          return live.close(CloseCode.NotAuthenticated, reauthentication.expired)
+        }
+        const expires = reauthentication.expiryOf(principal) !== undefined
+        const jitter = yield* Heartbeat.jitter
+        yield* this.admit({ live, codec, hello, watch, principal, request: expires ? request : undefined, jitter })
+      })
+    )
   }
 
   /** Gives a caller its session, resumed or new; closes the connection when it gets none. */
@@ -297,15 +226,11 @@ export class GatewayCore<C, S, P extends Principal, R> {
       (session) => Effect.flatMap(Random.next, (part) => session.drain(Math.round(drainSpread * part))),
       { concurrency: "unbounded", discard: true }
     )
-    const gone = Effect.suspend(() => {
-      for (const live of this.connections) live.close(CloseCode.ServiceRestart, "the server restarts")
-      return Effect.forEach([...this.connections], (live) => live.gone, { concurrency: "unbounded", discard: true })
-    })
-    return bounded(Effect.zipRight(drained, gone), drainTimeout).pipe(
+    return bounded(Effect.zipRight(drained, this.connections.closed), drainTimeout).pipe(
       Effect.zipRight(
         Effect.sync(() => {
           for (const session of this.sessions.values()) session.finish({ _tag: "Shutdown" })
-          for (const live of this.connections) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+          this.connections.stop()
         })
       ),
       // What sessions that are over still have to do would be cut off by what follows.

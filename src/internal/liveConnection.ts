@@ -10,7 +10,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
-import * as Scope from "effect/Scope"
+import type * as Scope from "effect/Scope"
 import { CloseCode, isSendable, truncateReason } from "../CloseCode.js"
 import type { Frame } from "../Codec.js"
 import {
@@ -41,6 +41,19 @@ export interface Sink {
   readonly ended: (end: ConnectionEnd) => void
 }
 
+/** What connections need beside their transports, and may share. */
+export interface Keeping {
+  readonly clock: Clock.Clock
+  readonly heartbeat: Heartbeat.Heartbeat
+  readonly readDeadline: ReadDeadline.ReadDeadline
+  /** Runs a fiber that its owner supervises. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+  /** A connection has ended, and its socket is still there. */
+  readonly ended?: (live: LiveConnection) => void
+  /** A connection's socket is gone. */
+  readonly closed?: (live: LiveConnection) => void
+}
+
 export const idleSink: Sink = { message: () => {}, drained: () => {}, ended: () => {} }
 
 export interface LiveOptions {
@@ -54,7 +67,9 @@ type Supervised = Effect.Effect<void, ReadDeadlineExceeded | WriteDeadlineExceed
 /** Pongs to a peer that pings and does not read wait, the latest alone, above this many bytes. */
 const pongLimit = 64 * 1024
 
-export class LiveConnection implements Receiver {
+const nobody: ReadonlyArray<() => void> = []
+
+export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
   sink: Sink = idleSink
   lastActivity: number
   readonly since: number
@@ -69,14 +84,20 @@ export class LiveConnection implements Receiver {
   private whenEnded: Deferred.Deferred<ConnectionEnd> | undefined
   private whenClosed: Deferred.Deferred<void> | undefined
   private transportClosed = false
-  private readonly fibers = new Set<Fiber.RuntimeFiber<void>>()
-  private readonly backlog = new WriteDeadline.Backlog()
+  private heart: Heartbeat.Heart | undefined
+  private watch: ReadDeadline.Watch | undefined
+  /** Milliseconds between heartbeats. */
+  interval = 0
+  /** Made when there is something to supervise. */
+  private fibers: Set<Fiber.RuntimeFiber<void>> | undefined
+  /** Made when bytes have to wait. */
+  private backlog: WriteDeadline.Backlog | undefined
   private watchingWrites = false
   /** A ping was sent that must be answered in time, and whether nothing has come since. */
   private probing = false
   private unanswered = false
-  private pausedUntil: Deferred.Deferred<void> | undefined
-  private roomWaiters: Array<() => void> = []
+  isPaused = false
+  private roomWaiters = nobody
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
   private readonly pings = new Pings()
@@ -84,18 +105,16 @@ export class LiveConnection implements Receiver {
   constructor(
     readonly transport: Transport,
     readonly options: LiveOptions,
-    private readonly clock: Clock.Clock,
-    private readonly runtime: Runtime.Runtime<never>,
-    private readonly scope: Scope.Scope
+    private readonly keeping: Keeping
   ) {
-    this.since = clock.unsafeCurrentTimeMillis()
+    this.since = keeping.clock.unsafeCurrentTimeMillis()
     this.lastActivity = this.since
   }
 
   // ---- what the transport tells
 
   private heard(): void {
-    this.lastActivity = this.clock.unsafeCurrentTimeMillis()
+    this.lastActivity = this.keeping.clock.unsafeCurrentTimeMillis()
     this.unanswered = false
   }
 
@@ -109,7 +128,7 @@ export class LiveConnection implements Receiver {
     } catch (defect) {
       // Ours, and no reason to take the other connections along.
       this.close(CloseCode.InternalError, "the message could not be handled")
-      Runtime.runFork(this.runtime)(Effect.logError("holdfast: a connection died", Cause.die(defect)))
+      this.keeping.fork(Effect.logError("holdfast: a connection died", Cause.die(defect)))
     }
   }
 
@@ -138,13 +157,15 @@ export class LiveConnection implements Receiver {
 
   congested(): void {
     if (this.end !== undefined) return
-    this.backlog.note(this.clock.unsafeCurrentTimeMillis(), this.transport.accepted())
+    this.backlog ??= new WriteDeadline.Backlog()
+    const { backlog } = this
+    backlog.note(this.keeping.clock.unsafeCurrentTimeMillis(), this.transport.accepted())
     if (this.watchingWrites) return
     this.watchingWrites = true
     const taken = () => this.transport.accepted() - this.transport.buffered()
     this.supervise(
       Effect.ensuring(
-        WriteDeadline.run(this.backlog, taken, this.options.writeDeadline),
+        WriteDeadline.run(backlog, taken, this.options.writeDeadline),
         Effect.sync(() => {
           this.watchingWrites = false
         })
@@ -161,7 +182,7 @@ export class LiveConnection implements Receiver {
       this.pendingPong = undefined
     }
     const waiting = this.roomWaiters
-    this.roomWaiters = []
+    this.roomWaiters = nobody
     for (const wake of waiting) wake()
     this.sink.drained()
   }
@@ -176,6 +197,7 @@ export class LiveConnection implements Receiver {
           ? new ClosedByPeer({ code: event.code, reason: event.reason })
           : new ConnectionLost({ cause: event.cause })
     )
+    this.keeping.closed?.(this)
   }
 
   // ---- what this end does
@@ -205,46 +227,43 @@ export class LiveConnection implements Receiver {
   }
 
   /** Waits while the connection is congested and has not ended. */
-  readonly uncongested: Effect.Effect<void> = Effect.suspend(() =>
-    this.end === undefined && this.isCongested ? Effect.zipRight(this.room, this.uncongested) : Effect.void
-  )
+  get uncongested(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.end === undefined && this.isCongested ? Effect.zipRight(this.room, this.uncongested) : Effect.void
+    )
+  }
 
-  private readonly room: Effect.Effect<void> = Effect.async<void>((resume) => {
-    const wake = () => resume(Effect.void)
-    this.roomWaiters.push(wake)
-    return Effect.sync(() => {
-      this.roomWaiters = this.roomWaiters.filter((other) => other !== wake)
+  private get room(): Effect.Effect<void> {
+    return Effect.async<void>((resume) => {
+      const wake = () => resume(Effect.void)
+      this.roomWaiters = [...this.roomWaiters, wake]
+      return Effect.sync(() => {
+        this.roomWaiters = this.roomWaiters.filter((other) => other !== wake)
+      })
     })
-  })
+  }
 
   /** Stops reading; the read deadline does not run until `resume`. */
   pause(): void {
-    if (this.pausedUntil !== undefined || this.end !== undefined) return
-    this.pausedUntil = Deferred.unsafeMake<void>(FiberId.none)
+    if (this.isPaused || this.end !== undefined) return
+    this.isPaused = true
     this.transport.pause()
   }
 
   resume(): void {
-    const paused = this.pausedUntil
-    if (paused === undefined) return
-    this.pausedUntil = undefined
+    if (!this.isPaused) return
+    this.isPaused = false
     this.heard()
+    this.watch?.resumed()
     this.transport.resume()
-    Deferred.unsafeDone(paused, Effect.void)
   }
 
-  /** Starts the heartbeat and the read deadline, both in milliseconds. */
-  keepAlive(timing: { readonly heartbeatInterval: number; readonly readDeadline: number }): void {
-    this.supervise(Heartbeat.run({ interval: timing.heartbeatInterval, beat: () => this.beat() }))
-    this.supervise(
-      ReadDeadline.run(
-        {
-          lastActivity: () => this.lastActivity,
-          paused: () => (this.pausedUntil === undefined ? undefined : Deferred.await(this.pausedUntil))
-        },
-        timing.readDeadline
-      )
-    )
+  /** Starts the heartbeat, first after this part of its interval, and the read deadline; both in milliseconds. */
+  keepAlive(timing: { readonly heartbeatInterval: number; readonly readDeadline: number }, part: number): void {
+    if (this.end !== undefined) return
+    this.interval = timing.heartbeatInterval
+    this.heart = this.keeping.heartbeat.start(this, part)
+    this.watch = this.keeping.readDeadline.watch(this, timing.readDeadline)
   }
 
   /**
@@ -252,17 +271,18 @@ export class LiveConnection implements Receiver {
    * milliseconds where it can be asked.
    */
   probe(readDeadline: number, timeout: number): void {
-    if (this.end !== undefined || this.pausedUntil !== undefined) return
+    if (this.end !== undefined || this.isPaused) return
     const { lastActivity } = this
-    const silence = Math.max(0, this.clock.unsafeCurrentTimeMillis() - lastActivity)
-    if (silence >= readDeadline) return this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
+    const silence = Math.max(0, this.keeping.clock.unsafeCurrentTimeMillis() - lastActivity)
+    if (silence >= readDeadline)
+      return this.exceeded(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
     if (this.probing || (this.messagePing === undefined && this.transport.ping === undefined)) return
     this.probing = true
     this.unanswered = true
     this.beat()
     const judge = Effect.suspend(() => {
       this.probing = false
-      const isAlive = !this.unanswered || this.pausedUntil !== undefined
+      const isAlive = !this.unanswered || this.isPaused
       return isAlive
         ? Effect.void
         : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline: silence + timeout }))
@@ -270,11 +290,11 @@ export class LiveConnection implements Receiver {
     this.supervise(Effect.zipRight(Effect.sleep(timeout), judge))
   }
 
-  private beat(): void {
+  beat(): void {
     // While this end does not read, no answer can come.
-    if (this.pings.isMissed && this.pausedUntil === undefined) this.counts.heartbeatsMissed++
+    if (this.pings.isMissed && !this.isPaused) this.counts.heartbeatsMissed++
     metrics.flush(this.counts, this.roundTrip)
-    const id = this.pings.next(this.clock.unsafeCurrentTimeMillis())
+    const id = this.pings.next(this.keeping.clock.unsafeCurrentTimeMillis())
     if (this.messagePing !== undefined) {
       this.messagePing(id)
     } else {
@@ -284,18 +304,25 @@ export class LiveConnection implements Receiver {
     }
   }
 
+  exceeded(error: ReadDeadlineExceeded): void {
+    this.finish(error)
+  }
+
+  /** A defect in what keeps it alive would leave the connection unwatched. */
+  died(_defect: unknown): void {
+    this.close(CloseCode.InternalError, "a supervised fiber died")
+  }
+
   /** Runs a fiber whose failure is the reason of the connection's end. */
   supervise(effect: Supervised): void {
     if (this.end !== undefined) return
-    const watched = Effect.catchAll(effect, (end) => Effect.sync(() => this.finish(end)))
-    const fiber = Runtime.runFork(this.runtime)(watched, { scope: this.scope })
-    this.fibers.add(fiber)
+    this.fibers ??= new Set()
+    const { fibers } = this
+    const fiber = this.keeping.fork(Effect.catchAll(effect, (end) => Effect.sync(() => this.finish(end))))
+    fibers.add(fiber)
     fiber.addObserver((exit) => {
-      this.fibers.delete(fiber)
-      // A defect in a supervised fiber would leave the connection unwatched.
-      if (exit._tag === "Failure" && exit.cause._tag === "Die") {
-        this.close(CloseCode.InternalError, "a supervised fiber died")
-      }
+      fibers.delete(fiber)
+      if (exit._tag === "Failure" && exit.cause._tag === "Die") this.died(exit.cause.defect)
     })
   }
 
@@ -328,9 +355,11 @@ export class LiveConnection implements Receiver {
   private finish(end: ConnectionEnd): void {
     if (this.end !== undefined) return
     this.end = end
-    for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)
+    this.heart?.stop()
+    this.watch?.stop()
+    for (const fiber of this.fibers ?? []) fiber.unsafeInterruptAsFork(FiberId.none)
     const waiting = this.roomWaiters
-    this.roomWaiters = []
+    this.roomWaiters = nobody
     for (const wake of waiting) wake()
     if (!this.transportClosed) this.farewell(end)
     this.resume()
@@ -339,6 +368,7 @@ export class LiveConnection implements Receiver {
     if (this.whenEnded !== undefined) Deferred.unsafeDone(this.whenEnded, Effect.succeed(end))
     this.sink.ended(end)
     this.sink = idleSink
+    if (!this.transportClosed) this.keeping.ended?.(this)
   }
 
   private farewell(end: ConnectionEnd): void {
@@ -383,16 +413,26 @@ export class LiveConnection implements Receiver {
   }
 }
 
+/** For connections of one scope, which supervises what keeps them alive. */
+export const keeping: Effect.Effect<Keeping, never, Scope.Scope> = Effect.map(
+  Effect.all([Effect.clock, Heartbeat.make, ReadDeadline.make, Effect.runtime<never>(), Effect.scope]),
+  ([clock, heartbeat, readDeadline, runtime, scope]) => ({
+    clock,
+    heartbeat,
+    readDeadline,
+    fork: (effect) => Runtime.runFork(runtime)(effect, { scope })
+  })
+)
+
 /**
  * Makes a transport's live connection. The transport is run by the caller, once
  * the sink is set; the scope closes the connection with 1001 if it is still open.
  */
 export const open = (transport: Transport, options: LiveOptions): Effect.Effect<LiveConnection, never, Scope.Scope> =>
-  Effect.flatMap(Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]), ([clock, runtime, scope]) => {
-    const live = new LiveConnection(transport, options, clock, runtime, scope)
+  Effect.flatMap(keeping, (keeping) => {
+    const live = new LiveConnection(transport, options, keeping)
     return Effect.as(
-      Scope.addFinalizer(
-        scope,
+      Effect.addFinalizer(() =>
         Effect.suspend(() => {
           live.close(CloseCode.GoingAway, "")
           return live.gone

@@ -86,9 +86,6 @@ const statusText: Readonly<Record<number, string>> = {
 const refuse = (socket: Duplex, status: number, body: string, headers: Readonly<Record<string, string>> = {}): void =>
   answer(socket, status, statusText[status] ?? "Refused", `${body}\n`, headers)
 
-/** Apart from the request, which a connection need not hold on to. */
-const release = (transport: Transport): Effect.Effect<void> => Effect.sync(() => transport.destroy())
-
 type AcceptOptions = Parameters<Incoming["accept"]>[0]
 
 const webSocketServer = (options: AcceptOptions): WebSocketServer => {
@@ -142,7 +139,7 @@ class NodeListener {
     const accept = (options: AcceptOptions) => this.accept(request, socket, head, options, said.remoteAddress)
     return {
       request: said,
-      accept: (options) => Effect.acquireRelease(accept(options), release),
+      accept,
       refuse: (status, body, headers) => Effect.sync(() => refuse(socket, status, body, headers))
     }
   }

@@ -222,7 +222,7 @@ export class Connections {
               const link = this.connect(from, to, protocol, { server: maxFrame, client: request.maxFrame })
               made = link
               back.wire.push(() => end(Effect.succeed(link.client)), answerSize)
-              return Effect.acquireRelease(Effect.succeed(link.server), (server) => Effect.sync(() => server.destroy()))
+              return Effect.succeed(link.server)
             }),
           refuse: (status, body, headers = {}) =>
             Effect.sync(() => {

@@ -1,0 +1,186 @@
+/**
+ * A gateway's connections, from the upgrade until the socket is gone. Fibers
+ * look at the upgrade and at the hello; in between, and afterwards, a
+ * connection has none.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { CloseCode } from "../CloseCode.js"
+import type { Codec } from "../Codec.js"
+import { UpgradeRefused } from "../ConnectionError.js"
+import * as Heartbeat from "../Heartbeat.js"
+import type { Incoming, UpgradeRequest } from "../Listener.js"
+import type { Resolved } from "../Options.js"
+import type * as Protocol from "../Protocol.js"
+import * as ReadDeadline from "../ReadDeadline.js"
+import * as accept from "./accept.js"
+import * as agenda from "./agenda.js"
+import { ConnectionLimits, networkOf } from "./connectionLimits.js"
+import type { GatewayFigures } from "./gatewayFigures.js"
+import { type Keeping, LiveConnection } from "./liveConnection.js"
+
+/** A connection whose client has said hello. */
+export interface Greeting {
+  readonly live: LiveConnection
+  readonly codec: Codec
+  readonly hello: Protocol.Hello
+  readonly request: UpgradeRequest
+}
+
+interface Host<R> {
+  readonly options: Resolved
+  readonly checks: accept.Checks<R>
+  readonly figures: GatewayFigures
+  /** Runs a fiber that the gateway supervises. */
+  readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
+  /** Answers a hello. */
+  readonly greeted: (greeting: Greeting) => Effect.Effect<void, never, R>
+}
+
+/** What keeps all of them alive, and has them say hello in time. */
+export interface Timing extends Pick<Keeping, "clock" | "heartbeat" | "readDeadline"> {
+  readonly hellos: agenda.Agenda
+}
+
+export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
+  clock: Effect.clock as Effect.Effect<Clock.Clock>, // whatever the fiber's is
+  heartbeat: Heartbeat.make,
+  readDeadline: ReadDeadline.make,
+  hellos: agenda.make
+})
+
+export class Connections<R> {
+  /** Those that have ended are here for their close handshake; and what each counts by. */
+  private readonly all = new Map<LiveConnection, string>()
+  private readonly limits: ConnectionLimits
+  private readonly keeping: Keeping
+  private stopped = false
+
+  constructor(
+    private readonly host: Host<R>,
+    private readonly timing: Timing
+  ) {
+    this.limits = new ConnectionLimits(host.options)
+    const { clock, heartbeat, readDeadline } = timing
+    this.keeping = {
+      clock,
+      heartbeat,
+      readDeadline,
+      fork: host.fork,
+      ended: (live) => void host.fork(live.gone),
+      closed: (live) => this.gone(live)
+    }
+  }
+
+  [Symbol.iterator](): IterableIterator<LiveConnection> {
+    return this.all.keys()
+  }
+
+  /** How many have not ended. */
+  get living(): number {
+    let living = 0
+    for (const { end } of this) if (end === undefined) living++
+    return living
+  }
+
+  /** What comes now is dropped. */
+  stop(): void {
+    this.stopped = true
+    for (const live of this) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+  }
+
+  /** Counts a connection until it is refused, or its socket is gone. */
+  arrived(incoming: Incoming): void {
+    const address = networkOf(incoming.request.address)
+    const refusal = this.limits.enter(address)
+    if (refusal !== undefined) {
+      this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
+      return
+    }
+    this.host.fork(this.accept(incoming, address)).addObserver((exit) => {
+      if (exit._tag === "Failure" || !exit.value) this.limits.leave(address)
+    })
+  }
+
+  /** Whether there is a connection now. */
+  private accept(incoming: Incoming, address: string): Effect.Effect<boolean, never, R> {
+    const { checks, options } = this.host
+    const examined = Effect.catchAllDefect(accept.examine(incoming.request, checks, options.helloTimeout), (defect) =>
+      Effect.zipRight(
+        Effect.logError("holdfast: authorizeUpgrade died", defect),
+        new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })
+      )
+    )
+    // An upgrade that is never answered would hold up the server's close.
+    const answered = Effect.onInterrupt(examined, () => incoming.refuse(503, "the gateway is shutting down"))
+    return Effect.matchEffect(answered, {
+      onFailure: ({ body, status }) => Effect.as(incoming.refuse(status, body), false),
+      onSuccess: (codec) => Effect.uninterruptible(this.open(incoming, codec, address))
+    })
+  }
+
+  private open(incoming: Incoming, codec: Codec, address: string): Effect.Effect<boolean> {
+    return Effect.match(accept.open(incoming, codec, this.host.options), {
+      // A peer that left during the upgrade has no connection to speak of.
+      onFailure: () => false,
+      onSuccess: (transport) => {
+        const live = new LiveConnection(transport, this.host.options, this.keeping)
+        this.all.set(live, address)
+        this.hear(live, codec, incoming.request)
+        if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+        return true
+      }
+    })
+  }
+
+  private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {
+    const { helloTimeout } = this.host.options
+    const late = new LateHello(live, helloTimeout)
+    this.timing.hellos.set(late, live.since + helloTimeout)
+    accept.hello(live, codec, (hello) => {
+      this.timing.hellos.remove(late)
+      if (hello !== undefined) this.host.fork(this.answer({ live, codec, hello, request }))
+    })
+  }
+
+  private answer(greeting: Greeting): Effect.Effect<void, never, R> {
+    return Effect.catchAllDefect(this.host.greeted(greeting), (defect) => {
+      greeting.live.close(CloseCode.GoingAway, "")
+      return Effect.logError("holdfast: a connection died", defect)
+    })
+  }
+
+  private gone(live: LiveConnection): void {
+    const address = this.all.get(live)
+    if (address === undefined) return
+    this.all.delete(live)
+    this.limits.leave(address)
+    this.host.figures.connectionGone(live.counts)
+  }
+
+  /** Closes all of them, and waits until they are gone. */
+  readonly closed: Effect.Effect<void> = Effect.suspend(() => {
+    const all = [...this]
+    for (const live of all) live.close(CloseCode.ServiceRestart, "the server restarts")
+    return Effect.forEach(all, (live) => live.gone, { concurrency: "unbounded", discard: true })
+  })
+}
+
+class LateHello extends agenda.Task {
+  constructor(
+    private readonly live: LiveConnection,
+    private readonly timeout: number
+  ) {
+    super()
+  }
+
+  due(): undefined {
+    this.live.close(CloseCode.HelloTimeout, `no hello within ${this.timeout} ms`)
+  }
+
+  died(defect: unknown): void {
+    this.live.died(defect)
+  }
+}
