@@ -97,6 +97,7 @@ export class ClientLoop<R> {
       detached: () => this.topics.detached(),
       proved: () => {},
       drained: () => this.topics.drained(),
+      arrived: undefined,
       released: () => this.held.released(this.driver.state.acked),
       recorded: keeper === undefined ? undefined : (upTo) => this.held.note(upTo),
       append: keeper === undefined ? undefined : append

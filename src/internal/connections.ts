@@ -56,7 +56,8 @@ export class Connections<R> {
   private readonly all = new Map<LiveConnection, string>()
   private readonly limits: ConnectionLimits
   private readonly keeping: Keeping
-  private stopped = false
+  /** What comes now is dropped. */
+  stopped = false
 
   constructor(
     private readonly host: Host<R>,
@@ -85,7 +86,7 @@ export class Connections<R> {
     return living
   }
 
-  /** What comes now is dropped. */
+  /** Drops all of them. */
   stop(): void {
     this.stopped = true
     for (const live of this) live.abandon(CloseCode.ServiceRestart, "the server restarts")

@@ -71,7 +71,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     credentials: Credentials["Type"],
     private readonly host: Omit<
       Host<C, S, P, R>,
-      "gateway" | "removed" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
+      "gateway" | "removed" | "isStopped" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
     >
   ) {
     const since = host.now()
@@ -109,6 +109,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
+      isStopped: () => this.connections.stopped,
       removed: (id, end) => this.admission.removed(id, end)
     }
     const greeted = (greeting: connections.Greeting) => this.greeted(greeting)
@@ -137,6 +138,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         store,
         atOnce: storeAtOnce.make(store),
         fork: (effect) => fork(effect),
+        forkLater: (effect) => fork(effect, { immediate: false }),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),

@@ -32,7 +32,6 @@ interface Handled<S, P extends Principal> extends Session<S, P> {
 }
 
 export class HandlerLoop<C, S, P extends Principal, R> {
-  private batch: ReadonlyArray<Inbound> = []
   /** No further message is begun. */
   private stopped = false
   /** What the store was told of the client's acknowledgements. */
@@ -45,17 +44,13 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     private readonly session: Handled<S, P>
   ) {}
 
-  private readonly keep = (batch: ReadonlyArray<Inbound>): void => {
-    this.batch = batch
-  }
-
-  /** Ends when nothing more will come, and all that came was handled; fails with the handler. */
-  readonly run: Effect.Effect<void, unknown, R> = Effect.suspend(() =>
-    Effect.matchEffect(this.session.driver.inbox.take(this.keep), {
-      onFailure: () => Effect.void,
-      onSuccess: () => Effect.zipRight(this.handle(this.batch, 0), this.run)
+  /** Handles what has come, and what comes meanwhile; fails with the handler. */
+  get run(): Effect.Effect<void, unknown, R> {
+    return Effect.suspend(() => {
+      const batch = this.session.driver.inbox.takeAll()
+      return batch.length === 0 ? Effect.void : Effect.zipRight(this.handle(batch, 0), this.run)
     })
-  )
+  }
 
   /** Ends after the message in hand. */
   stop(): void {

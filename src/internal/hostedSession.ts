@@ -42,6 +42,7 @@ import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
 import { type Hooks, SessionDriver } from "./sessionDriver.js"
 import { closing, endOf } from "./sessionEnd.js"
+import { SessionFiber } from "./sessionFiber.js"
 import type { StoreAtOnce } from "./storeAtOnce.js"
 
 /** What all sessions of a gateway share. */
@@ -59,6 +60,10 @@ export interface Host<C, S, P extends Principal, R> {
   readonly topics: GatewayTopics<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
+  /** The same, when what happens now is over. */
+  readonly forkLater: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
+  /** The gateway has ended its sessions. */
+  readonly isStopped: () => boolean
   readonly now: () => number
   readonly gateway: Gateway<S, P>
   /** The session lives no more; its connection may be accounted for. */
@@ -88,15 +93,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   private over: SessionEnd | undefined
   private readonly topics: LazyTopics<P, R>
-  private main: Fiber.RuntimeFiber<void> | undefined
+  private readonly fiber: SessionFiber<R>
+  private opened = false
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
   /** Whether it was this gateway that removed it from the store. */
   private removed = false
   private readonly renewal: Renewal<P, R>
   private draining = false
-  /** Its farewell has begun. */
-  private leaving = false
   /** The last append that the store did not answer at once, up to which message. */
   private appending: { readonly fiber: Fiber.RuntimeFiber<Outcome>; readonly upTo: number } | undefined
   /** Made when there may be mail. */
@@ -117,10 +121,12 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       () => this.askForMail()
     )
     this.since = host.now()
+    this.fiber = new SessionFiber(host, this)
     const { replayBytes, replayMessages } = host.options
     const hooks: Hooks = {
       control: (message, live, size) => this.control(message, live, size),
       detached: () => this.detached(),
+      arrived: () => this.fiber.wake(),
       drained: () => this.topics.drained(),
       proved: (generation) => this.proved(generation),
       // A client that only listens is the one that the store would otherwise never forget for.
@@ -158,10 +164,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   start(): void {
-    this.main = this.host.fork(this.run)
-    if (this.ended) this.trackFarewell()
-    // Its first handlers have run by now, and may have ended it; a farewell that has begun would be cut off.
-    if (this.ended && !this.leaving) this.main.unsafeInterruptAsFork(FiberId.none)
+    this.fiber.start()
+    // Nobody would end it.
+    if (this.host.isStopped()) this.finish({ _tag: "Shutdown" })
   }
 
   // ---- for the application
@@ -268,25 +273,34 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   // ---- the fiber
 
-  private readonly run: Effect.Effect<void, never, R> = Effect.suspend(() => {
-    const { onOpen } = this.host.handlers
-    const opened = onOpen === undefined ? Effect.void : onOpen(this)
-    return opened.pipe(
-      Effect.tap(() => this.topics.opened()),
-      Effect.zipRight(this.loop.run),
-      Effect.zipRight(this.nothingMore),
-      Effect.catchAllCause((cause) => this.failed(cause)),
-      Effect.ensuring(this.farewell)
+  get hasWork(): boolean {
+    const { inbox } = this.driver
+    return !inbox.isEmpty || inbox.isClosed
+  }
+
+  get work(): Effect.Effect<void, never, R> {
+    const handled = Effect.zipRight(
+      this.loop.run,
+      Effect.suspend(() => (this.driver.inbox.isClosed ? this.nothingMore : Effect.void))
     )
-  })
+    return Effect.catchAllCause(this.opened ? handled : Effect.zipRight(this.open, handled), (cause) =>
+      this.failed(cause)
+    )
+  }
+
+  private get open(): Effect.Effect<void, unknown, R> {
+    this.opened = true
+    const { onOpen } = this.host.handlers
+    return Effect.map(onOpen === undefined ? Effect.void : made(() => onOpen(this)), () => this.topics.opened())
+  }
 
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
-  private readonly nothingMore: Effect.Effect<void> = Effect.suspend(() => {
+  private get nothingMore(): Effect.Effect<void> {
     if (this.ended) return Effect.void
     return Effect.map(Effect.zipRight(this.topics.settled, this.driver.close), () =>
       this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" })
     )
-  })
+  }
 
   /** Called by the timer of delayed acknowledgements. */
   sendAck(): void {
@@ -303,31 +317,33 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   /** The last thing of a session: the application hears of it. */
-  private readonly farewell: Effect.Effect<void, never, R> = Effect.suspend(() => {
-    this.leaving = true
+  get farewell(): Effect.Effect<void, never, R> {
     // Interrupted from outside: the gateway's scope closes, and forks nothing any more.
     const forgotten = this.forgetting === undefined ? this.forgottenHere : Fiber.await(this.forgetting)
-    const { onClose } = this.host.handlers
-    const { over } = this
-    const closed =
-      onClose === undefined || over === undefined
-        ? Effect.void
-        : Effect.catchAllCause(
-            made(() => onClose(this, over)),
-            (cause) => Effect.logError("holdfast: onClose failed", cause)
-          )
+    const closed = Effect.suspend(() => {
+      const { onClose } = this.host.handlers
+      const { over } = this
+      if (onClose === undefined || over === undefined) return Effect.void
+      return Effect.catchAllCause(
+        made(() => onClose(this, over)),
+        (cause) => Effect.logError("holdfast: onClose failed", cause)
+      )
+    })
     // The gateway's scope waits for this: neither the store nor the application may hold it up.
     return Effect.flatMap(bounded(Effect.zipRight(forgotten, closed), this.host.options.closeTimeout), (done) =>
       Option.isSome(done)
         ? Effect.void
         : Effect.logWarning(`holdfast: session ${this.id} ended without waiting longer for its store and onClose`)
     )
-  })
+  }
 
-  private readonly forgottenHere: Effect.Effect<void> = Effect.suspend(() => {
-    const over = this.conclude({ _tag: "Shutdown" })
-    return Effect.flatMap(this.forget(over), (standing) => leave(this.host, this, over, standing))
-  })
+  private get forgottenHere(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const over = this.conclude({ _tag: "Shutdown" })
+      this.fiber.ending()
+      return Effect.flatMap(this.forget(over), (standing) => leave(this.host, this, over, standing))
+    })
+  }
 
   private forget(over: SessionEnd): Effect.Effect<Standing> {
     return Effect.tap(forget(this.host, this, over), (standing) => {
@@ -471,7 +487,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     const forgetting = known === undefined ? this.forget(end) : Effect.succeed(known)
     const forgotten = Effect.map(forgetting, (standing) => this.leave(end, standing))
     this.forgetting = this.host.fork(Effect.uninterruptible(forgotten))
-    this.main?.unsafeInterruptAsFork(FiberId.none)
+    this.fiber.end()
   }
 
   /** Once it has ended: 1 when this gateway has removed it from the store, 0 when it was gone or cannot be. */
@@ -486,7 +502,6 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.over = end
     this.stopExpiry()
     this.renewal.stop()
-    this.trackFarewell()
     this.host.removed(this.id, end)
     const [code, reason] = closing(end)
     const live = this.driver.live
@@ -495,10 +510,6 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.topics.ended()
     live?.close(code, reason)
     return end
-  }
-
-  private trackFarewell(): void {
-    if (this.main !== undefined) this.track(this.main)
   }
 
   private track(fiber: Fiber.RuntimeFiber<void>): void {
@@ -514,7 +525,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       const goaway = { type: "goaway", retryAfter, reason: "the server restarts" } as const
       this.driver.live?.write(this.codec.encode(goaway))
       this.loop.stop()
-      return this.main === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.main))
+      return this.fiber.rested
     })
   }
 }

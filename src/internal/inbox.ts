@@ -23,8 +23,15 @@ export class Inbox {
   /** Sizes of all messages received and not processed, those taken included. */
   unprocessedSize = 0
 
-  get length(): number {
-    return this.messages.length
+  /** `arrived` hears that there is something to take, or that nothing more will come. */
+  constructor(private readonly arrived: (() => void) | undefined) {}
+
+  get isEmpty(): boolean {
+    return this.messages.length === 0
+  }
+
+  get isClosed(): boolean {
+    return this.closed !== undefined
   }
 
   push(message: Inbound): void {
@@ -50,8 +57,16 @@ export class Inbox {
 
   private wake(): void {
     const takers = this.takers
-    this.takers = []
+    if (takers.length > 0) this.takers = []
     for (const taker of takers) taker()
+    this.arrived?.()
+  }
+
+  /** Hands over what there is. */
+  takeAll(): ReadonlyArray<Inbound> {
+    const batch = this.messages
+    if (batch.length > 0) this.messages = []
+    return batch
   }
 
   /**
@@ -71,11 +86,13 @@ export class Inbox {
     })
   }
 
-  private readonly arrival: Effect.Effect<void> = Effect.async((resume) => {
-    const taker = () => resume(Effect.void)
-    this.takers.push(taker)
-    return Effect.sync(() => {
-      this.takers = this.takers.filter((other) => other !== taker)
+  private get arrival(): Effect.Effect<void> {
+    return Effect.async((resume) => {
+      const taker = () => resume(Effect.void)
+      this.takers.push(taker)
+      return Effect.sync(() => {
+        this.takers = this.takers.filter((other) => other !== taker)
+      })
     })
-  })
+  }
 }

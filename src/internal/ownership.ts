@@ -74,9 +74,11 @@ export class Ownership {
     })
   }
 
-  private readonly whenSettled: Effect.Effect<void> = Effect.async((resume) => {
-    this.settled.push(() => resume(Effect.void))
-  })
+  private get whenSettled(): Effect.Effect<void> {
+    return Effect.async((resume) => {
+      this.settled.push(() => resume(Effect.void))
+    })
+  }
 
   /**
    * Runs a takeover, one at a time, so that generations are learned in their

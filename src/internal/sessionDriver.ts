@@ -36,6 +36,8 @@ export interface Hooks {
   readonly detached: (end: ConnectionEnd, live: LiveConnection) => void
   /** The first message on a connection: the peer has what it was introduced with. */
   readonly proved: (generation: number) => void
+  /** There are messages to handle, or there will be none any more. */
+  readonly arrived: (() => void) | undefined
   /** The connection takes writes again, and the session's messages went first. */
   readonly drained: () => void
   /** The peer has processed more of what was sent. */
@@ -73,7 +75,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   state: Session.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
-  readonly inbox = new Inbox()
+  readonly inbox: Inbox
   readonly outbox: Outbox
   /** Why the session is over. */
   endReason: string | undefined
@@ -89,6 +91,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   constructor(private readonly options: DriverOptions) {
     this.state = { ...options.state }
     this.limits = options.limits
+    this.inbox = new Inbox(options.hooks.arrived)
     this.outbox = new Outbox(options.bounds, this)
   }
 
@@ -339,13 +342,15 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   // ---- ends
 
   /** Accepts nothing more, and waits until all that was accepted has been written, or the connection is gone. */
-  readonly close: Effect.Effect<void> = Effect.suspend(() => {
-    this.outbox.close()
-    if (this.live === undefined || this.state.transmitted === this.state.sent) return Effect.void
-    return Effect.async<void>((resume) => {
-      this.idleWaiters.push(() => resume(Effect.void))
+  get close(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.outbox.close()
+      if (this.live === undefined || this.state.transmitted === this.state.sent) return Effect.void
+      return Effect.async<void>((resume) => {
+        this.idleWaiters.push(() => resume(Effect.void))
+      })
     })
-  })
+  }
 
   private wakeIdle(): void {
     if (this.idleWaiters.length === 0) return

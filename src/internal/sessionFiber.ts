@@ -1,0 +1,114 @@
+/**
+ * The one fiber of a session, there while the session has something to do: most
+ * sessions of a gateway wait, and a fiber that waits is the largest part of one.
+ */
+import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+
+interface Host<R> {
+  /** Run a fiber that the gateway supervises: at once, or when what happens now is over. */
+  readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  readonly forkLater: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  /** Farewells that have not ended. */
+  readonly farewells: Set<Fiber.RuntimeFiber<void>>
+}
+
+interface Working<R> {
+  /** The session is over. */
+  readonly ended: boolean
+  /** There is something to do. */
+  readonly hasWork: boolean
+  /** Does what there is to do. */
+  readonly work: Effect.Effect<void, never, R>
+  /** The last thing, once. */
+  readonly farewell: Effect.Effect<void, never, R>
+}
+
+/**
+ * - `New`: it has not started, and the application has not heard of it.
+ * - `Idle`: there is no fiber.
+ * - `Waking`: there is one, which has not begun.
+ * - `Working`: it does what there is to do.
+ * - `Leaving`: its farewell has begun; to interrupt it would cut that off.
+ */
+type State = "New" | "Idle" | "Waking" | "Working" | "Leaving"
+
+export class SessionFiber<R> {
+  private state: State = "New"
+  private fiber: Fiber.RuntimeFiber<void> | undefined
+
+  constructor(
+    private readonly host: Host<R>,
+    private readonly session: Working<R>
+  ) {}
+
+  /** Does what there is to do now, as far as it needs no waiting; of a session that is over already, too. */
+  start(): void {
+    this.begin(this.host.fork)
+  }
+
+  /** There is something to do. */
+  wake(): void {
+    if (this.state === "Idle") this.begin(this.host.forkLater)
+  }
+
+  /** The session is over: the farewell comes at once. */
+  end(): void {
+    if (this.state === "Idle") return this.begin(this.host.fork)
+    if (this.fiber === undefined) return // `begin` sees to it, or will
+    this.track(this.fiber)
+    if (this.state === "Working") this.fiber.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** The session ends in its own fiber, with the gateway's scope. */
+  ending(): void {
+    if (this.fiber !== undefined) this.track(this.fiber)
+  }
+
+  /** Waits until there is nothing to do. */
+  get rested(): Effect.Effect<void> {
+    return Effect.suspend(() =>
+      this.fiber === undefined ? Effect.void : Effect.zipRight(Fiber.await(this.fiber), this.rested)
+    )
+  }
+
+  private begin(fork: Host<R>["fork"]): void {
+    const isNew = this.state === "New"
+    this.state = "Waking"
+    const fiber = fork(this.run(isNew))
+    if (fiber.unsafePoll() !== null) return
+    this.fiber = fiber
+    // What it has done by now may have ended the session.
+    if (this.session.ended) this.end()
+  }
+
+  private run(isNew: boolean): Effect.Effect<void, never, R> {
+    const begun = Effect.suspend(() => {
+      this.state = "Working"
+      return this.session.ended && !isNew ? Effect.void : this.session.work
+    })
+    return Effect.onExit(begun, (exit) => {
+      if (this.session.ended || Exit.isFailure(exit)) {
+        this.state = "Leaving"
+        return this.session.farewell
+      }
+      this.state = "Idle"
+      this.fiber = undefined
+      // It came after the last look.
+      if (this.session.hasWork) this.wake()
+      return Effect.void
+    })
+  }
+
+  private track(fiber: Fiber.RuntimeFiber<void>): void {
+    const { farewells } = this.host
+    if (farewells.has(fiber)) return
+    farewells.add(fiber)
+    fiber.addObserver(() => {
+      farewells.delete(fiber)
+      this.fiber = undefined
+    })
+  }
+}
