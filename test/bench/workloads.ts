@@ -4,6 +4,7 @@ import { accept } from "./workloads/accept.js"
 import { client } from "./workloads/client.js"
 import * as clusterResume from "./workloads/clusterResume.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
+import { deadline } from "./workloads/deadline.js"
 import * as echo from "./workloads/echo.js"
 import { fanouts } from "./workloads/fanout.js"
 import { heartbeat } from "./workloads/heartbeat.js"
@@ -21,6 +22,7 @@ export const workloads: ReadonlyArray<Workload> = [
   heartbeat,
   resume,
   client,
+  deadline,
   clusterResume.afterCut,
   clusterResume.afterKill,
   clusterTopic,
