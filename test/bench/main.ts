@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from "node:fs"
 import * as Os from "node:os"
 import { program } from "../redis/program.js"
 import { killAll } from "./measuredProcess.js"
-import { help, type Options, parse, UsageError } from "./options.js"
+import { defaults, help, type Options, parse, UsageError } from "./options.js"
 import * as report from "./report.js"
 import { sample } from "./sampling.js"
 import type { Sample, Workload } from "./workload.js"
@@ -23,7 +23,7 @@ const descriptorLimit = (): number => {
 const measure = async (workload: Workload, options: Options): Promise<report.Results> => {
   const contenders = workload.contenders.filter(({ name }) => options.server === undefined || options.server === name)
   const results = new Map<string, Array<Sample>>(contenders.map((contender) => [contender.name, []]))
-  const rounds = workload.isExact === true ? 1 : options.rounds
+  const rounds = workload.isExact === true ? 1 : (options.rounds ?? workload.defaults?.rounds ?? defaults.rounds)
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(round + i) % contenders.length]

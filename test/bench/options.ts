@@ -7,8 +7,9 @@ export interface Options {
   readonly workloads: ReadonlyArray<Workload>
   /** Whether these were asked for by name, and are not just all that there are. */
   readonly areNamed: boolean
-  readonly rounds: number
-  readonly seconds: number
+  /** Undefined: as many, and as long, as is usual for a workload. */
+  readonly rounds: number | undefined
+  readonly seconds: number | undefined
   /** The only server that is measured, if one is named. */
   readonly server: string | undefined
   readonly json: boolean
@@ -17,6 +18,9 @@ export interface Options {
   /** Whether the modules are listed that a bundle is made of. */
   readonly modules: boolean
 }
+
+/** What is usual where a workload says nothing else. */
+export const defaults = { rounds: 5, seconds: 3 }
 
 export class UsageError extends Error {}
 
@@ -29,13 +33,24 @@ Holdfast beside others: each server in a process of its own, restarted for
 every sample; this process is the load. CPU and memory are the servers' as
 Linux accounts them. Of the rounds the median is shown, with their range.
 
-workloads (all unless named; "cluster" means each cluster-…, for which
-redis-server must be installed):
-${workloads.map(describe).join("\n")}
+workloads (when none is named; "echo" means each echo-… as well, "fanout" each
+fanout-…; where there is a ratio, it is to the first in brackets):
+${workloads
+  .filter(({ onlyNamed }) => onlyNamed !== true)
+  .map(describe)
+  .join("\n")}
+
+workloads that run only when they are named ("cluster" means each cluster-…,
+for which redis-server must be installed):
+${workloads
+  .filter(({ onlyNamed }) => onlyNamed === true)
+  .map(describe)
+  .join("\n")}
 
 options:
-  --rounds N     samples of each workload and server, taken in turn (3)
-  --seconds N    how long a workload that has a duration is measured (3)
+  --rounds N     samples of each workload and server, taken in turn (${defaults.rounds}; soak: 1)
+  --seconds N    how long a workload that has a duration is measured
+                 (${defaults.seconds}; heartbeat: at least 5; soak: 600)
   --server NAME  measures this one only, compared with nothing
   --json         one line of JSON for each workload and server
   --profile DIR  leave each server's CPU profile there (and slow it down)
@@ -56,8 +71,9 @@ const isNamed = (by: string, { name }: Workload): boolean => name === by || name
 export const parse = (args: ReadonlyArray<string>): Options | undefined => {
   const { positionals, values } = read(args)
   if (values.help) return undefined
-  const rounds = positive("rounds", values.rounds)
-  if (!Number.isInteger(rounds)) throw new UsageError(`--rounds takes a whole number, not "${values.rounds}"`)
+  const rounds = values.rounds === undefined ? undefined : positive("rounds", values.rounds)
+  if (rounds !== undefined && !Number.isInteger(rounds))
+    throw new UsageError(`--rounds takes a whole number, not "${values.rounds}"`)
   for (const name of positionals) {
     if (!workloads.some((workload) => isNamed(name, workload))) {
       throw new UsageError(`there is no workload "${name}", only ${workloads.map((known) => known.name).join(", ")}`)
@@ -69,12 +85,12 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     throw new UsageError(`there is no server "${server}", only ${[...known].join(", ")}`)
   }
   return {
-    workloads: workloads.filter(
-      (workload) => positionals.length === 0 || positionals.some((name) => isNamed(name, workload))
+    workloads: workloads.filter((workload) =>
+      positionals.length === 0 ? workload.onlyNamed !== true : positionals.some((name) => isNamed(name, workload))
     ),
     areNamed: positionals.length > 0,
     rounds,
-    seconds: positive("seconds", values.seconds),
+    seconds: values.seconds === undefined ? undefined : positive("seconds", values.seconds),
     server: values.server,
     json: values.json,
     profile: values.profile,
@@ -88,8 +104,8 @@ const read = (args: ReadonlyArray<string>) => {
       args: [...args],
       allowPositionals: true,
       options: {
-        rounds: { type: "string", default: "3" },
-        seconds: { type: "string", default: "3" },
+        rounds: { type: "string" },
+        seconds: { type: "string" },
         server: { type: "string" },
         json: { type: "boolean", default: false },
         profile: { type: "string" },

@@ -63,13 +63,24 @@ export const table = ({ about, metrics, name }: Workload, results: Results): str
   const grid = [["", ...titles], ...rows].map((row) =>
     row.filter((_, column) => column === 0 || rows.some((other) => other[column] !== ""))
   )
+  return `${name}: ${about}\n\n${layout(metrics.length > mostColumns ? transposed(grid) : grid)}`
+}
+
+/** More metrics than these have a line each, and the servers the columns. */
+const mostColumns = 8
+
+type Grid = ReadonlyArray<ReadonlyArray<string>>
+
+const transposed = (grid: Grid): Grid => grid[0]?.map((_, column) => grid.map((row) => row[column] ?? "")) ?? []
+
+const layout = (grid: Grid): string => {
   const widths = grid[0]?.map((_, column) => Math.max(...grid.map((row) => row[column]?.length ?? 0))) ?? []
   const lines = grid.map((row) =>
     row
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join("  ")
   )
-  return `${name}: ${about}\n\n${lines.map((line) => `  ${line.trimEnd()}\n`).join("")}`
+  return lines.map((line) => `  ${line.trimEnd()}\n`).join("")
 }
 
 const rounded = (summary: Summary): Summary =>

@@ -11,6 +11,7 @@ import { heartbeat } from "./workloads/heartbeat.js"
 import { idle } from "./workloads/idle.js"
 import { resume } from "./workloads/resume.js"
 import { size } from "./workloads/size.js"
+import { soak } from "./workloads/soak.js"
 
 /** `cluster` on the command line means each whose name begins with it. */
 export const workloads: ReadonlyArray<Workload> = [
@@ -23,8 +24,9 @@ export const workloads: ReadonlyArray<Workload> = [
   resume,
   client,
   deadline,
+  size,
+  soak,
   clusterResume.afterCut,
   clusterResume.afterKill,
-  clusterTopic,
-  size
+  clusterTopic
 ]
