@@ -13,6 +13,8 @@ export interface Options {
   /** The only server that is measured, if one is named. */
   readonly server: string | undefined
   readonly json: boolean
+  /** A file for the picture of the results. */
+  readonly plot: string | undefined
   /** A directory for the servers' CPU profiles. */
   readonly profile: string | undefined
   /** Whether the modules are listed that a bundle is made of. */
@@ -53,6 +55,7 @@ options:
                  (${defaults.seconds}; heartbeat: at least 5; soak: 600)
   --server NAME  measures this one only, compared with nothing
   --json         one line of JSON for each workload and server
+  --plot FILE    draws the results there, as SVG
   --profile DIR  leave each server's CPU profile there (and slow it down)
   --modules      also lists the largest modules of each bundle (size)
   --help
@@ -93,6 +96,7 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
     seconds: values.seconds === undefined ? undefined : positive("seconds", values.seconds),
     server: values.server,
     json: values.json,
+    plot: values.plot,
     profile: values.profile,
     modules: values.modules
   }
@@ -108,6 +112,7 @@ const read = (args: ReadonlyArray<string>) => {
         seconds: { type: "string" },
         server: { type: "string" },
         json: { type: "boolean", default: false },
+        plot: { type: "string" },
         profile: { type: "string" },
         modules: { type: "boolean", default: false },
         help: { type: "boolean", short: "h", default: false }

@@ -1,43 +1,6 @@
 /** Samples to a table, or to lines of JSON. */
-import type { Metric, Sample, Workload } from "./workload.js"
-
-/** The samples of a workload, by server. */
-export type Results = ReadonlyMap<string, ReadonlyArray<Sample>>
-
-interface Summary {
-  readonly median: number
-  readonly min: number
-  readonly max: number
-  /** The median's, to the baseline's. */
-  readonly ratio: number | undefined
-}
-
-const medianOf = (values: ReadonlyArray<number>): number => {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2
-}
-
-/** What the others are compared with. */
-const baselineOf = (results: Results): string => [...results.keys()][0] ?? ""
-
-const summarize = (results: Results, peer: string, { compared, key }: Metric): Summary => {
-  const valuesOf = (name: string) =>
-    (results.get(name) ?? []).map((sample) => sample[key] ?? Number.NaN).filter((value) => !Number.isNaN(value))
-  const values = valuesOf(peer)
-  const median = medianOf(values)
-  return {
-    median,
-    min: Math.min(...values),
-    max: Math.max(...values),
-    ratio: compared ? median / medianOf(valuesOf(baselineOf(results))) : undefined
-  }
-}
-
-export const shown = (value: number, digits: number): string =>
-  Number.isNaN(value)
-    ? "–"
-    : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+import { baselineOf, type Results, type Summary, shown, summarize } from "./summary.js"
+import type { Metric, Workload } from "./workload.js"
 
 /** What is compared with nothing has no range either: a table has to fit. */
 const cells = ({ max, median, min, ratio }: Summary, { digits }: Metric): ReadonlyArray<string> => [

@@ -46,6 +46,8 @@ export interface Workload {
   /** File descriptors of the largest of the processes. */
   readonly descriptors: number
   readonly metrics: ReadonlyArray<Metric>
+  /** The metric that `--plot` shows, of which less is better, and what it is of in few words. */
+  readonly plotted?: { readonly key: string; readonly caption: string } | undefined
   /** The first is what the others are compared with. */
   readonly contenders: ReadonlyArray<Contender>
   /** Where they are not the usual ones. */

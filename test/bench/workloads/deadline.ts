@@ -15,6 +15,7 @@ export const deadline: Workload = {
   servers: 0,
   needsRedis: false,
   descriptors: 0,
+  plotted: { key: "nanosPerMessage", caption: "a message moves the read deadline of its connection" },
   metrics: [{ key: "nanosPerMessage", title: "CPU ns/message", digits: 0, compared: true }],
   contenders: ["refresh", "replace", "fiber", "holdfast"].map((name) => ({ name, sample: (run) => sample(name, run) }))
 }

@@ -16,8 +16,10 @@ const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> =
   const { seconds } = run
   const server = serverOf(run)
   const echoes = await Echoes.open(run, peer, variant)
+  const silence = echoes.heard()
   echoes.flood()
   await pause(variant.warmUp)
+  await echoes.allHear(silence)
 
   const load = process.cpuUsage()
   const look = () => ({ messages: echoes.total, cpu: server.cpuMicros(), at: performance.now() })
@@ -55,6 +57,10 @@ const workload = (name: string, changed: Partial<Variant>): Workload => {
     servers: 1,
     needsRedis: false,
     descriptors: connections,
+    plotted: {
+      key: "cpuMicrosPerMessage",
+      caption: `${count(size)} bytes, ${count(connections)} connections, ${inFlight} in flight on each`
+    },
     metrics: [
       { key: "messagesPerSecond", title: "messages/s", digits: 0, compared: true },
       { key: "cpuMicrosPerMessage", title: "CPU µs/message", digits: 2, compared: true },

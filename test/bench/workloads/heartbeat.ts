@@ -40,6 +40,7 @@ export const heartbeat: Workload = {
   servers: 1,
   needsRedis: false,
   descriptors: connections,
+  plotted: { key: "cpuPercent", caption: `${connections.toLocaleString("en")} connections pinged every second` },
   metrics: [
     { key: "cpuPercent", title: "CPU % of a core", digits: 1, compared: true },
     { key: "cpuMicrosPerHeartbeat", title: "CPU µs/connection and second", digits: 1, compared: false }
