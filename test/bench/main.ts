@@ -81,10 +81,9 @@ const run = async (options: Options): Promise<void> => {
   if (options.plot !== undefined) {
     const rounds = Math.max(...all.flatMap(({ results }) => [...results.values()].map(({ length }) => length)))
     const how = rounds === 1 ? "one sample each" : `medians of ${rounds}, from the least to the most`
-    writeFileSync(
-      options.plot,
-      svg(all, `${how}, × to the first · ${machine} · ${new Date().toISOString().slice(0, 10)}`)
-    )
+    const day = new Date().toISOString().slice(0, 10)
+    const about = `CPU and memory are the server's own · ${how}; ratios to the first · ${machine} · ${day}`
+    writeFileSync(options.plot, svg(all, about))
   }
   progress(`It took ${duration(performance.now() - startedAt)}.\n`)
 }

@@ -17,9 +17,9 @@ const panelHead = 62
 const head = 62
 const rowHeight = 22
 const barHeight = 12
-const labelWidth = 104
+const labelWidth = 110
 /** What is written behind the longest bar has this much room. */
-const valueWidth = 112
+const valueWidth = 114
 const barWidth = panelWidth - 2 * padding - labelWidth - valueWidth
 
 const color = {
