@@ -26,8 +26,19 @@ export const defaults = { rounds: 5, seconds: 3 }
 
 export class UsageError extends Error {}
 
+/** Words in lines of a terminal's width, behind a column of names. */
+const beside = (column: number, text: string): string => {
+  const lines = [""]
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1) ?? ""
+    if (line !== "" && column + line.length + 1 + word.length > 79) lines.push(word)
+    else lines[lines.length - 1] = line === "" ? word : `${line} ${word}`
+  }
+  return lines.join(`\n${" ".repeat(column)}`)
+}
+
 const describe = ({ about, contenders, name }: Workload): string =>
-  `  ${name.padEnd(15)} ${about}\n${" ".repeat(18)}(${contenders.map((contender) => contender.name).join(", ")})`
+  `  ${name.padEnd(14)}${beside(16, `${about} (${contenders.map((contender) => contender.name).join(", ")})`)}`
 
 export const help = `npm run bench -- [options] [workload ...]
 
@@ -35,8 +46,8 @@ Holdfast beside others: each server in a process of its own, restarted for
 every sample; this process is the load. CPU and memory are the servers' as
 Linux accounts them. Of the rounds the median is shown, with their range.
 
-workloads (when none is named; "echo" means each echo-… as well, "fanout" each
-fanout-…; where there is a ratio, it is to the first in brackets):
+workloads (all of these when none is named; "fanout" means each fanout-…;
+ratios are to the first in brackets):
 ${workloads
   .filter(({ onlyNamed }) => onlyNamed !== true)
   .map(describe)
@@ -67,8 +78,13 @@ const positive = (name: string, text: string): number => {
   throw new UsageError(`--${name} takes a positive number, not "${text}"`)
 }
 
-/** Whether a name on the command line means the workload, or the group that it is in. */
-const isNamed = (by: string, { name }: Workload): boolean => name === by || name.startsWith(`${by}-`)
+/** What a name on the command line means: the workload of that name, or else the group. */
+const named = (by: string): ReadonlyArray<Workload> => {
+  const exact = workloads.filter(({ name }) => name === by)
+  const found = exact.length > 0 ? exact : workloads.filter(({ name }) => name.startsWith(`${by}-`))
+  if (found.length > 0) return found
+  throw new UsageError(`there is no workload "${by}", only ${workloads.map((known) => known.name).join(", ")}`)
+}
 
 /** `undefined` when help was asked for. */
 export const parse = (args: ReadonlyArray<string>): Options | undefined => {
@@ -77,20 +93,14 @@ export const parse = (args: ReadonlyArray<string>): Options | undefined => {
   const rounds = values.rounds === undefined ? undefined : positive("rounds", values.rounds)
   if (rounds !== undefined && !Number.isInteger(rounds))
     throw new UsageError(`--rounds takes a whole number, not "${values.rounds}"`)
-  for (const name of positionals) {
-    if (!workloads.some((workload) => isNamed(name, workload))) {
-      throw new UsageError(`there is no workload "${name}", only ${workloads.map((known) => known.name).join(", ")}`)
-    }
-  }
+  const asked = new Set(positionals.flatMap(named))
   const { server } = values
   const known = new Set(workloads.flatMap(({ contenders }) => contenders.map(({ name }) => name)))
   if (server !== undefined && !known.has(server)) {
     throw new UsageError(`there is no server "${server}", only ${[...known].join(", ")}`)
   }
   return {
-    workloads: workloads.filter((workload) =>
-      positionals.length === 0 ? workload.onlyNamed !== true : positionals.some((name) => isNamed(name, workload))
-    ),
+    workloads: workloads.filter((workload) => (asked.size === 0 ? workload.onlyNamed !== true : asked.has(workload))),
     areNamed: positionals.length > 0,
     rounds,
     seconds: values.seconds === undefined ? undefined : positive("seconds", values.seconds),

@@ -8,7 +8,7 @@ import { ServerProcess } from "./serverProcess.js"
 import type { Contender, Sample, Workload } from "./workload.js"
 
 /** No sample takes as long as this beside the time that it measures: one that does is stuck. */
-const patience = 45_000
+const patience = 120_000
 /** Within this a process that was killed is known to be dead. */
 const afterwards = 500
 
