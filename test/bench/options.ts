@@ -22,7 +22,7 @@ export interface Options {
 }
 
 /** What is usual where a workload says nothing else. */
-export const defaults = { rounds: 5, seconds: 3 }
+export const defaults = { rounds: 5, seconds: 2 }
 
 export class UsageError extends Error {}
 
