@@ -1,11 +1,13 @@
 /** `npm run bench -- --help` */
-import { existsSync, readFileSync } from "node:fs"
+import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import * as Os from "node:os"
 import { program } from "../redis/program.js"
 import { killAll } from "./measuredProcess.js"
-import { help, type Options, parse, UsageError } from "./options.js"
+import { defaults, help, type Options, parse, UsageError } from "./options.js"
+import { type Plotted, svg } from "./plot.js"
 import * as report from "./report.js"
 import { sample } from "./sampling.js"
+import { type Results, shown } from "./summary.js"
 import type { Sample, Workload } from "./workload.js"
 
 /** Descriptors that a process needs beside its connections. */
@@ -20,10 +22,10 @@ const descriptorLimit = (): number => {
 }
 
 /** Every server in each round, the first of them another in each: what changes in time changes for all. */
-const measure = async (workload: Workload, options: Options): Promise<report.Results> => {
+const measure = async (workload: Workload, options: Options): Promise<Results> => {
   const contenders = workload.contenders.filter(({ name }) => options.server === undefined || options.server === name)
   const results = new Map<string, Array<Sample>>(contenders.map((contender) => [contender.name, []]))
-  const rounds = workload.isExact === true ? 1 : options.rounds
+  const rounds = workload.isExact === true ? 1 : (options.rounds ?? workload.defaults?.rounds ?? defaults.rounds)
   for (let round = 0; round < rounds; round++) {
     for (let i = 0; i < contenders.length; i++) {
       const contender = contenders[(round + i) % contenders.length]
@@ -32,7 +34,7 @@ const measure = async (workload: Workload, options: Options): Promise<report.Res
       const taken = await sample(workload, contender, round + 1, options)
       results.get(contender.name)?.push(taken)
       const figures = workload.metrics.map(
-        ({ digits, key, title }) => `${report.shown(taken[key] ?? Number.NaN, digits)} ${title}`
+        ({ digits, key, title }) => `${shown(taken[key] ?? Number.NaN, digits)} ${title}`
       )
       progress(`${figures.join(", ")}\n`)
     }
@@ -55,18 +57,35 @@ const possible = ({ areNamed, workloads }: Options): ReadonlyArray<Workload> => 
   return workloads.filter((workload) => !without.includes(workload))
 }
 
+/** As a run of hours is read best: without the parts of a second. */
+const duration = (millis: number): string => {
+  const seconds = Math.round(millis / 1000)
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`
+}
+
 const run = async (options: Options): Promise<void> => {
+  const startedAt = performance.now()
   const workloads = possible(options)
-  const load = Os.loadavg()[0]?.toFixed(2)
-  progress(`Node ${process.version}, ${Os.availableParallelism()} × ${Os.cpus()[0]?.model}, load average ${load}\n`)
+  const machine = `Node ${process.version}, ${Os.availableParallelism()} × ${Os.cpus()[0]?.model.trim()}`
+  progress(`${machine}, load average ${Os.loadavg()[0]?.toFixed(2)}\n`)
+  const all: Array<Plotted> = []
   for (const workload of workloads) {
     const results = await measure(workload, options)
     if (results.size === 0) continue
+    all.push({ workload, results })
     const { modules } = workload
     process.stdout.write(options.json ? report.json(workload, results) : `\n${report.table(workload, results)}\n`)
     if (!options.modules || modules === undefined) continue
     for (const contender of results.keys()) process.stdout.write(`${await modules(contender)}\n`)
   }
+  if (options.plot !== undefined) {
+    const rounds = Math.max(...all.flatMap(({ results }) => [...results.values()].map(({ length }) => length)))
+    const how = rounds === 1 ? "one sample each" : `medians of ${rounds}, from the least to the most`
+    const day = new Date().toISOString().slice(0, 10)
+    const about = `CPU and memory are the server's own · ${how}; ratios to the first · ${machine} · ${day}`
+    writeFileSync(options.plot, svg(all, about))
+  }
+  progress(`It took ${duration(performance.now() - startedAt)}.\n`)
 }
 
 const main = async (): Promise<void> => {

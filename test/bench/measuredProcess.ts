@@ -17,7 +17,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>> | undefined
 }
 
-const patience = 10_000
+/** A machine that is busy with other things is slow, too. */
+const patience = 30_000
 const ticksPerSecond = Number(execFileSync("getconf", ["CLK_TCK"], { encoding: "utf8" }))
 const running = new Set<ChildProcess>()
 
@@ -38,6 +39,7 @@ export class MeasuredProcess {
   /** Rejects when the process ends before `stop`. */
   readonly died: Promise<never>
   private readonly child: ChildProcess
+  private readonly script: string
   private stopping = false
 
   protected constructor({ args, env, profile, script }: StartOptions) {
@@ -53,6 +55,7 @@ export class MeasuredProcess {
       stdio: ["ignore", 2, 2, "ipc"]
     })
     this.child = child
+    this.script = script
     running.add(child)
     this.died = new Promise((_, reject) => {
       child.on("error", reject)
@@ -111,7 +114,7 @@ export class MeasuredProcess {
     let late: NodeJS.Timeout | undefined
     const answered = new Promise<A>((resume, reject) => {
       this.child.once("message", (message) => resume(message as A)) // the script knows what it is asked
-      late = setTimeout(() => reject(new Error(`${this.child.spawnargs[1]} ${otherwise} in ${within} ms`)), within)
+      late = setTimeout(() => reject(new Error(`${this.script} ${otherwise} in ${within} ms`)), within)
     })
     return Promise.race([answered, this.died]).finally(() => clearTimeout(late))
   }

@@ -1,43 +1,6 @@
 /** Samples to a table, or to lines of JSON. */
-import type { Metric, Sample, Workload } from "./workload.js"
-
-/** The samples of a workload, by server. */
-export type Results = ReadonlyMap<string, ReadonlyArray<Sample>>
-
-interface Summary {
-  readonly median: number
-  readonly min: number
-  readonly max: number
-  /** The median's, to the baseline's. */
-  readonly ratio: number | undefined
-}
-
-const medianOf = (values: ReadonlyArray<number>): number => {
-  const sorted = [...values].sort((a, b) => a - b)
-  const middle = sorted.length / 2
-  return ((sorted[Math.ceil(middle) - 1] ?? Number.NaN) + (sorted[Math.floor(middle)] ?? Number.NaN)) / 2
-}
-
-/** What the others are compared with. */
-const baselineOf = (results: Results): string => [...results.keys()][0] ?? ""
-
-const summarize = (results: Results, peer: string, { compared, key }: Metric): Summary => {
-  const valuesOf = (name: string) =>
-    (results.get(name) ?? []).map((sample) => sample[key] ?? Number.NaN).filter((value) => !Number.isNaN(value))
-  const values = valuesOf(peer)
-  const median = medianOf(values)
-  return {
-    median,
-    min: Math.min(...values),
-    max: Math.max(...values),
-    ratio: compared ? median / medianOf(valuesOf(baselineOf(results))) : undefined
-  }
-}
-
-export const shown = (value: number, digits: number): string =>
-  Number.isNaN(value)
-    ? "–"
-    : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })
+import { baselineOf, type Results, type Summary, shown, summarize } from "./summary.js"
+import type { Metric, Workload } from "./workload.js"
 
 /** What is compared with nothing has no range either: a table has to fit. */
 const cells = ({ max, median, min, ratio }: Summary, { digits }: Metric): ReadonlyArray<string> => [
@@ -63,13 +26,24 @@ export const table = ({ about, metrics, name }: Workload, results: Results): str
   const grid = [["", ...titles], ...rows].map((row) =>
     row.filter((_, column) => column === 0 || rows.some((other) => other[column] !== ""))
   )
+  return `${name}: ${about}\n\n${layout(metrics.length > mostColumns ? transposed(grid) : grid)}`
+}
+
+/** More metrics than these have a line each, and the servers the columns. */
+const mostColumns = 8
+
+type Grid = ReadonlyArray<ReadonlyArray<string>>
+
+const transposed = (grid: Grid): Grid => grid[0]?.map((_, column) => grid.map((row) => row[column] ?? "")) ?? []
+
+const layout = (grid: Grid): string => {
   const widths = grid[0]?.map((_, column) => Math.max(...grid.map((row) => row[column]?.length ?? 0))) ?? []
   const lines = grid.map((row) =>
     row
       .map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0)))
       .join("  ")
   )
-  return `${name}: ${about}\n\n${lines.map((line) => `  ${line.trimEnd()}\n`).join("")}`
+  return lines.map((line) => `  ${line.trimEnd()}\n`).join("")
 }
 
 const rounded = (summary: Summary): Summary =>

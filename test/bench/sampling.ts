@@ -3,12 +3,12 @@ import { Effect } from "effect"
 import { type RedisServer, redisServer } from "../redis/server.js"
 import { pause } from "./connections.js"
 import type { MeasuredProcess, Profile } from "./measuredProcess.js"
-import type { Options } from "./options.js"
+import { defaults, type Options } from "./options.js"
 import { ServerProcess } from "./serverProcess.js"
 import type { Contender, Sample, Workload } from "./workload.js"
 
 /** No sample takes as long as this beside the time that it measures: one that does is stuck. */
-const patience = 45_000
+const patience = 120_000
 /** Within this a process that was killed is known to be dead. */
 const afterwards = 500
 
@@ -33,7 +33,7 @@ const sampleWith = async (
 ): Promise<Sample> => {
   const processes: Array<MeasuredProcess> = []
   const servers: Array<ServerProcess> = []
-  const { seconds } = options
+  const seconds = options.seconds ?? workload.defaults?.seconds ?? defaults.seconds
   let late: NodeJS.Timeout | undefined
   let fail: (why: unknown) => void = () => {}
   const failed = new Promise<never>((_, reject) => {

@@ -9,6 +9,14 @@ export interface ServerOptions {
   readonly redisUrl: string | undefined
 }
 
+/** How late the event loop was, in milliseconds. */
+export interface LoopDelay {
+  readonly median: number
+  /** 99% of the times it was no later. */
+  readonly most: number
+  readonly max: number
+}
+
 export class ServerProcess extends MeasuredProcess {
   port = 0
 
@@ -18,5 +26,14 @@ export class ServerProcess extends MeasuredProcess {
     const { port } = await server.answer<{ readonly port: number }>("did not listen")
     server.port = port
     return server
+  }
+
+  async watchDelay(): Promise<void> {
+    await this.ask("watchDelay")
+  }
+
+  /** Since it watches. */
+  delay(): Promise<LoopDelay> {
+    return this.ask<LoopDelay>("delay")
   }
 }

@@ -46,8 +46,14 @@ export interface Workload {
   /** File descriptors of the largest of the processes. */
   readonly descriptors: number
   readonly metrics: ReadonlyArray<Metric>
+  /** The metric that `--plot` shows, of which less is better, and what it is of in few words. */
+  readonly plotted?: { readonly key: string; readonly caption: string } | undefined
   /** The first is what the others are compared with. */
   readonly contenders: ReadonlyArray<Contender>
+  /** Where they are not the usual ones. */
+  readonly defaults?: { readonly rounds: number; readonly seconds: number } | undefined
+  /** Whether it is left out unless it is named. */
+  readonly onlyNamed?: boolean | undefined
   /** Whether each sample is as the one before, so that one is enough. */
   readonly isExact?: boolean | undefined
   /** What the last sample of a contender is made of, in words: for `--modules`. */

@@ -4,12 +4,14 @@ import { accept } from "./workloads/accept.js"
 import { client } from "./workloads/client.js"
 import * as clusterResume from "./workloads/clusterResume.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
+import { deadline } from "./workloads/deadline.js"
 import * as echo from "./workloads/echo.js"
 import { fanouts } from "./workloads/fanout.js"
 import { heartbeat } from "./workloads/heartbeat.js"
 import { idle } from "./workloads/idle.js"
 import { resume } from "./workloads/resume.js"
 import { size } from "./workloads/size.js"
+import { soak } from "./workloads/soak.js"
 
 /** `cluster` on the command line means each whose name begins with it. */
 export const workloads: ReadonlyArray<Workload> = [
@@ -21,8 +23,10 @@ export const workloads: ReadonlyArray<Workload> = [
   heartbeat,
   resume,
   client,
+  deadline,
+  size,
+  soak,
   clusterResume.afterCut,
   clusterResume.afterKill,
-  clusterTopic,
-  size
+  clusterTopic
 ]

@@ -32,6 +32,6 @@ const topic = Topic.make("bench", Schema.String)
 
 await serve({
   echo: () => listen(),
-  heartbeat: () => listen({ heartbeatInterval, readDeadline: 3 * heartbeatInterval }),
+  heartbeat: () => listen({ heartbeatInterval, readDeadline: 5 * heartbeatInterval }),
   topic: () => listen({ topics: [Gateway.topic(topic, { subscribe: Gateway.allow, publish: Gateway.allow })] })
 })

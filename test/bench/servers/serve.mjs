@@ -1,5 +1,6 @@
 /** What every server of the benchmark does beside serving. */
 import { measured } from "../measured.mjs"
+import { delay, watchDelay } from "./loopDelay.mjs"
 
 /** Of those whose heartbeat is the workload, in milliseconds. */
 export const heartbeatInterval = 1000
@@ -12,5 +13,5 @@ export const serve = (behaviours) => {
   const [, , name] = process.argv
   const listen = behaviours[name]
   if (listen === undefined) throw new Error(`this server has no behaviour "${name}"`)
-  return measured(async () => ({ port: await listen() }))
+  return measured(async () => ({ port: await listen() }), { watchDelay, delay })
 }

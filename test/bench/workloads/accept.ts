@@ -34,6 +34,7 @@ export const accept: Workload = {
   servers: 1,
   needsRedis: false,
   descriptors: connections,
+  plotted: { key: "cpuMicrosPerConnection", caption: "opening a connection, until it can send" },
   metrics: [
     { key: "connectionsPerSecond", title: "connections/s", digits: 0, compared: true },
     { key: "cpuMicrosPerConnection", title: "CPU µs/connection", digits: 0, compared: true }

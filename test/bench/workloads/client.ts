@@ -36,6 +36,7 @@ export const client: Workload = {
   servers: 1,
   needsRedis: false,
   descriptors: 50,
+  plotted: { key: "cpuMicrosPerMessage", caption: "a process of 50 clients, 64 bytes, 8 in flight on each" },
   metrics: [
     { key: "messagesPerSecond", title: "messages/s", digits: 0, compared: true },
     { key: "cpuMicrosPerMessage", title: "client CPU µs/message", digits: 2, compared: true },

@@ -126,6 +126,7 @@ const workload = (name: string, how: string, isKilled: boolean): Workload => ({
   behaviour: "cluster",
   servers: 2,
   needsRedis: true,
+  onlyNamed: true,
   descriptors: 2 * clients,
   metrics: [
     { key: "resumeMillisMedian", title: "ms, median", digits: 0, compared: true },

@@ -67,6 +67,7 @@ export const clusterTopic: Workload = {
   behaviour: "cluster",
   servers,
   needsRedis: true,
+  onlyNamed: true,
   descriptors: subscribers,
   metrics: [
     { key: "publicationsPerSecond", title: "publications/s", digits: 0, compared: true },

@@ -62,6 +62,10 @@ const workload = (inFlight: number): Workload => ({
   servers: 1,
   needsRedis: false,
   descriptors: subscribers + 1,
+  plotted: {
+    key: "cpuMicrosPerDelivery",
+    caption: `${size} bytes to ${subscribers.toLocaleString("en")} subscribers, ${inFlight} publications in flight`
+  },
   metrics: [
     { key: "publicationsPerSecond", title: "publications/s", digits: 0, compared: true },
     { key: "cpuMicrosPerDelivery", title: "CPU µs/delivery", digits: 2, compared: true },

@@ -36,6 +36,7 @@ export const idle: Workload = {
   servers: 1,
   needsRedis: false,
   descriptors: warmUp + connections,
+  plotted: { key: "residentKilobytesPerConnection", caption: `${connections.toLocaleString("en")} silent connections` },
   metrics: [
     { key: "residentKilobytesPerConnection", title: "resident kB/connection", digits: 1, compared: true },
     { key: "heapKilobytesPerConnection", title: "of it JS heap", digits: 1, compared: true }

@@ -107,6 +107,7 @@ export const resume: Workload = {
   servers: 1,
   needsRedis: false,
   descriptors: sessions,
+  plotted: { key: "cpuMicrosPerResume", caption: `${sessions.toLocaleString("en")} sessions cut at once come back` },
   metrics: [
     { key: "secondsInAll", title: "s in all", digits: 2, compared: true },
     { key: "cpuMicrosPerResume", title: "CPU µs/resume", digits: 0, compared: true },

@@ -31,6 +31,7 @@ export const size: Workload = {
   needsRedis: false,
   descriptors: 0,
   isExact: true,
+  plotted: { key: "gzipKilobytes", caption: "a page with one client" },
   metrics: [
     { key: "minifiedKilobytes", title: "minified kB", digits: 1, compared: false },
     { key: "gzipKilobytes", title: "gzip kB", digits: 1, compared: true },
