@@ -89,8 +89,10 @@ for (const end of ends) {
         transport.ping?.(new Uint8Array(125).fill(54))
         transport.send("7")
         transport.close(4321, "8")
+        const accepted = transport.accepted()
         transport.send("after the close")
         transport.ping?.(Buffer.from("after the close"))
+        assert.strictEqual(transport.accepted(), accepted)
         assert.deepStrictEqual(yield* heardOf(made, 8), [
           "1",
           ["ping", "2"],
