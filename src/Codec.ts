@@ -8,6 +8,7 @@
  */
 import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
+import * as jsonData from "./internal/jsonData.js"
 import * as messagePackCodec from "./internal/messagePackCodec.js"
 import { malformed, validated } from "./internal/protocolShape.js"
 import type * as Protocol from "./Protocol.js"
@@ -113,6 +114,8 @@ export const json: Codec = {
     if (typeof frame !== "string") {
       return malformed("holdfast.v1.json takes text messages", CloseCode.UnsupportedData)
     }
+    const data = jsonData.read(frame)
+    if (data !== undefined) return data
     let value: unknown
     try {
       value = JSON.parse(frame)

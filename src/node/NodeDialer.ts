@@ -12,7 +12,8 @@ import type { ClientOptions, WebSocket } from "ws"
 import { DialFailed, DialRefused } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
 import type { Transport } from "../Transport.js"
-import { ReasonedWebSocket, WsTransport } from "./internal/wsTransport.js"
+import { ClientTransport } from "./internal/clientTransport.js"
+import { ReasonedWebSocket } from "./internal/wsTransport.js"
 
 /** As much of a refusal's body as is worth showing. */
 const maxBody = 512
@@ -60,7 +61,7 @@ const open = (
   const ws = new ReasonedWebSocket(request.url, [...request.protocols], options)
   ws.on("upgrade", (response) => {
     const socket = response.socket as Socket // of an HTTP/1.1 client, so a net.Socket
-    const transport = new WsTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)
+    const transport = new ClientTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)
     ws.on("open", () => resume(Effect.succeed(transport)))
   })
   ws.on("unexpected-response", (upgrade, response) => {

@@ -20,9 +20,10 @@ import { type Incoming, Listener } from "../Listener.js"
 import type { Transport } from "../Transport.js"
 import { type Trusted, trust } from "./internal/clientAddress.js"
 import * as httpLimits from "./internal/httpLimits.js"
+import { ServerTransport } from "./internal/serverTransport.js"
 import { type Route, SharedServer } from "./internal/sharedServer.js"
 import { flaw, requestOf } from "./internal/upgradeRequest.js"
-import { ReasonedWebSocket, WsTransport } from "./internal/wsTransport.js"
+import { ReasonedWebSocket } from "./internal/wsTransport.js"
 
 /**
  * @since 0.1.0
@@ -161,8 +162,8 @@ class NodeListener {
       socket.once("close", lost)
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off("close", lost)
-        // The socket of an HTTP server is a net.Socket.
-        resume(Effect.succeed(new WsTransport(ws, socket as Net.Socket, remoteAddress)))
+        // As the option has it; and the socket of an HTTP server is a net.Socket.
+        resume(Effect.succeed(new ServerTransport(ws as ReasonedWebSocket, socket as Net.Socket, remoteAddress)))
       })
     })
   }

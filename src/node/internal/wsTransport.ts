@@ -1,13 +1,19 @@
 /**
  * A `ws` WebSocket, of either end, as a Transport. Listeners are attached in
  * the tick in which the WebSocket exists; events before `run` are kept.
+ *
+ * What is sent is framed here, and leaves in one write at the end of the turn:
+ * `ws` would write header and payload of each message by themselves. It has
+ * the handshake, what is received, and the close; no extension is negotiated
+ * at either end, so that a frame is a header and its message.
  */
-import type { Duplex } from "node:stream"
+import type { Socket } from "node:net"
 import { WebSocket } from "ws"
 import { CloseCode } from "../../CloseCode.js"
 import type { Frame } from "../../Codec.js"
 import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
-import { corkForTurn } from "./cork.js"
+import { First } from "./frame.js"
+import { atEndOfTurn, type Due } from "./turn.js"
 
 /** What `ws` found wrong with the peer's frames, as a close code (RFC 6455 §7.4.1). */
 const violationCode = (error: Error): number | undefined => {
@@ -34,47 +40,105 @@ const violations: Readonly<Record<number, string>> = {
 
 /** Where `ws` closes by itself it gives a code alone; here a reason in words goes with it. */
 export class ReasonedWebSocket extends WebSocket {
+  /** Has what must leave before a close frame does. */
+  transport: WsTransport | undefined
+
   override close(code?: number, reason?: string | Buffer): void {
+    this.transport?.flush()
     super.close(code, reason ?? (code === undefined ? undefined : violations[code]))
   }
 }
 
-export class WsTransport implements Transport {
+/** Finds the transport of a socket: one listener of each kind serves all of them. */
+const transportOf = Symbol("holdfast/transport")
+
+type Carrier = Socket & { [transportOf]?: WsTransport }
+
+// The listeners' `this` is whom they listen to.
+
+function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
+  const bytes = data as Buffer // binaryType is "nodebuffer"
+  const frame = isBinary ? bytes : bytes.toString()
+  ;(this as ReasonedWebSocket).transport?.received(frame)
+}
+
+function onPing(this: WebSocket, payload: Buffer): void {
+  ;(this as ReasonedWebSocket).transport?.tell((receiver) => receiver.ping(payload))
+}
+
+function onPong(this: WebSocket, payload: Buffer): void {
+  ;(this as ReasonedWebSocket).transport?.tell((receiver) => receiver.pong(payload))
+}
+
+function onError(this: WebSocket, error: Error): void {
+  ;(this as ReasonedWebSocket).transport?.failed(error)
+}
+
+function onClose(this: WebSocket, code: number, reason: Buffer): void {
+  ;(this as ReasonedWebSocket).transport?.closed(code, reason.toString())
+}
+
+function onDrain(this: Carrier): void {
+  this[transportOf]?.emptied()
+}
+
+/** Before `ws` ends the socket in its turn. */
+function onEnd(this: Carrier): void {
+  this[transportOf]?.flush()
+}
+
+export abstract class WsTransport implements Transport, Due {
   private receiver: Receiver | undefined
-  private early: Array<(receiver: Receiver) => void> = []
-  private corked = false
+  private early: Array<(receiver: Receiver) => void> | undefined
   private violation: { readonly code: number; readonly reason: string } | undefined
   private cause: unknown
-  /** The last figure, for when the socket is gone. */
-  private lastAccepted = 0
+  private isDue = false
+  private isCorked = false
+  private isAwaited = false
 
   constructor(
-    private readonly ws: WebSocket,
-    private readonly socket: Duplex & { readonly bytesWritten: number },
+    private readonly ws: ReasonedWebSocket,
+    protected readonly socket: Carrier,
     readonly remoteAddress: string
   ) {
-    ws.on("message", (data, isBinary) => {
-      const bytes = data as Buffer // binaryType is "nodebuffer"
-      this.tell((receiver) => receiver.message(isBinary ? bytes : bytes.toString()))
-    })
-    ws.on("ping", (payload) => this.tell((receiver) => receiver.ping(payload)))
-    ws.on("pong", (payload) => this.tell((receiver) => receiver.pong(payload)))
-    ws.on("error", (error) => {
-      this.cause = error
-      const code = violationCode(error)
-      if (code !== undefined) this.violation ??= { code, reason: violations[code] ?? error.message }
-    })
-    ws.on("close", (code, reason) => {
-      this.lastAccepted = socket.bytesWritten
-      socket.off("drain", this.onDrain)
-      const event = this.closeEvent(code, reason.toString())
-      this.tell((receiver) => receiver.closed(event))
-    })
-    socket.on("drain", this.onDrain)
+    ws.transport = this
+    socket[transportOf] = this
+    ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose)
+    socket.on("drain", onDrain).prependListener("end", onEnd)
   }
 
-  get protocol(): string {
-    return this.ws.protocol
+  // ---- how its end frames
+
+  /** Bytes that `write` will give to the socket. */
+  protected abstract readonly pending: number
+  /** Keeps a message for `write`; what is too large for that goes to the socket, with what was kept before. */
+  protected abstract keep(first: First, frame: Frame): void
+  /** Gives the socket what was kept. */
+  protected abstract write(): void
+
+  // ---- what happens to the WebSocket
+
+  tell(event: (receiver: Receiver) => void): void {
+    if (this.receiver !== undefined) event(this.receiver)
+    else if (this.early === undefined) this.early = [event]
+    else this.early.push(event)
+  }
+
+  received(frame: Frame): void {
+    if (this.receiver !== undefined) this.receiver.message(frame)
+    else this.tell((receiver) => receiver.message(frame))
+  }
+
+  failed(error: Error): void {
+    this.cause = error
+    const code = violationCode(error)
+    if (code !== undefined) this.violation ??= { code, reason: violations[code] ?? error.message }
+  }
+
+  closed(code: number, reason: string): void {
+    this.socket.off("drain", onDrain).off("end", onEnd)
+    const event = this.closeEvent(code, reason)
+    this.tell((receiver) => receiver.closed(event))
   }
 
   private closeEvent(code: number, reason: string): CloseEvent {
@@ -82,61 +146,53 @@ export class WsTransport implements Transport {
     return { code, reason, clean: code !== CloseCode.Abnormal, cause: this.cause }
   }
 
-  private tell(event: (receiver: Receiver) => void): void {
-    if (this.receiver !== undefined) event(this.receiver)
-    else this.early.push(event)
+  /** The network has taken all that the socket had. */
+  emptied(): void {
+    if (this.buffered() === 0) this.receiver?.drained()
+  }
+
+  // ---- Transport
+
+  get protocol(): string {
+    return this.ws.protocol
   }
 
   run(receiver: Receiver): void {
     this.receiver = receiver
-    const early = this.early
-    this.early = []
+    const early = this.early ?? []
+    this.early = undefined
     for (const event of early) event(receiver)
   }
 
-  private readonly onDrain = (): void => {
-    this.receiver?.drained()
-  }
-
-  private readonly flushed = (): void => {
-    this.corked = false
-    if (this.socket.destroyed) return
-    if (this.buffered() > 0) this.receiver?.congested()
-    else this.onDrain()
-  }
-
-  private cork(): void {
-    if (this.corked) return
-    this.corked = true
-    corkForTurn({ socket: this.socket, flushed: this.flushed })
-  }
-
   send(frame: Frame): void {
-    if (this.ws.readyState !== this.ws.OPEN) return
-    this.cork()
-    this.ws.send(frame)
+    this.queue(typeof frame === "string" ? First.Text : First.Binary, frame)
   }
 
   ping(payload: Uint8Array): void {
-    if (this.ws.readyState !== this.ws.OPEN) return
-    this.cork()
-    this.ws.ping(payload)
+    this.queue(First.Ping, payload)
   }
 
   pong(payload: Uint8Array): void {
-    if (this.ws.readyState !== this.ws.OPEN) return
-    this.cork()
-    this.ws.pong(payload)
+    this.queue(First.Pong, payload)
+  }
+
+  private queue(first: First, frame: Frame): void {
+    // From the close frame on nothing may be sent.
+    if (this.ws.readyState !== WebSocket.OPEN) return
+    if (!this.isDue) {
+      this.isDue = true
+      atEndOfTurn(this)
+    }
+    this.keep(first, frame)
   }
 
   close(code: number, reason: string): void {
-    this.cork()
     this.ws.close(code, reason)
   }
 
   destroy(): void {
-    // What was written must have a chance to leave before the socket goes.
-    if (this.corked) this.socket.uncork()
+    // What was sent must have a chance to leave before the socket goes.
+    this.flush()
     this.ws.terminate()
   }
 
@@ -149,10 +205,44 @@ export class WsTransport implements Transport {
   }
 
   buffered(): number {
-    return this.socket.destroyed ? 0 : this.socket.writableLength
+    return this.socket.destroyed ? 0 : this.socket.writableLength + this.pending
   }
 
   accepted(): number {
-    return this.socket.destroyed ? this.lastAccepted : this.socket.bytesWritten
+    return this.socket.bytesWritten + this.pending
+  }
+
+  // ---- the turn
+
+  /** Holds back what the socket is given, so that it leaves with the rest of the turn. */
+  protected cork(): void {
+    if (this.isCorked) return
+    this.isCorked = true
+    this.socket.cork()
+  }
+
+  flush(): void {
+    if (this.pending > 0) this.write()
+    if (!this.isCorked) return
+    this.isCorked = false
+    this.socket.uncork()
+  }
+
+  flushed(): void {
+    this.isDue = false
+    if (this.socket.destroyed) return
+    if (this.buffered() === 0) return this.receiver?.drained()
+    this.receiver?.congested()
+    this.awaitEmptied()
+  }
+
+  /** A socket says that it is empty only where it was full before. */
+  private awaitEmptied(): void {
+    if (this.isAwaited || this.socket.writableNeedDrain) return
+    this.isAwaited = true
+    this.socket.write("", "latin1", () => {
+      this.isAwaited = false
+      this.emptied()
+    })
   }
 }

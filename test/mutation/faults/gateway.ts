@@ -239,8 +239,8 @@ export const group: Group = {
     {
       name: "what arrives in the packet of the handshake is lost",
       file: "src/node/internal/wsTransport.ts",
-      find: "    else this.early.push(event)\n",
-      replace: "",
+      find: "this.early = [event]",
+      replace: "this.early = []",
       caughtBy: [connection]
     },
     {

@@ -1,0 +1,64 @@
+/** A transport of a client: each of its frames is masked with a key of its own (RFC 6455 §5.3). */
+import { randomFillSync } from "node:crypto"
+import type { Frame } from "../../Codec.js"
+import { type First, headerSize, largeTurn, writeHeader } from "./frame.js"
+import { WsTransport } from "./wsTransport.js"
+
+const keySize = 4
+const keys = new Int32Array(2048)
+let used = keys.length
+
+const freshKey = (): number => {
+  if (used === keys.length) {
+    randomFillSync(keys)
+    used = 0
+  }
+  return keys[used++] as number // there is one
+}
+
+interface Kept {
+  readonly first: First
+  readonly frame: Frame
+  /** Of the payload, in bytes. */
+  readonly length: number
+}
+
+/** Writes a masked frame, and gives where it ends. `view` is of the same bytes. */
+const writeMasked = (target: Buffer, view: DataView, start: number, { first, frame, length }: Kept): number => {
+  const keyAt = writeHeader(target, start, first, length, 0x80)
+  const key = freshKey()
+  view.setInt32(keyAt, key)
+  let at = keyAt + keySize
+  if (typeof frame !== "string") target.set(frame, at)
+  else target.write(frame, at, length === frame.length ? "latin1" : "utf8")
+  const end = at + length
+  for (; at + keySize <= end; at += keySize) view.setInt32(at, view.getInt32(at) ^ key)
+  for (let shift = 24; at < end; at++, shift -= 8) view.setUint8(at, view.getUint8(at) ^ (key >> shift))
+  return end
+}
+
+export class ClientTransport extends WsTransport {
+  private kept: Array<Kept> = []
+  protected pending = 0
+
+  protected keep(first: First, frame: Frame): void {
+    const length = typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength
+    this.kept.push({ first, frame, length })
+    this.pending += headerSize(length) + keySize + length
+    if (this.pending < largeTurn) return
+    this.cork()
+    this.write()
+  }
+
+  protected write(): void {
+    const { kept, pending } = this
+    this.kept = []
+    this.pending = 0
+    if (!this.socket.writable) return
+    const bytes = Buffer.allocUnsafe(pending)
+    let at = 0
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+    for (const one of kept) at = writeMasked(bytes, view, at, one)
+    this.socket.write(bytes)
+  }
+}
