@@ -118,7 +118,10 @@ export class SessionTopics<P extends Principal, R> {
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.flatMap(this.requests.settled, () => this.outflow?.idle ?? Effect.void)
+    Effect.flatMap(this.requests.settled, () => {
+      for (const { active } of this.memberships.values()) active?.feed.tell()
+      return this.outflow?.idle ?? Effect.void
+    })
   )
 
   ended(): void {
@@ -131,6 +134,8 @@ export class SessionTopics<P extends Principal, R> {
   private deactivate(membership: Membership<P, R>): void {
     const { active } = membership
     if (active === undefined) return
+    // What was published before it goes is for it too.
+    active.feed.tell()
     membership.active = undefined
     active.subscriber.stop()
     active.recovering?.unsafeInterruptAsFork(FiberId.none)
@@ -376,6 +381,7 @@ export class SessionTopics<P extends Principal, R> {
       if (subscribing !== undefined) subscribing.expelled ??= reason
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
+      membership?.active?.feed.tell()
       this.outflow?.say({ type: "unsubscribed", topic, reason })
       return this.drop(known)
     })
