@@ -1,7 +1,8 @@
 /** What a gateway hears of a topic, and when it tells it to those who follow: the feed by itself, and what others see of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { Broker } from "holdfast"
+import { MemoryNetwork } from "holdfast/testing"
 import { type Follower, TopicFeeds } from "../src/internal/topicFeed.js"
 import { settle } from "./support.js"
 import { connect, follow, lobby, makeGateway, range, rooms, TopicWorld, told, values } from "./topicSupport.js"
@@ -166,6 +167,34 @@ describe("A subscriber is sent what was published before", () => {
       yield* Effect.zipRight(gateway.publish(lobby, 1), session.end("enough"))
       yield* settle
       assert.deepStrictEqual(values(following), [1])
+    }).pipe(Effect.provide(TopicWorld))
+  )
+
+  it.scoped("its gateway closes, by its own handler's last act: what is not taken yet is waited for", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const latch = yield* Effect.makeLatch()
+      const gateway = yield* Scope.extend(
+        makeGateway(undefined, {
+          highWaterMark: 1,
+          onMessage: (_, session) => Effect.zipRight(latch.await, Effect.orDie(session.gateway.publish(lobby, 2)))
+        }),
+        scope
+      )
+      const client = yield* connect()
+      const following = yield* follow(client.subscribe(lobby))
+      yield* client.send("publish")
+      yield* settle
+      const link = yield* (yield* MemoryNetwork.MemoryNetwork).latest
+      link.stall("server")
+      yield* gateway.publish(lobby, 1)
+      yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* settle
+      yield* latch.open
+      yield* settle
+      link.release("server")
+      yield* settle
+      assert.deepStrictEqual(values(following), [1, 2])
     }).pipe(Effect.provide(TopicWorld))
   )
 })
