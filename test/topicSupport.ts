@@ -185,10 +185,16 @@ export const worlds = {
   "a slow broker": Layer.provideMerge(broker({ there: 20, back: 25 }), World)
 }
 
+/** What is published is told at the end of the turn: waits until it was. */
+export const told = Effect.promise(() => Promise.resolve())
+
 /** Publishes `from` to `to`, as another node would. */
 export const fill = (from: number, to: number, retention?: Broker.Retention, name = lobby.name) =>
   Effect.flatMap(Elsewhere, (elsewhere) =>
-    Effect.forEach(range(from, to), (n) => elsewhere.publish(name, String(n), { retention }))
+    Effect.zipLeft(
+      Effect.forEach(range(from, to), (n) => elsewhere.publish(name, String(n), { retention })),
+      told
+    )
   )
 
 export const logged = (name = lobby.name) =>

@@ -140,13 +140,25 @@ export class GatewayTopics<P extends Principal, R> {
   }
 }
 
-/** Asks the broker again for as long as it fails. */
+/** Asks the broker again for as long as it fails. What succeeds at once, as with a broker in memory, costs nothing more. */
 export const patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>) =>
-  Effect.retry(effect, { schedule: storeRetry, while: isUnavailable }) as Effect.Effect<
+  Effect.catchIf(effect, isUnavailable, (error) => askAgain(effect, error)) as Effect.Effect<
     A,
     Exclude<E, BrokerUnavailable>,
     R
   > // what is retried for ever does not fail
+
+/** The schedule has the first failure, which has come already, as its first. */
+const askAgain = <A, E, R>(effect: Effect.Effect<A, E, R>, error: E): Effect.Effect<A, E, R> => {
+  const failed: Effect.Effect<A, E, R> = Effect.fail(error)
+  let attempt = failed
+  const next = Effect.suspend(() => {
+    const now = attempt
+    attempt = effect
+    return now
+  })
+  return Effect.retry(next, { schedule: storeRetry, while: isUnavailable })
+}
 
 const isUnavailable = (error: unknown): boolean =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "BrokerUnavailable"

@@ -9,7 +9,7 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import { TopicRefused } from "../ConnectionError.js"
+import { type KeyReused, type MessageInvalid, type NotAllowed, TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
@@ -118,7 +118,10 @@ export class SessionTopics<P extends Principal, R> {
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
-    Effect.flatMap(this.requests.settled, () => this.outflow?.idle ?? Effect.void)
+    Effect.flatMap(this.requests.settled, () => {
+      for (const { active } of this.memberships.values()) active?.feed.tell()
+      return this.outflow?.idle ?? Effect.void
+    })
   )
 
   ended(): void {
@@ -131,6 +134,8 @@ export class SessionTopics<P extends Principal, R> {
   private deactivate(membership: Membership<P, R>): void {
     const { active } = membership
     if (active === undefined) return
+    // What was published before it goes is for it too.
+    active.feed.tell()
     membership.active = undefined
     active.subscriber.stop()
     active.recovering?.unsafeInterruptAsFork(FiberId.none)
@@ -335,21 +340,16 @@ export class SessionTopics<P extends Principal, R> {
     if (known.presenceOf !== undefined) {
       return Effect.fail(refusal(request, "not-allowed", "the server alone publishes who is there"))
     }
-    return Effect.gen(this, function* () {
-      const payload = yield* made(() => known.matched.mayPublish(body, this.caller))
-      const size = publicationCodec.size(payload, maxMessage)
-      if (size > maxMessage) {
-        return yield* refusal(request, "too-large", `${size} bytes, and the limit is ${maxMessage}`)
-      }
-      const { broker } = this.topics
-      const position = yield* patiently(broker.publish(topic, payload, { key, retention: known.retention }))
-      outflow.say({ type: "published", id, position })
-    }).pipe(
-      Effect.catchTags({
-        NotAllowed: ({ reason }) => Effect.fail(refusal(request, "not-allowed", reason)),
-        MessageInvalid: ({ issue }) => Effect.fail(refusal(request, "invalid-publication", issue)),
-        KeyReused: ({ message }) => Effect.fail(refusal(request, "key-reused", message))
-      })
+    const { broker } = this.topics
+    return made(() => known.matched.mayPublish(body, this.caller)).pipe(
+      Effect.flatMap((payload): Effect.Effect<Protocol.Position, TopicRefused | KeyReused> => {
+        const size = publicationCodec.size(payload, maxMessage)
+        return size > maxMessage
+          ? Effect.fail(refusal(request, "too-large", `${size} bytes, and the limit is ${maxMessage}`))
+          : patiently(broker.publish(topic, payload, { key, retention: known.retention }))
+      }),
+      Effect.map((position) => outflow.say({ type: "published", id, position })),
+      Effect.mapError((error) => unpublished(request, error))
     )
   }
 
@@ -376,6 +376,7 @@ export class SessionTopics<P extends Principal, R> {
       if (subscribing !== undefined) subscribing.expelled ??= reason
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
+      membership?.active?.feed.tell()
       this.outflow?.say({ type: "unsubscribed", topic, reason })
       return this.drop(known)
     })
@@ -396,6 +397,19 @@ const tooMany = ({ maxSubscriptions }: Resolved) => ({
   code: "too-many-subscriptions",
   reason: `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
 })
+
+const unpublished = (request: Request, error: NotAllowed | MessageInvalid | KeyReused | TopicRefused): TopicRefused => {
+  switch (error._tag) {
+    case "NotAllowed":
+      return refusal(request, "not-allowed", error.reason)
+    case "MessageInvalid":
+      return refusal(request, "invalid-publication", error.issue)
+    case "KeyReused":
+      return refusal(request, "key-reused", error.message)
+    default:
+      return error
+  }
+}
 
 const refusal = ({ topic }: Request, code: string, reason: string): TopicRefused =>
   new TopicRefused({ topic: topic.slice(0, 300), code, reason })

@@ -93,6 +93,8 @@ export class Subscriber implements Follower, Lagging {
   private cursor: Position
   /** `total` of the feed up to the cursor, while it lags. */
   private passed = 0
+  /** The last that waits, while it lags. */
+  private newest: Shared | undefined
   private mode: "Recovering" | "Following" | "Lagging" | "Stopped" = "Recovering"
 
   constructor(
@@ -182,7 +184,11 @@ export class Subscriber implements Follower, Lagging {
 
   // ---- following
 
-  published(shared: Shared): void {
+  published(batch: ReadonlyArray<Shared>): void {
+    for (const shared of batch) this.next(shared)
+  }
+
+  private next(shared: Shared): void {
     if (this.mode === "Recovering" || this.mode === "Stopped") return
     const { position } = shared.publication
     if (position.epoch === this.cursor.epoch && position.offset <= this.cursor.offset) return
@@ -203,6 +209,7 @@ export class Subscriber implements Follower, Lagging {
       this.feed.lagging++
       outflow.begin(this)
     }
+    this.newest = shared
     outflow.messages++
     outflow.bytes += shared.size
     if (this.policy === "latest") this.skipTo(shared.offset - 1)
@@ -230,12 +237,13 @@ export class Subscriber implements Follower, Lagging {
     if (next === undefined) return this.giveUp()
     this.outflow.write(next.frame(this.outflow.codec))
     this.skipTo(next.offset)
-    if (this.cursor.offset >= this.feed.head.offset) this.caughtUp()
+    if (next === this.newest) this.caughtUp()
   }
 
   private caughtUp(): void {
     if (this.mode !== "Lagging") return
     this.mode = "Following"
+    this.newest = undefined
     this.feed.caughtUp()
     this.outflow.end(this)
   }
@@ -255,9 +263,10 @@ export class Subscriber implements Follower, Lagging {
   }
 
   private dropLag(): void {
-    if (this.mode !== "Lagging") return
-    this.outflow.messages -= this.feed.head.offset - this.cursor.offset
-    this.outflow.bytes -= (this.feed.get(this.feed.head.offset)?.total ?? this.passed) - this.passed
+    const { newest } = this
+    if (newest === undefined) return
+    this.outflow.messages -= newest.offset - this.cursor.offset
+    this.outflow.bytes -= newest.total - this.passed
     this.caughtUp()
   }
 

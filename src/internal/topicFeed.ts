@@ -1,6 +1,10 @@
 /**
  * What a gateway hears of a topic: one subscription to the broker for all the
  * sessions that follow it here, each publication framed once for all of them.
+ *
+ * What is heard in one go, such as the publications that one read of a socket
+ * brought, is told in one go at the end of it: a follower is visited once for
+ * all of them.
  */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -43,7 +47,8 @@ export class Shared {
 
 /** Follows a topic. Called synchronously; must not throw. */
 export interface Follower {
-  readonly published: (shared: Shared) => void
+  /** In order, at least one; the array is not kept. */
+  readonly published: (batch: ReadonlyArray<Shared>) => void
   readonly reset: (position: Position, reason: RecoveryReason) => void
 }
 
@@ -52,9 +57,12 @@ export interface Bounds {
   readonly bytes: number
 }
 
+/** More than this is not heard before it is told. */
+const atOnce: Bounds = { messages: 64, bytes: 64 * 1024 }
+
 export class TopicFeed implements Listener {
   readonly followers = new Set<Follower>()
-  /** The end of the log, as far as this gateway has heard. */
+  /** The end of the log, as far as followers were told. */
   head: Position = { epoch: "", offset: 0 }
   /** Followers that have not been sent all of it. */
   lagging = 0
@@ -63,6 +71,9 @@ export class TopicFeed implements Listener {
   /** What the lagging ones still need; empty while there are none. */
   private recent: Array<Shared> = []
   private recentBytes = 0
+  /** Heard, and not told yet. */
+  private heard: Array<Shared> = []
+  private heardBytes = 0
   private total = 0
   private publications = 0
   private isTelling = false
@@ -94,7 +105,8 @@ export class TopicFeed implements Listener {
   }
 
   get info(): TopicInfo {
-    const { head, publications, topic: name, users: subscribers } = this
+    const { publications, topic: name, users: subscribers } = this
+    const head = this.heard.at(-1)?.publication.position ?? this.head
     return { name, subscribers, position: head.epoch === "" ? undefined : head, publications }
   }
 
@@ -112,11 +124,24 @@ export class TopicFeed implements Listener {
     this.publications++
     this.total += publication.payload.length
     const shared = new Shared(this.topic, publication, this.total)
-    this.head = publication.position
-    this.recent.push(shared)
-    this.recentBytes += shared.size
+    this.heard.push(shared)
+    this.heardBytes += shared.size
+    if (this.heard.length >= atOnce.messages || this.heardBytes >= atOnce.bytes) this.tell()
+    else if (this.heard.length === 1) void Promise.resolve().then(this.tell)
+  }
+
+  /** Tells followers what was heard: before one of them goes, for instance. */
+  readonly tell = (): void => {
+    const { heard } = this
+    const last = heard.at(-1)
+    if (last === undefined || this.isTelling) return
+    this.heard = []
+    this.head = last.publication.position
+    for (const shared of heard) this.recent.push(shared)
+    this.recentBytes += this.heardBytes
+    this.heardBytes = 0
     this.isTelling = true
-    for (const follower of this.followers) follower.published(shared)
+    for (const follower of this.followers) follower.published(heard)
     this.isTelling = false
     if (this.lagging === 0) this.forget()
     else this.trim()
@@ -130,6 +155,7 @@ export class TopicFeed implements Listener {
   }
 
   reset(position: Position, reason: RecoveryReason): void {
+    this.tell()
     for (const follower of this.followers) follower.reset(position, reason)
     this.head = position
     this.forget()

@@ -13,6 +13,7 @@ const recovery = "test/topicRecovery.test.ts"
 const publish = "test/publish.test.ts"
 const slowConsumers = "test/slowConsumers.test.ts"
 const slowBroker = "test/slowBroker.test.ts"
+const topicFeed = "test/topicFeed.test.ts"
 const lyingTopics = "test/badInput/lyingTopics.test.ts"
 
 export const group: Group = {
@@ -228,14 +229,35 @@ export const group: Group = {
       file: feed,
       find: "      feed.users--\n      if (feed.users > 0) return Effect.void\n",
       replace: "      feed.users--\n      if (feed.users >= 0) return Effect.void\n",
-      caughtBy: [topics, slowConsumers]
+      caughtBy: [topics, topicFeed]
     },
     {
       name: "a feed is closed while others use it",
       file: feed,
       find: "      feed.users--\n      if (feed.users > 0) return Effect.void\n",
       replace: "      feed.users--\n      if (feed.users > 1) return Effect.void\n",
-      caughtBy: [topics, slowConsumers]
+      caughtBy: [topics, topicFeed]
+    },
+    {
+      name: "a feed tells while it tells",
+      file: feed,
+      find: "if (last === undefined || this.isTelling) return",
+      replace: "if (last === undefined) return",
+      caughtBy: [topicFeed]
+    },
+    {
+      name: "a feed hears without a bound before it tells",
+      file: feed,
+      find: "if (this.heard.length >= atOnce.messages || this.heardBytes >= atOnce.bytes) this.tell()\n    else if",
+      replace: "if",
+      caughtBy: [topicFeed]
+    },
+    {
+      name: "who leaves a topic misses what was published in the same turn",
+      file: "src/internal/sessionTopics.ts",
+      find: "    active.feed.tell()\n",
+      replace: "",
+      caughtBy: [topicFeed]
     },
     {
       name: "the rule is asked only when a session subscribes for the first time",
