@@ -27,6 +27,7 @@ import { Dispatch } from "./dispatch.js"
 import { GatewayFigures } from "./gatewayFigures.js"
 import * as gatewayTopics from "./gatewayTopics.js"
 import type { Host, HostedSession } from "./hostedSession.js"
+import { Lingering } from "./lingering.js"
 import * as messageCodec from "./messageCodec.js"
 import { Origins } from "./origins.js"
 import { guardTerms } from "./rateGuard.js"
@@ -138,6 +139,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         store,
         atOnce: storeAtOnce.make(store),
         fork: (effect) => fork(effect),
+        lingering: new Lingering((effect) => fork(effect)),
         forkLater: (effect) => fork(effect, { immediate: false }),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),

@@ -34,6 +34,7 @@ import type { GatewayFigures } from "./gatewayFigures.js"
 import type { GatewayTopics } from "./gatewayTopics.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import { LazyTopics } from "./lazyTopics.js"
+import type { Lingering } from "./lingering.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { MailIntake } from "./mailIntake.js"
 import type { decoder, encoder } from "./messageCodec.js"
@@ -62,6 +63,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
   /** The same, when what happens now is over. */
   readonly forkLater: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
+  readonly lingering: Lingering
   /** The gateway has ended its sessions. */
   readonly isStopped: () => boolean
   readonly now: () => number

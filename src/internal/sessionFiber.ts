@@ -1,16 +1,19 @@
 /**
- * The one fiber of a session, there while the session has something to do: most
- * sessions of a gateway wait, and a fiber that waits is the largest part of one.
+ * The one fiber of a session, there while the session has something to do and
+ * for a moment after: most sessions of a gateway are idle, and a fiber that
+ * waits would be the largest part of one.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import type { Lingerer, Lingering } from "./lingering.js"
 
 interface Host<R> {
   /** Run a fiber that the gateway supervises: at once, or when what happens now is over. */
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly forkLater: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  readonly lingering: Lingering
   /** Farewells that have not ended. */
   readonly farewells: Set<Fiber.RuntimeFiber<void>>
 }
@@ -31,13 +34,18 @@ interface Working<R> {
  * - `Idle`: there is no fiber.
  * - `Waking`: there is one, which has not begun.
  * - `Working`: it does what there is to do.
+ * - `Waiting`: it waits for more.
+ * - `Resting`: it was told to end, and has not yet.
  * - `Leaving`: its farewell has begun; to interrupt it would cut that off.
  */
-type State = "New" | "Idle" | "Waking" | "Working" | "Leaving"
+type State = "New" | "Idle" | "Waking" | "Working" | "Waiting" | "Resting" | "Leaving"
 
-export class SessionFiber<R> {
+export class SessionFiber<R> implements Lingerer {
+  usedIn = 0
   private state: State = "New"
   private fiber: Fiber.RuntimeFiber<void> | undefined
+  /** While it waits: has it go on, or end. */
+  private resume: ((goOn: Effect.Effect<boolean>) => void) | undefined
 
   constructor(
     private readonly host: Host<R>,
@@ -51,7 +59,19 @@ export class SessionFiber<R> {
 
   /** There is something to do. */
   wake(): void {
-    if (this.state === "Idle") this.begin(this.host.forkLater)
+    if (this.state === "Idle") {
+      this.begin(this.host.forkLater)
+    } else if (this.state === "Waiting") {
+      this.state = "Working"
+      this.resume?.(goOn)
+    }
+  }
+
+  /** It has waited long enough. */
+  rest(): void {
+    if (this.state !== "Waiting") return
+    this.state = "Resting"
+    this.resume?.(end)
   }
 
   /** The session is over: the farewell comes at once. */
@@ -59,7 +79,7 @@ export class SessionFiber<R> {
     if (this.state === "Idle") return this.begin(this.host.fork)
     if (this.fiber === undefined) return // `begin` sees to it, or will
     this.track(this.fiber)
-    if (this.state === "Working") this.fiber.unsafeInterruptAsFork(FiberId.none)
+    if (this.state === "Working" || this.state === "Waiting") this.fiber.unsafeInterruptAsFork(FiberId.none)
   }
 
   /** The session ends in its own fiber, with the gateway's scope. */
@@ -67,7 +87,7 @@ export class SessionFiber<R> {
     if (this.fiber !== undefined) this.track(this.fiber)
   }
 
-  /** Waits until there is nothing to do. */
+  /** Waits until the session is over, or there is nothing to do. */
   get rested(): Effect.Effect<void> {
     return Effect.suspend(() =>
       this.fiber === undefined ? Effect.void : Effect.zipRight(Fiber.await(this.fiber), this.rested)
@@ -85,11 +105,9 @@ export class SessionFiber<R> {
   }
 
   private run(isNew: boolean): Effect.Effect<void, never, R> {
-    const begun = Effect.suspend(() => {
-      this.state = "Working"
-      return this.session.ended && !isNew ? Effect.void : this.session.work
-    })
-    return Effect.onExit(begun, (exit) => {
+    return Effect.onExit(isNew ? this.turn : this.turns, (exit) => {
+      this.resume = undefined
+      this.host.lingering.delete(this)
       if (this.session.ended || Exit.isFailure(exit)) {
         this.state = "Leaving"
         return this.session.farewell
@@ -99,6 +117,39 @@ export class SessionFiber<R> {
       // It came after the last look.
       if (this.session.hasWork) this.wake()
       return Effect.void
+    })
+  }
+
+  private get turn(): Effect.Effect<void, never, R> {
+    return Effect.suspend(() => {
+      this.state = "Working"
+      return this.session.work
+    })
+  }
+
+  /** Works, and waits for more to do. */
+  private get turns(): Effect.Effect<void, never, R> {
+    return Effect.suspend(() => {
+      if (this.session.ended) return Effect.void
+      this.state = "Working"
+      this.usedIn = this.host.lingering.round
+      return Effect.zipRight(this.session.work, this.more)
+    })
+  }
+
+  private get more(): Effect.Effect<void, never, R> {
+    return Effect.suspend(() => {
+      if (this.session.ended) return Effect.void
+      if (this.session.hasWork) return this.turns
+      return Effect.flatMap(this.wakened, (goOn) => (goOn ? this.turns : Effect.void))
+    })
+  }
+
+  private get wakened(): Effect.Effect<boolean> {
+    return Effect.async((resume) => {
+      this.state = "Waiting"
+      this.resume = resume
+      this.host.lingering.add(this)
     })
   }
 
@@ -112,3 +163,6 @@ export class SessionFiber<R> {
     })
   }
 }
+
+const goOn = Effect.succeed(true)
+const end = Effect.succeed(false)
