@@ -6,6 +6,8 @@
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
+import * as Exit from "effect/Exit"
+import * as atOnce from "./internal/atOnce.js"
 
 /**
  * @since 0.1.0
@@ -73,7 +75,7 @@ const nodeCrypto = (): NodeCrypto | undefined => {
 const hash = (node: NodeCrypto | undefined): Service["hash"] =>
   node === undefined
     ? digest
-    : (secret) => Effect.sync(() => node.createHash("sha256").update(secret).digest("base64url"))
+    : atOnce.effectful((secret) => Exit.succeed(node.createHash("sha256").update(secret).digest("base64url")))
 
 /**
  * Web Crypto: 128-bit ids, 256-bit secrets, SHA-256. A secret is random, not a
@@ -84,8 +86,8 @@ const hash = (node: NodeCrypto | undefined): Service["hash"] =>
  * @category implementations
  */
 export const webCrypto: Service = {
-  id: Effect.sync(random(16)),
-  secret: Effect.sync(random(32)),
+  id: atOnce.sync(random(16)),
+  secret: atOnce.sync(random(32)),
   hash: hash(nodeCrypto())
 }
 

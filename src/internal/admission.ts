@@ -3,6 +3,7 @@
  * a new one, one that lives here, or one that the store remembers.
  */
 import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
@@ -14,6 +15,7 @@ import type { UpgradeRequest } from "../Listener.js"
 import type * as Protocol from "../Protocol.js"
 import * as SessionState from "../Session.js"
 import type { Attached, StoredSession } from "../SessionStore.js"
+import { plainOf, plainOfEffect } from "./atOnce.js"
 import { type Beginning, Beginnings } from "./beginnings.js"
 import { bounded } from "./bounded.js"
 import { type Host, HostedSession, type Origin } from "./hostedSession.js"
@@ -40,6 +42,12 @@ export class Admission<C, S, P extends Principal, R> {
   readonly beginnings: Beginnings
   readonly news: News
   private readonly limits: SessionLimits
+  /** The credentials, as far as they are made at once. */
+  private readonly plain: {
+    readonly id: (() => string) | undefined
+    readonly secret: (() => string) | undefined
+    readonly hash: ((secret: string) => Exit.Exit<string>) | undefined
+  }
 
   constructor(
     private readonly host: Host<C, S, P, R>,
@@ -47,9 +55,62 @@ export class Admission<C, S, P extends Principal, R> {
     /** Those that live here, by id. */
     private readonly sessions: Map<string, HostedSession<C, S, P, R>>
   ) {
+    const { hash, id, secret } = credentials
+    this.plain = { id: plainOfEffect(id), secret: plainOfEffect(secret), hash: plainOf(hash) }
     this.limits = new SessionLimits(host.options)
     this.news = new News(sessions)
     this.beginnings = new Beginnings(this.limits, host.options.closeTimeout)
+  }
+
+  /**
+   * Gives a caller its session as far as nothing has to be waited for, and tells what is left to do: nothing, as a rule, or
+   * all of it where the store or the credentials do not answer at once.
+   */
+  admitNow(caller: Caller<P>): Effect.Effect<void, StoreUnavailable> {
+    const { resume } = caller.hello
+    const rest = resume === undefined ? this.beginNow(caller) : this.resumeNow(caller, resume)
+    return rest ?? this.admit(caller)
+  }
+
+  private beginNow(caller: Caller<P>): Effect.Effect<void, StoreUnavailable> | undefined {
+    const { hash, id: newId, secret: newSecret } = this.plain
+    const { create } = this.host.atOnce
+    if (newId === undefined || newSecret === undefined || hash === undefined || create === undefined) return undefined
+    const beginning = this.enter(caller)
+    if (beginning === undefined) return Effect.void
+    try {
+      const id = newId()
+      beginning.id = id
+      const secret = newSecret()
+      const hashed = hash(secret)
+      if (hashed._tag === "Failure") return hashed
+      const { codec, principal } = caller
+      const created = create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash: hashed.value })
+      if (created._tag === "Failure") return created
+      this.open(caller, undefined, beginning, { id, secret })
+      return Effect.void
+    } finally {
+      this.beginnings.leave(beginning)
+    }
+  }
+
+  private resumeNow(caller: Caller<P>, resume: Protocol.Resume): Effect.Effect<void, StoreUnavailable> | undefined {
+    const { hash, secret: newSecret } = this.plain
+    const { attach } = this.host.atOnce
+    const began = this.sessions.get(resume.session)
+    if (newSecret === undefined || hash === undefined || attach === undefined) return undefined
+    // What runs there decides what there is to take over.
+    if (began?.ownership.isFree === false) return undefined
+    const secret = newSecret()
+    const nextSecretHash = hash(secret)
+    const secretHash = hash(resume.secret)
+    if (nextSecretHash._tag === "Failure") return nextSecretHash
+    if (secretHash._tag === "Failure") return secretHash
+    const request = this.request(caller, resume, secretHash.value, nextSecretHash.value)
+    return this.news.duringNow(request.id, () => {
+      const attached = attach(request)
+      return attached._tag === "Failure" ? attached : this.attached(caller, resume, attached.value, secret, began)
+    })
   }
 
   /** Gives a caller its session, resumed or new, or closes the connection with the reason. */
@@ -106,7 +167,7 @@ export class Admission<C, S, P extends Principal, R> {
     { id, remove, secret }: { readonly id: string; readonly secret: string; readonly remove: Effect.Effect<void> }
   ): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { codec, live, principal, watch } = caller
+      const { live, principal, watch } = caller
       const revoked = watch.reason(principal.id, id)
       if (revoked !== undefined) {
         return Effect.map(this.revoke(caller, id, 1, revoked), (removed) => {
@@ -115,13 +176,24 @@ export class Admission<C, S, P extends Principal, R> {
       }
       // A client that has gone before its welcome knows of no session.
       if (live.end !== undefined) return remove
-      const state = SessionState.initial(this.host.options.replayMessages)
-      beginning.registered = true
-      const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
-      this.connect(session, caller, 1, secret, { resumed: false, reason })
-      session.start()
+      this.open(caller, reason, beginning, { id, secret })
       return Effect.void
     })
+  }
+
+  /** It lives here from now on. */
+  private open(
+    caller: Caller<P>,
+    reason: Protocol.ResetReason | undefined,
+    beginning: Beginning,
+    { id, secret }: { readonly id: string; readonly secret: string }
+  ): void {
+    const { codec, principal } = caller
+    const state = SessionState.initial(this.host.options.replayMessages)
+    beginning.registered = true
+    const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
+    this.connect(session, caller, 1, secret, { resumed: false, reason })
+    session.start()
   }
 
   /**
@@ -163,31 +235,53 @@ export class Admission<C, S, P extends Principal, R> {
 
   private resume(caller: Caller<P>, resume: Protocol.Resume): Effect.Effect<void, StoreUnavailable> {
     return Effect.gen(this, function* () {
-      const { live, principal } = caller
       const secret = yield* this.credentials.secret
       const nextSecretHash = yield* this.credentials.hash(secret)
       const secretHash = yield* this.credentials.hash(resume.secret)
       // Who has left meanwhile has no use for the session, and may have come back for it already.
-      if (live.end !== undefined) return
-      const { attempt, session: id } = resume
-      const request = { id, principal: principal.id, secretHash, nextSecretHash, attempt }
-      const began = this.sessions.get(id)
-      const use = (attached: Attached) => {
-        if (attached._tag === "Attached") return this.restore(caller, resume, attached.session, secret, began)
-        if (attached._tag === "Gone" && attached.tombstone._tag === "Ended") {
-          const { reason } = attached.tombstone
-          return Effect.sync(() => live.close(CloseCode.SessionEnded, reason))
-        }
-        if (attached._tag === "Superseded") {
-          return Effect.sync(() => live.close(CloseCode.TakenOver, "a later attempt has resumed this session"))
-        }
-        return this.begin(caller, lostBecause(attached))
-      }
-      const attach = this.orGiveBack(this.host.store.attach(request), use, (attached) =>
-        attached._tag === "Attached" ? this.unused(attached.session) : Effect.void
+      if (caller.live.end !== undefined) return
+      const request = this.request(caller, resume, secretHash, nextSecretHash)
+      const began = this.sessions.get(request.id)
+      const attach = this.orGiveBack(
+        this.host.store.attach(request),
+        (attached) => Effect.suspend(() => this.attached(caller, resume, attached, secret, began)),
+        (attached) => (attached._tag === "Attached" ? this.unused(attached.session) : Effect.void)
       )
-      yield* this.news.during(id, began?.ownership.takeover(attach) ?? attach)
+      yield* this.news.during(request.id, began?.ownership.takeover(attach) ?? attach)
     })
+  }
+
+  private request(
+    { principal }: Caller<P>,
+    { attempt, session: id }: Protocol.Resume,
+    secretHash: string,
+    nextSecretHash: string
+  ) {
+    return { id, principal: principal.id, secretHash, nextSecretHash, attempt }
+  }
+
+  /** The store has answered. Does what can be done now, and gives the rest. */
+  private attached(
+    caller: Caller<P>,
+    resume: Protocol.Resume,
+    attached: Attached,
+    secret: string,
+    began: HostedSession<C, S, P, R> | undefined
+  ): Effect.Effect<void, StoreUnavailable> {
+    const { live } = caller
+    switch (attached._tag) {
+      case "Attached":
+        return this.restore(caller, resume, attached.session, secret, began)
+      case "Superseded":
+        live.close(CloseCode.TakenOver, "a later attempt has resumed this session")
+        return Effect.void
+      case "Gone":
+        if (attached.tombstone._tag !== "Ended") return this.begin(caller, lostBecause(attached))
+        live.close(CloseCode.SessionEnded, attached.tombstone.reason)
+        return Effect.void
+      default:
+        return this.begin(caller, lostBecause(attached))
+    }
   }
 
   /** Lets a session expire that was attached for nothing. */
@@ -205,46 +299,45 @@ export class Admission<C, S, P extends Principal, R> {
     secret: string,
     began: HostedSession<C, S, P, R> | undefined
   ): Effect.Effect<void, StoreUnavailable> {
-    return Effect.suspend(() => {
-      const { codec, live, principal } = caller
-      const reason = began?.reason
-      if (began !== undefined && reason !== undefined && reason._tag !== "MovedAway") {
-        // It ended while the store answered; its removal waits for this generation.
-        began.ownership.generation = stored.generation
-        // Its removal may have been given up meanwhile: what was attached just now would be nobody's, and stay.
-        return Effect.zipRight(this.unused(stored), this.turnAway(caller, reason))
-      }
-      const revoked = caller.watch.reason(principal.id, stored.id)
-      if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))
-      const known = this.sessions.get(stored.id)
-      if (known !== undefined && known.ownership.generation >= stored.generation) {
-        return Effect.sync(() => live.close(CloseCode.TakenOver, "a newer connection of this session took over"))
-      }
-      // What lives here is the session as it stands only if nobody else has had it since.
-      const here = known?.ownership.generation === stored.generation - 1 ? known : undefined
-      if (here === undefined) known?.finish({ _tag: "MovedAway" })
-      const { full } = this.limits
-      if (here === undefined && full !== undefined) {
-        const { id, generation } = stored
-        return Effect.map(Effect.ignore(this.host.store.detach(id, generation, this.host.options.resumeWindow)), () =>
-          refuse(live, codec, full)
-        )
-      }
-      if (here === undefined) this.limits.enter(principal.id)
-      const session = here ?? this.register(this.asStored(caller, stored))
-      session.ownership.generation = stored.generation
-      session.principal = principal
-      const refused =
-        codec.subprotocol === stored.subprotocol
-          ? this.connect(session, caller, stored.generation, secret, { resumed: true }, resume)
-          : "incomplete"
-      session.restoreMail(stored.mail, this.news.hasMail(stored.id))
-      if (here === undefined) session.start()
-      if (live.end !== undefined) session.abandoned()
-      if (refused === undefined) return Effect.void
-      session.finish({ _tag: "Incomplete" })
-      return this.begin(caller, refused)
-    })
+    const { codec, live, principal } = caller
+    const reason = began?.reason
+    if (began !== undefined && reason !== undefined && reason._tag !== "MovedAway") {
+      // It ended while the store answered; its removal waits for this generation.
+      began.ownership.generation = stored.generation
+      // Its removal may have been given up meanwhile: what was attached just now would be nobody's, and stay.
+      return Effect.zipRight(this.unused(stored), this.turnAway(caller, reason))
+    }
+    const revoked = caller.watch.reason(principal.id, stored.id)
+    if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))
+    const known = this.sessions.get(stored.id)
+    if (known !== undefined && known.ownership.generation >= stored.generation) {
+      live.close(CloseCode.TakenOver, "a newer connection of this session took over")
+      return Effect.void
+    }
+    // What lives here is the session as it stands only if nobody else has had it since.
+    const here = known?.ownership.generation === stored.generation - 1 ? known : undefined
+    if (here === undefined) known?.finish({ _tag: "MovedAway" })
+    const { full } = this.limits
+    if (here === undefined && full !== undefined) {
+      const { id, generation } = stored
+      return Effect.map(Effect.ignore(this.host.store.detach(id, generation, this.host.options.resumeWindow)), () =>
+        refuse(live, codec, full)
+      )
+    }
+    if (here === undefined) this.limits.enter(principal.id)
+    const session = here ?? this.register(this.asStored(caller, stored))
+    session.ownership.generation = stored.generation
+    session.principal = principal
+    const refused =
+      codec.subprotocol === stored.subprotocol
+        ? this.connect(session, caller, stored.generation, secret, { resumed: true }, resume)
+        : "incomplete"
+    session.restoreMail(stored.mail, this.news.hasMail(stored.id))
+    if (here === undefined) session.start()
+    if (live.end !== undefined) session.abandoned()
+    if (refused === undefined) return Effect.void
+    session.finish({ _tag: "Incomplete" })
+    return this.begin(caller, refused)
   }
 
   /** What a client hears whose session has ended just now. */

@@ -17,6 +17,7 @@ import type * as Protocol from "../Protocol.js"
 import * as ReadDeadline from "../ReadDeadline.js"
 import * as accept from "./accept.js"
 import * as agenda from "./agenda.js"
+import { isSuccess } from "./atOnce.js"
 import { ConnectionLimits, networkOf } from "./connectionLimits.js"
 import type { GatewayFigures } from "./gatewayFigures.js"
 import { type Keeping, LiveConnection } from "./liveConnection.js"
@@ -35,7 +36,7 @@ interface Host<R> {
   readonly figures: GatewayFigures
   /** Runs a fiber that the gateway supervises. */
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
-  /** Answers a hello. */
+  /** Answers a hello as far as it can be now, and gives the rest. */
   readonly greeted: (greeting: Greeting) => Effect.Effect<void, never, R>
 }
 
@@ -108,7 +109,9 @@ export class Connections<R> {
   /** Whether there is a connection now. */
   private accept(incoming: Incoming, address: string): Effect.Effect<boolean, never, R> {
     const { checks, options } = this.host
-    const examined = Effect.catchAllDefect(accept.examine(incoming.request, checks, options.helloTimeout), (defect) =>
+    const verdict = accept.examine(incoming.request, checks, options.helloTimeout)
+    if (isSuccess(verdict)) return Effect.uninterruptible(this.open(incoming, verdict.value, address))
+    const examined = Effect.catchAllDefect(verdict, (defect) =>
       Effect.zipRight(
         Effect.logError("holdfast: authorizeUpgrade died", defect),
         new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })
@@ -142,15 +145,18 @@ export class Connections<R> {
     this.timing.hellos.set(late, live.since + helloTimeout)
     accept.hello(live, codec, (hello) => {
       this.timing.hellos.remove(late)
-      if (hello !== undefined) this.host.fork(this.answer({ live, codec, hello, request }))
+      if (hello !== undefined) this.answer({ live, codec, hello, request })
     })
   }
 
-  private answer(greeting: Greeting): Effect.Effect<void, never, R> {
-    return Effect.catchAllDefect(this.host.greeted(greeting), (defect) => {
+  private answer(greeting: Greeting): void {
+    const rest = this.host.greeted(greeting)
+    if (isSuccess(rest)) return
+    const answered = Effect.catchAllDefect(rest, (defect) => {
       greeting.live.close(CloseCode.GoingAway, "")
       return Effect.logError("holdfast: a connection died", defect)
     })
+    this.host.fork(answered)
   }
 
   private gone(live: LiveConnection): void {

@@ -7,6 +7,7 @@ import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { CloseCode } from "../CloseCode.js"
 import { type InvalidOption, type ListenFailed, SessionNotFound, TopicRefused } from "../ConnectionError.js"
@@ -18,8 +19,9 @@ import * as Options from "../Options.js"
 import { type NodeInfo, SessionStore } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
-import { Admission, type Caller } from "./admission.js"
+import { Admission } from "./admission.js"
 import { announce } from "./announcer.js"
+import { isSuccess } from "./atOnce.js"
 import { bounded, made } from "./bounded.js"
 import * as connections from "./connections.js"
 import { disconnect } from "./disconnect.js"
@@ -33,7 +35,7 @@ import { Origins } from "./origins.js"
 import { guardTerms } from "./rateGuard.js"
 import { readiness } from "./readiness.js"
 import * as reauthentication from "./reauthentication.js"
-import { Revocations } from "./revocations.js"
+import { Revocations, type Watch } from "./revocations.js"
 import * as storeAtOnce from "./storeAtOnce.js"
 
 /** The options, all of whose effects may need the same services. */
@@ -130,6 +132,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const listener = yield* Listener
       const store = yield* SessionStore
       const clock = yield* Effect.clock
+      const runtime = yield* Effect.runtime<never>()
       const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
       const credentials = yield* Credentials
       const node = yield* credentials.id
@@ -141,6 +144,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         fork: (effect) => fork(effect),
         lingering: new Lingering((effect) => fork(effect)),
         forkLater: (effect) => fork(effect, { immediate: false }),
+        jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
@@ -181,29 +185,40 @@ export class GatewayCore<C, S, P extends Principal, R> {
     for (const session of this.sessions.values()) session.askForMail()
   })
 
-  /** The client has said hello: authenticates it, and gives it its session. */
-  private greeted({ codec, hello, live, request }: connections.Greeting): Effect.Effect<void, never, R> {
+  /** The client has said hello: authenticates it and gives it its session, and tells what is left to do of that. */
+  private greeted(greeting: connections.Greeting): Effect.Effect<void, never, R> {
+    const { hello, live, request } = greeting
+    const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
+    if (isSuccess(authentication)) {
+      return this.revocations.duringNow((watch) => this.admit(greeting, authentication.value, watch))
+    }
     return this.revocations.during((watch) =>
-      Effect.gen(this, function* () {
-        const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
-        const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)
-        if (Option.isNone(found)) return
-        const principal = found.value
-        if (reauthentication.hasExpired(principal, this.host.now())) {
-          return live.close(CloseCode.NotAuthenticated, reauthentication.expired)
-        }
-        const expires = reauthentication.expiryOf(principal) !== undefined
-        const jitter = yield* Heartbeat.jitter
-        yield* this.admit({ live, codec, hello, watch, principal, request: expires ? request : undefined, jitter })
-      })
+      Effect.flatMap(accept.authenticate(live, authentication, this.options.helloTimeout), (found) =>
+        Option.isNone(found) ? Effect.void : Effect.suspend(() => this.admit(greeting, found.value, watch))
+      )
     )
   }
 
-  /** Gives a caller its session, resumed or new; closes the connection when it gets none. */
-  private admit(caller: Caller<P>): Effect.Effect<void> {
-    const { live } = caller
-    if (this.draining) return Effect.sync(() => live.close(CloseCode.ServiceRestart, "the server restarts"))
-    return Effect.catchAll(this.admission.admit(caller), (error) => {
+  /** Gives a caller its session, resumed or new; closes the connection when it gets none. Tells what is left to do. */
+  private admit(
+    { codec, hello, live, request }: connections.Greeting,
+    principal: P,
+    watch: Watch
+  ): Effect.Effect<void> {
+    const expires = reauthentication.expiryOf(principal) !== undefined
+    if (reauthentication.hasExpired(principal, this.host.now())) {
+      live.close(CloseCode.NotAuthenticated, reauthentication.expired)
+      return Effect.void
+    }
+    if (this.draining) {
+      live.close(CloseCode.ServiceRestart, "the server restarts")
+      return Effect.void
+    }
+    const jitter = this.host.jitter()
+    const caller = { live, codec, hello, watch, principal, request: expires ? request : undefined, jitter }
+    const rest = this.admission.admitNow(caller)
+    if (isSuccess(rest)) return Effect.void
+    return Effect.catchAll(rest, (error) => {
       live.close(CloseCode.TryAgainLater, "the session store is unavailable")
       return Effect.logWarning(`holdfast: ${error.message}`)
     })

@@ -64,6 +64,8 @@ export interface Host<C, S, P extends Principal, R> {
   /** The same, when what happens now is over. */
   readonly forkLater: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
   readonly lingering: Lingering
+  /** A new part of a heartbeat interval. */
+  readonly jitter: () => number
   /** The gateway has ended its sessions. */
   readonly isStopped: () => boolean
   readonly now: () => number
@@ -166,7 +168,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   start(): void {
-    this.fiber.start()
+    if (this.host.handlers.onOpen !== undefined || this.hasWork || this.ended) {
+      this.fiber.start()
+    } else {
+      this.opened = true
+      this.topics.opened()
+      this.fiber.startIdle()
+    }
     // Nobody would end it.
     if (this.host.isStopped()) this.finish({ _tag: "Shutdown" })
   }

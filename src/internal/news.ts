@@ -32,6 +32,16 @@ export class News implements Watcher {
     )
   }
 
+  /** The same, of a store that answers at once. */
+  duringNow<A>(id: string, ask: () => A): A {
+    const asking = this.enter(id)
+    try {
+      return ask()
+    } finally {
+      this.leave(id, asking)
+    }
+  }
+
   private enter(id: string): Asking {
     const asking = this.asking.get(id) ?? { questions: 0, loss: undefined, mail: false }
     asking.questions++

@@ -20,6 +20,8 @@ export type Outcome = void | "NotDone" | "InDoubt"
 
 export class Ownership {
   private lock: Effect.Semaphore | undefined
+  /** Who holds the lock, or waits for it. */
+  private users = 0
   /** A takeover is under way: its outcome decides whether this gateway is fenced. */
   private attaching = false
   private settled: Array<() => void> = []
@@ -101,9 +103,24 @@ export class Ownership {
     return this.exclusively(run)
   }
 
+  /** Nothing runs exclusively now. */
+  get isFree(): boolean {
+    return this.users === 0
+  }
+
   /** Runs one at a time with the others. */
   exclusively<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
-    this.lock ??= Effect.unsafeMakeSemaphore(1)
-    return this.lock.withPermits(1)(effect)
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.users++
+        this.lock ??= Effect.unsafeMakeSemaphore(1)
+        return this.lock
+      }),
+      (lock) => lock.withPermits(1)(effect),
+      () =>
+        Effect.sync(() => {
+          this.users--
+        })
+    )
   }
 }

@@ -5,6 +5,7 @@
  */
 import * as Effect from "effect/Effect"
 import type { Target } from "../SessionStore.js"
+import { isSuccess } from "./atOnce.js"
 
 interface Revocation {
   readonly target: Target
@@ -38,6 +39,19 @@ export class Revocations {
       use,
       (watch) => Effect.sync(() => this.close(watch))
     )
+  }
+
+  /** The same, and at once: no longer than what is left to do, if anything is. */
+  duringNow<E, R>(use: (watch: Watch) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
+    const watch = this.open()
+    const rest = use(watch)
+    if (!isSuccess(rest))
+      return Effect.ensuring(
+        rest,
+        Effect.sync(() => this.close(watch))
+      )
+    this.close(watch)
+    return rest
   }
 
   private open(): Watch {

@@ -57,6 +57,11 @@ export class SessionFiber<R> implements Lingerer {
     this.begin(this.host.fork)
   }
 
+  /** Starts where the application need not hear of it, and there is nothing to do. */
+  startIdle(): void {
+    this.state = "Idle"
+  }
+
   /** There is something to do. */
   wake(): void {
     if (this.state === "Idle") {

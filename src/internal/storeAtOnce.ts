@@ -1,14 +1,17 @@
 /** What a session asks of its store again and again, as plain functions, where the store answers at once. */
 import type * as Context from "effect/Context"
 import type * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
 import type { SessionStore } from "../SessionStore.js"
-import { type Plain, plainOf } from "./atOnce.js"
+import { plainOf } from "./atOnce.js"
 
 type Store = Context.Tag.Service<SessionStore>
 
 type Asked = "create" | "attach" | "confirm" | "append" | "acknowledge" | "detach"
 
-type PlainOf<F> = F extends (...args: infer Args) => Effect.Effect<infer A, infer E> ? Plain<Args, A, E> : never
+type PlainOf<F> = F extends (...args: infer Args) => Effect.Effect<infer A, infer E>
+  ? (...args: Args) => Exit.Exit<A, E>
+  : never
 
 export type StoreAtOnce = { readonly [K in Asked]: PlainOf<Store[K]> | undefined }
 

@@ -10,10 +10,12 @@
 import * as Context from "effect/Context"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import { Credentials, type Service } from "../Credentials.js"
 import { Dialer } from "../Dialer.js"
+import * as atOnce from "../internal/atOnce.js"
 import { Listener } from "../Listener.js"
 import * as machines from "./internal/machines.js"
 import type { Machine } from "./Machine.js"
@@ -149,9 +151,9 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
 export const credentials = (): Service => {
   let made = 0
   return {
-    id: Effect.sync(() => `session-${++made}`),
-    secret: Effect.sync(() => `secret-${++made}`),
-    hash: (secret) => Effect.succeed(`hash of ${secret}`)
+    id: atOnce.sync(() => `session-${++made}`),
+    secret: atOnce.sync(() => `secret-${++made}`),
+    hash: atOnce.effectful((secret) => Exit.succeed(`hash of ${secret}`))
   }
 }
 
