@@ -18,6 +18,7 @@ import { InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } fr
 import { Credentials } from "./Credentials.js"
 import { Dialer } from "./Dialer.js"
 import { ClientLoop } from "./internal/clientLoop.js"
+import * as inboxLoop from "./internal/inboxLoop.js"
 import * as inboxStream from "./internal/inboxStream.js"
 import * as messageCodec from "./internal/messageCodec.js"
 import * as publicationCodec from "./internal/publicationCodec.js"
@@ -102,6 +103,15 @@ export interface Client<ClientMessage, ServerMessage> {
    * consumer at a time.
    */
   readonly messages: Stream.Stream<ServerMessage>
+  /**
+   * Runs a handler over `messages`, one after the other, until the client has
+   * ended; a message is acknowledged when the handler has succeeded with it. The
+   * same as `Stream.runForEach(messages, handle)`, at a fraction of what a
+   * Stream costs for each message.
+   */
+  readonly runForEach: <E, R>(
+    handle: (message: ServerMessage) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, E, R>
   /** Lost sessions, refused messages and the like, from now on. A watcher that falls 64 behind misses the oldest. */
   readonly events: Stream.Stream<ClientEvent>
   /**
@@ -188,6 +198,7 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
     const { driver, status, topics } = loop
     const { id: newKey } = yield* Credentials
     const encode = messageCodec.encoder(options.messages.client)
+    const decode = messageCodec.decoder(options.messages.server)
     const onInvalid = options.onInvalid ?? (() => Effect.succeed<InvalidDecision>("Continue"))
     const ended = Deferred.await(loop.whenEnded)
     const invalid = (error: MessageInvalid) =>
@@ -204,7 +215,8 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
             : undefined
       ),
       ended,
-      messages: inboxStream.make(driver, messageCodec.decoder(options.messages.server), invalid),
+      messages: inboxStream.make(driver, decode, invalid),
+      runForEach: inboxLoop.make(driver, decode, invalid),
       events: loop.events.changes,
       send: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.send(payload)),
       deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),

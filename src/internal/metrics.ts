@@ -56,15 +56,28 @@ export interface Counts {
   flushed?: Omit<Counts, "flushed">
 }
 
+/** Most connections have nothing to add at most heartbeats. */
+const add = (counter: typeof received, amount: number): void => {
+  if (amount > 0) counter.unsafeUpdate(amount, [])
+}
+
+const nothing = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
+
 /** Adds what has come since the last flush to the global metrics. */
 export const flush = (counts: Counts, roundTrip: number | undefined): void => {
-  const { flushed, ...now } = counts
-  received.unsafeUpdate(now.messagesIn - (flushed?.messagesIn ?? 0), [])
-  sent.unsafeUpdate(now.messagesOut - (flushed?.messagesOut ?? 0), [])
-  bytesReceived.unsafeUpdate(now.bytesIn - (flushed?.bytesIn ?? 0), [])
-  bytesSent.unsafeUpdate(now.bytesOut - (flushed?.bytesOut ?? 0), [])
-  missed.unsafeUpdate(now.heartbeatsMissed - (flushed?.heartbeatsMissed ?? 0), [])
-  counts.flushed = now
+  const { bytesIn, bytesOut, heartbeatsMissed, messagesIn, messagesOut } = counts
+  const flushed = counts.flushed ?? nothing
+  add(received, messagesIn - flushed.messagesIn)
+  add(sent, messagesOut - flushed.messagesOut)
+  add(bytesReceived, bytesIn - flushed.bytesIn)
+  add(bytesSent, bytesOut - flushed.bytesOut)
+  add(missed, heartbeatsMissed - flushed.heartbeatsMissed)
+  if (
+    messagesIn + messagesOut + heartbeatsMissed >
+    flushed.messagesIn + flushed.messagesOut + flushed.heartbeatsMissed
+  ) {
+    counts.flushed = { messagesIn, bytesIn, messagesOut, bytesOut, heartbeatsMissed }
+  }
   if (roundTrip !== undefined) roundTrips.unsafeUpdate(roundTrip, [])
 }
 

@@ -1,5 +1,5 @@
 /** Holdfast's client with its defaults: a session, acknowledgements, heartbeats, deadlines. */
-import { Effect, Stream } from "effect"
+import { Effect } from "effect"
 import { Client, Messages } from "holdfast"
 import { NodeDialer } from "holdfast/node"
 import { converse } from "./converse.mjs"
@@ -11,7 +11,7 @@ await converse(
         const client = yield* Client.make({ url: `ws://127.0.0.1:${port}`, messages: Messages.json })
         yield* client.ready
         resume((text) => Effect.runFork(client.send(text)))
-        yield* Stream.runForEach(client.messages, (text) => client.send(reply(text)))
+        yield* client.runForEach((text) => client.send(reply(text)))
       })
         .pipe(Effect.scoped, Effect.provide(NodeDialer.layer), Effect.runPromise)
         .catch(reject)

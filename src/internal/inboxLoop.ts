@@ -1,0 +1,52 @@
+/** Runs a handler over what a session received, and acknowledges what it has processed: `inboxStream`, without a Stream. */
+import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
+import type { MessageInvalid } from "../ConnectionError.js"
+import type { InvalidDecision } from "../Messages.js"
+import type { Inbound } from "./inbox.js"
+import type { SessionDriver } from "./sessionDriver.js"
+
+/** A message is processed when the handler has succeeded. What it was in when it failed is put back for the next. */
+export const make =
+  <A>(
+    driver: SessionDriver,
+    decode: (body: unknown, seq: number) => Either.Either<A, MessageInvalid>,
+    onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
+  ) =>
+  <E, R>(handle: (message: A) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
+    Effect.suspend(() => {
+      let taken: ReadonlyArray<Inbound> = []
+      let at = 0
+      let isOver = false
+
+      const keep = (batch: ReadonlyArray<Inbound>) => {
+        taken = batch
+        at = 0
+      }
+
+      const handled = (message: Inbound): Effect.Effect<void, E, R> => {
+        const decoded = decode(message.body, message.seq)
+        if (decoded._tag === "Right") return handle(decoded.right)
+        return Effect.map(onInvalid(decoded.left), (decision) => {
+          isOver = decision === "End"
+        })
+      }
+
+      const next: Effect.Effect<void, E, R> = Effect.suspend(() => {
+        if (isOver) return Effect.void
+        const message = taken[at]
+        if (message === undefined) {
+          return Effect.matchEffect(driver.inbox.take(keep), { onFailure: () => Effect.void, onSuccess: () => next })
+        }
+        return Effect.flatMap(handled(message), () => {
+          at++
+          driver.processed(message)
+          driver.recorded(driver.state.processed, message.confirm)
+          return next
+        })
+      })
+      return Effect.ensuring(
+        next,
+        Effect.sync(() => driver.inbox.untake(taken.slice(at)))
+      )
+    })
