@@ -79,5 +79,5 @@ export const echo = workload("echo", {})
 export const variants: ReadonlyArray<Workload> = [
   workload("echo-1", { inFlight: 1 }),
   workload("echo-1k", { size: 1024 }),
-  workload("echo-5000", { connections: 5000, warmUp: 3000 })
+  workload("echo-5000", { connections: 5000, warmUp: 2000 })
 ]
