@@ -93,6 +93,55 @@ describe("Client.messages", () => {
   )
 })
 
+describe("Client.runForEach", () => {
+  it.scoped("acknowledges a message when the handler has succeeded with it", () =>
+    Effect.gen(function* () {
+      const { client, unacknowledged } = yield* withEchoes(3)
+      const seen: Array<unknown> = []
+      yield* Effect.fork(
+        client.runForEach((message) => {
+          seen.push(message)
+          return seen.length === 2 ? Effect.never : Effect.void
+        })
+      )
+      yield* TestClock.adjust("1 second")
+      assert.deepStrictEqual(seen, [1, 2])
+      assert.strictEqual(yield* unacknowledged, 2, "the second is still in hand")
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("what the handler failed with, or was interrupted with, goes to the next consumer", () =>
+    Effect.gen(function* () {
+      const { client } = yield* withEchoes(4)
+      const failed = yield* Effect.exit(
+        client.runForEach((message) => (message === 2 ? Effect.fail("no") : Effect.void))
+      )
+      assert.deepStrictEqual(failed, Exit.fail("no"))
+      const seen: Array<unknown> = []
+      const consumer = yield* Effect.fork(
+        client.runForEach((message) => {
+          seen.push(message)
+          return message === 3 ? Effect.never : Effect.void
+        })
+      )
+      yield* settle
+      yield* Fiber.interrupt(consumer)
+      const next = yield* Stream.runCollect(Stream.take(client.messages, 2))
+      assert.deepStrictEqual([...seen, ...next], [2, 3, 3, 4])
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("ends when the client has, after what had arrived", () =>
+    Effect.gen(function* () {
+      const { client } = yield* withEchoes(2)
+      yield* client.close
+      const seen: Array<unknown> = []
+      yield* client.runForEach((message) => Effect.sync(() => void seen.push(message)))
+      assert.deepStrictEqual(seen, [1, 2])
+    }).pipe(Effect.provide(World))
+  )
+})
+
 describe("Client.changes", () => {
   it.scoped("shows the life of a client from the current status to Ended", () =>
     Effect.gen(function* () {

@@ -1,0 +1,81 @@
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Supervisor, TestClock } from "effect"
+import { Gateway, Messages } from "holdfast"
+import { MemoryNetwork } from "holdfast/testing"
+import { makeClient, settle, World } from "./support.js"
+
+/** A gateway, and a client that has been Ready for a while. */
+const opened = (options: { readonly onMessage?: () => Effect.Effect<void> } = {}) =>
+  Effect.gen(function* () {
+    const handled: Array<unknown> = []
+    const closed: Array<string> = []
+    yield* Gateway.make({
+      messages: Messages.json,
+      authenticate: Gateway.anonymous,
+      onMessage: (message) => Effect.sync(() => void handled.push(message)),
+      onClose: (_, end) => Effect.sync(() => void closed.push(end._tag)),
+      ...options
+    })
+    yield* settle
+    const client = yield* makeClient()
+    yield* client.ready
+    yield* TestClock.adjust("10 seconds")
+    return { client, handled, closed }
+  })
+
+describe("A session's fiber", () => {
+  it.scoped("is there while there is something to do, and some seconds after", () =>
+    Effect.gen(function* () {
+      const supervisor = yield* Supervisor.track
+      yield* Effect.gen(function* () {
+        const { client, handled } = yield* opened()
+        const idle = yield* supervisor.value
+        yield* client.send(1)
+        yield* settle
+        assert.deepStrictEqual(handled, [1])
+        assert.isAbove((yield* supervisor.value).length, idle.length)
+        yield* TestClock.adjust("10 seconds")
+        assert.strictEqual((yield* supervisor.value).length, idle.length)
+        yield* client.send(2)
+        yield* TestClock.adjust(500)
+        yield* client.send(3)
+        yield* settle
+        assert.deepStrictEqual(handled, [1, 2, 3])
+      }).pipe(Effect.supervised(supervisor))
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("says farewell once: of an idle session, of one that waits for more, and of one that works", () =>
+    Effect.gen(function* () {
+      for (const [prepare, stuck] of [
+        [() => Effect.void, false],
+        [(client: { readonly send: (message: number) => Effect.Effect<void, unknown> }) => client.send(1), false],
+        [(client: { readonly send: (message: number) => Effect.Effect<void, unknown> }) => client.send(1), true]
+      ] as const) {
+        yield* Effect.gen(function* () {
+          const { client, closed } = yield* opened(stuck ? { onMessage: () => Effect.never } : {})
+          yield* prepare(client)
+          yield* settle
+          yield* (yield* MemoryNetwork.MemoryNetwork).crash("client")
+          yield* TestClock.adjust("3 minutes")
+          assert.deepStrictEqual(closed, ["Expired"])
+        }).pipe(Effect.scoped, Effect.provide(World))
+      }
+    })
+  )
+
+  it.scoped("does in order what comes while it is told to rest", () =>
+    Effect.gen(function* () {
+      const { client, handled } = yield* opened()
+      const sent: Array<number> = []
+      for (let n = 1; n <= 40; n++) {
+        sent.push(n)
+        yield* client.send(n)
+        // Around the rounds in which it is told to end.
+        yield* TestClock.adjust(n % 2 === 0 ? 1999 : 1)
+      }
+      yield* TestClock.adjust("5 seconds")
+      assert.deepStrictEqual(handled, sent)
+    }).pipe(Effect.provide(World))
+  )
+})
