@@ -16,6 +16,12 @@ const envelopeAllowance = 128
 const leastRetryAfter = 1000
 const mostRetryAfter = 30_000
 
+/**
+ * A ping and a pong of each end's, twice: what keeps the connection alive comes beside
+ * what the client sends, and of a low rate a twentieth is less than that.
+ */
+const heartbeatAllowance = 4
+
 /** What all sessions of a gateway share. */
 export interface GuardTerms {
   readonly rates: Rates
@@ -33,7 +39,7 @@ export const guardTerms = (options: Resolved): GuardTerms => {
   const window = Math.max(replayBytes, maxMessage) + replayMessages * envelopeAllowance
   return {
     rates: {
-      messages: terms(messageRate, messagesAtOnce(messageRate) + replayMessages),
+      messages: terms(messageRate, messagesAtOnce(messageRate) + replayMessages + heartbeatAllowance),
       bytes: terms(byteRate, bytesAtOnce(byteRate) + window + maxMessage)
     },
     words: { messages: `more than ${messageRate} messages a second`, bytes: `more than ${byteRate} bytes a second` }
