@@ -15,51 +15,43 @@ export const group: Group = {
     {
       name: "the read deadline is one millisecond early",
       file: readDeadline,
-      find: "const left = lastActivity + deadline - now",
-      replace: "const left = lastActivity + deadline - now - 1",
+      find: "const at = lastActivity + this.deadline\n",
+      replace: "const at = lastActivity + this.deadline - 1\n",
       caughtBy: [connection]
     },
     {
       name: "the last millisecond of the read deadline is not waited for when it was moved",
       file: readDeadline,
-      find: "return left > 0 ?",
-      replace: "return left > 1 ?",
+      find: "if (at > now) return at\n",
+      replace: "if (at > now + 1) return at\n",
       caughtBy: [connection]
     },
     {
       name: "the read deadline is one millisecond late",
       file: readDeadline,
-      find: "const left = lastActivity + deadline - now",
-      replace: "const left = lastActivity + deadline - now + 1",
+      find: "const at = lastActivity + this.deadline\n",
+      replace: "const at = lastActivity + this.deadline + 1\n",
       caughtBy: [connection]
     },
     {
       name: "the read deadline stays where it was when it was armed",
       file: readDeadline,
-      find: `  const look: Effect.Effect<void, ReadDeadlineExceeded> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const resumed = watched.paused()
-    if (resumed !== undefined) return resumed
-    const lastActivity = watched.lastActivity()
-`,
-      replace: `  const lastActivity = watched.lastActivity()
-  const look: Effect.Effect<void, ReadDeadlineExceeded> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-    const resumed = watched.paused()
-    if (resumed !== undefined) return resumed
-`,
+      find: "    if (at > now) return at\n",
+      replace: "    if (this.at > now) return at\n",
       caughtBy: [connection]
     },
     {
       name: "the read deadline runs while this end has paused reading",
       file: readDeadline,
-      find: "    if (resumed !== undefined) return resumed\n",
-      replace: "    void resumed\n",
+      find: "    if (this.watched.isPaused) return undefined\n",
+      replace: "",
       caughtBy: [connection]
     },
     {
       name: "the time of a pause counts as the peer's silence",
       file: live,
-      find: "    this.pausedUntil = undefined\n    this.heard()\n",
-      replace: "    this.pausedUntil = undefined\n",
+      find: "    this.isPaused = false\n    this.heard()\n",
+      replace: "    this.isPaused = false\n",
       caughtBy: [connection]
     },
     {
@@ -80,21 +72,23 @@ export const group: Group = {
       name: "what this end sends moves the read deadline",
       file: live,
       find: "    this.counts.messagesOut++\n",
-      replace: "    this.lastActivity = this.clock.unsafeCurrentTimeMillis()\n    this.counts.messagesOut++\n",
+      replace: "    this.lastActivity = this.keeping.clock.unsafeCurrentTimeMillis()\n    this.counts.messagesOut++\n",
       caughtBy: [connection]
     },
     {
       name: "the first heartbeat is not jittered",
       file: "src/Heartbeat.ts",
-      find: "Effect.flatMap(Random.next, (part) => {",
-      replace: "Effect.flatMap(Effect.as(Random.next, 1), (part) => {",
+      find: "+ Math.round(beating.interval * part))",
+      replace: "+ beating.interval + 0 * part)",
       caughtBy: [connection]
     },
     {
       name: "every heartbeat is jittered anew",
       file: "src/Heartbeat.ts",
-      find: "Effect.sleep(options.interval))\n",
-      replace: "Effect.sleep(options.interval * part))\n",
+      find: "const task = new Task(beating, beats)\n",
+      replace: `const interval = Math.round(beating.interval * part)
+      const task = new Task({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)
+`,
       caughtBy: [connection]
     },
     {
@@ -170,7 +164,10 @@ export const group: Group = {
     {
       name: "the supervised fibers go on after the end",
       file: live,
-      find: "    for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)\n",
+      find: `    this.heart?.stop()
+    this.watch?.stop()
+    for (const fiber of this.fibers ?? []) fiber.unsafeInterruptAsFork(FiberId.none)
+`,
       replace: "",
       caughtBy: [connection]
     },

@@ -1,6 +1,7 @@
 import type { Group } from "../fault.js"
 
 const core = "src/internal/gatewayCore.ts"
+const connections = "src/internal/connections.ts"
 const admission = "src/internal/admission.ts"
 const hosted = "src/internal/hostedSession.ts"
 const reauthentication = "src/internal/reauthentication.ts"
@@ -18,18 +19,18 @@ export const group: Group = {
     {
       name: "a hello that resumes a session which lives here is not authenticated",
       file: core,
-      find: "const found = yield* accept.authenticate(live, authentication, this.options.helloTimeout)",
+      find: "const authentication = made(() => this.config.authenticate({ token: hello.token, request }))",
       replace: `const known = this.sessions.get(hello.resume?.session ?? "")
-      const found = known
-        ? Option.some(known.principal)
-        : yield* accept.authenticate(live, authentication, this.options.helloTimeout)`,
+    const authentication = known
+      ? Effect.succeed(known.principal)
+      : made(() => this.config.authenticate({ token: hello.token, request }))`,
       caughtBy: [authentication, "test/badInput/hello.test.ts", resume]
     },
     {
       name: "whoever was disconnected while the store answered resumes",
       file: admission,
-      find: "      if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))\n",
-      replace: "      void revoked\n",
+      find: "    if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))\n",
+      replace: "    void revoked\n",
       caughtBy: [disconnect]
     },
     {
@@ -84,7 +85,7 @@ export const group: Group = {
     {
       name: "a resumed session keeps the principal that it had",
       file: admission,
-      find: "      session.principal = principal\n",
+      find: "    session.principal = principal\n",
       replace: "",
       caughtBy: [authentication, resume]
     },
@@ -105,7 +106,7 @@ export const group: Group = {
     {
       name: "a session whose client left while the store answered never expires",
       file: admission,
-      find: "      if (live.end !== undefined) session.abandoned()\n",
+      find: "    if (live.end !== undefined) session.abandoned()\n",
       replace: "",
       caughtBy: [races]
     },
@@ -147,16 +148,16 @@ export const group: Group = {
     },
     {
       name: "a connection that is gone is held on to for as long as the gateway lives",
-      file: core,
-      find: "    this.connections.delete(live)\n",
+      file: connections,
+      find: "    this.all.delete(live)\n",
       replace: "",
       caughtBy: ["test/node/requestMemory.test.ts"]
     },
     {
-      name: "a connection outlives its scope",
-      file: core,
-      find: "Effect.asVoid(live.ended)",
-      replace: "Effect.void",
+      name: "a connection outlives its gateway",
+      file: connections,
+      find: "        this.all.set(live, address)\n",
+      replace: "",
       caughtBy: [lifecycle]
     },
     {
@@ -168,9 +169,12 @@ export const group: Group = {
     },
     {
       name: "onClose is not run when the session is interrupted",
-      file: hosted,
-      find: "      Effect.ensuring(this.farewell)\n",
-      replace: "      Effect.zipRight(this.farewell)\n",
+      file: "src/internal/sessionFiber.ts",
+      find: "      this.resume = undefined\n      this.host.lingering.delete(this)\n",
+      replace: `      this.resume = undefined
+      this.host.lingering.delete(this)
+      if (Exit.isInterrupted(exit)) return Effect.void
+`,
       caughtBy: [lifecycle, races]
     },
     {
@@ -182,16 +186,16 @@ export const group: Group = {
     },
     {
       name: "an upgrade that dies is never answered",
-      file: core,
+      file: connections,
       find: 'new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })',
       replace: "Effect.never",
       caughtBy: [races]
     },
     {
       name: "a hello that does not come is waited for longer than helloTimeout",
-      file: "src/internal/accept.ts",
-      find: "    Effect.timeoutOption(timeout),\n    Effect.map((answer) => {",
-      replace: "    Effect.timeoutOption(timeout + 1),\n    Effect.map((answer) => {",
+      file: connections,
+      find: "this.timing.hellos.set(late, live.since + helloTimeout)",
+      replace: "this.timing.hellos.set(late, live.since + helloTimeout + 1)",
       caughtBy: [lifecycle]
     },
     {
@@ -211,15 +215,15 @@ export const group: Group = {
     {
       name: "a gateway that drains takes new sessions",
       file: core,
-      find: "    if (this.draining) return",
-      replace: "    if (this.draining && live.end !== undefined) return",
+      find: "    if (this.draining) {\n",
+      replace: "    if (this.draining && live.end !== undefined) {\n",
       caughtBy: [lifecycle]
     },
     {
       name: "the drain waits for handlers without a bound",
       file: core,
-      find: "return bounded(Effect.zipRight(drained, gone), drainTimeout).pipe(",
-      replace: "void drainTimeout\n    return Effect.zipRight(drained, gone).pipe(",
+      find: "return bounded(Effect.zipRight(drained, this.connections.closed), drainTimeout).pipe(",
+      replace: "void drainTimeout\n    return Effect.zipRight(drained, this.connections.closed).pipe(",
       caughtBy: [lifecycle, races]
     },
     {

@@ -152,14 +152,14 @@ export const group: Group = {
     {
       name: "the place of a connection that is gone is not given back",
       file: connectionLimits,
-      find: "      this.total--\n",
+      find: "    this.total--\n",
       replace: "",
       caughtBy: [limits]
     },
     {
       name: "the place of an address whose connection is gone is not given back",
       file: connectionLimits,
-      find: "      this.addresses.remove(address)\n",
+      find: "    this.addresses.remove(address)\n",
       replace: "",
       caughtBy: [limits]
     },

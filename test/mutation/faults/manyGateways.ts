@@ -54,7 +54,7 @@ export const group: Group = {
     {
       name: "an owner hears of a takeover when it next asks the store",
       file: store,
-      find: '          tell(record, generation - 1, { _tag: "TakenOver" })\n',
+      find: '      tell(record, generation - 1, { _tag: "TakenOver" })\n',
       replace: "",
       caughtBy: [laws, hearing]
     },

@@ -90,15 +90,15 @@ export const group: Group = {
     {
       name: "a silence of exactly the deadline is none",
       file: "src/internal/liveConnection.ts",
-      find: "if (silence >= readDeadline) return",
-      replace: "if (silence > readDeadline) return",
+      find: "if (silence >= readDeadline)\n",
+      replace: "if (silence > readDeadline)\n",
       caughtBy: ["test/browser/unit/clockJumps.test.ts"]
     },
     {
       name: "what was heard before the ping answers it",
       file: "src/internal/liveConnection.ts",
       find: "    this.unanswered = true\n",
-      replace: "    this.unanswered = this.lastActivity < this.clock.unsafeCurrentTimeMillis()\n",
+      replace: "    this.unanswered = this.lastActivity < this.keeping.clock.unsafeCurrentTimeMillis()\n",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {

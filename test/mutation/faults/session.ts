@@ -16,38 +16,43 @@ export const group: Group = {
     {
       name: "the duplicate check is skipped",
       file: step,
-      find: "if (seq <= next.received) {",
-      replace: "if (seq <= 0) {",
+      find: "if (seq > state.received) {",
+      replace: "if (seq > 0) {",
       caughtBy: [pure],
       simulate: true
     },
     {
       name: "only what was processed already counts as a duplicate",
       file: step,
-      find: "if (seq <= next.received) {",
-      replace: "if (seq <= next.processed) {",
+      find: "if (seq > state.received) {",
+      replace: "if (seq > state.processed) {",
       caughtBy: [pure]
     },
     {
       name: "a duplicate is not acknowledged again",
       file: step,
-      find: '? [{ ...next, ackSent: Math.min(next.ackSent, seq - 1) }, [...effects, { _tag: "Suppress", seq }, ...ackDue]]',
-      replace: '? [next, [...effects, { _tag: "Suppress", seq }]]',
+      find: '  state.ackSent = Math.min(state.ackSent, seq - 1)\n  return [...effects, { _tag: "Suppress", seq }, ...ackDue]',
+      replace: '  return [...effects, { _tag: "Suppress", seq }]',
       caughtBy: [pure]
     },
     {
       name: "a message is acknowledged on receipt",
       file: step,
-      find: 'return [{ ...next, received: seq }, [...effects, { _tag: "Deliver", seq }]]',
-      replace: 'return [{ ...next, received: seq, recorded: seq }, [...effects, { _tag: "Deliver", seq }, ...ackDue]]',
+      find: 'return effects === none ? [{ _tag: "Deliver", seq }] : [...effects, { _tag: "Deliver", seq }]',
+      replace: 'state.recorded = seq\n    return [...effects, { _tag: "Deliver", seq }, ...ackDue]',
       caughtBy: [pure, resume],
       simulate: true
     },
     {
       name: "a message is acknowledged when it is processed, before the store has that",
       file: step,
-      find: ": [{ ...state, processed: event.seq }, none]",
-      replace: ": [{ ...state, processed: event.seq, recorded: event.seq }, ackDue]",
+      find: "if (event.seq === state.processed + 1 && event.seq <= state.received) state.processed = event.seq\n",
+      replace: `if (event.seq === state.processed + 1 && event.seq <= state.received) {
+        state.processed = event.seq
+        state.recorded = event.seq
+        return ackDue
+      }
+`,
       caughtBy: [pure]
     },
     {
@@ -67,22 +72,22 @@ export const group: Group = {
     {
       name: "a gap of one message is not noticed",
       file: step,
-      find: "if (seq > next.received + 1) {",
-      replace: "if (seq > next.received + 2) {",
+      find: "if (seq > state.received + 1) return",
+      replace: "if (seq > state.received + 2) return",
       caughtBy: [pure]
     },
     {
       name: "the window is counted from what was received, and so is not enforced",
       file: step,
-      find: "if (seq > next.processed + next.window) {",
-      replace: "if (seq > next.received + next.window) {",
+      find: "seq > state.processed + state.window) {",
+      replace: "seq > state.received + state.window) {",
       caughtBy: [pure]
     },
     {
       name: "the window is one message too small",
       file: step,
-      find: "if (seq > next.processed + next.window) {",
-      replace: "if (seq >= next.processed + next.window) {",
+      find: "seq > state.processed + state.window) {",
+      replace: "seq >= state.processed + state.window) {",
       caughtBy: [pure, resume]
     },
     {
@@ -109,16 +114,16 @@ export const group: Group = {
     {
       name: "the first frame of a retransmission is dropped",
       file: step,
-      find: "      transmitted: peerProcessed,",
-      replace: "      transmitted: Math.min(state.sent, peerProcessed + 1),",
+      find: "state.transmitted = peerProcessed\n",
+      replace: "state.transmitted = Math.min(state.sent, peerProcessed + 1)\n",
       caughtBy: [pure, resume],
       simulate: true
     },
     {
       name: "what was written to the old connection is not retransmitted",
       file: step,
-      find: "      transmitted: peerProcessed,",
-      replace: "      transmitted: Math.max(state.transmitted, peerProcessed),",
+      find: "state.transmitted = peerProcessed\n",
+      replace: "state.transmitted = Math.max(state.transmitted, peerProcessed)\n",
       caughtBy: [pure, resume]
     },
     {
@@ -131,15 +136,15 @@ export const group: Group = {
     {
       name: "a connection that is late attaches over a newer one",
       file: step,
-      find: "if (event.generation <= state.generation) return [state, none]",
-      replace: 'if (state.link._tag === "Attached" && event.generation === state.generation) return [state, none]',
+      find: "if (event.generation <= state.generation) return none",
+      replace: 'if (state.link._tag === "Attached" && event.generation === state.generation) return none',
       caughtBy: [pure]
     },
     {
       name: "a late detach of an old connection detaches the new one, in the state",
       file: step,
-      find: 'return isStale(state, event.generation) ? [state, none] : [{ ...state, link: { _tag: "Detached" } }, none]',
-      replace: 'return [{ ...state, link: { _tag: "Detached" } }, none]',
+      find: "if (!isStale(state, event.generation)) state.link = detached",
+      replace: "state.link = detached",
       caughtBy: [pure]
     },
     {

@@ -8,36 +8,36 @@ const resume = "test/resume.test.ts"
 const unfenced = (operation: string, head: string): Fault => ({
   name: `the store forgets to fence ${operation}`,
   file: store,
-  find: `${head} =>\n        owned(id, generation, `,
-  replace: `${head} =>\n        owned(id, records.get(id)?.generation ?? generation, `,
+  find: `${operation}: effectful(${head} =>\n        owned(id, generation, `,
+  replace: `${operation}: effectful(${head} =>\n        owned(id, records.get(id)?.generation ?? generation, `,
   caughtBy: [laws]
 })
 
 export const group: Group = {
   title: "SessionStore: fencing, secrets, expiry",
   faults: [
-    unfenced("confirm", "confirm: (id, generation)"),
-    { ...unfenced("append", "append: (id, generation, messages)"), simulate: true },
-    unfenced("acknowledge", "acknowledge: (id, generation, { acked, processed })"),
+    unfenced("confirm", "(id, generation)"),
+    { ...unfenced("append", "(id, generation, messages)"), simulate: true },
+    unfenced("acknowledge", "(id, generation, { acked, processed })"),
     {
       name: "the store forgets to fence detach",
       file: store,
-      find: "          return owned(id, generation, (record) => {",
-      replace: "          return owned(id, found?.generation ?? generation, (record) => {",
+      find: "return owned(id, generation, (record) => {",
+      replace: "return owned(id, found?.generation ?? generation, (record) => {",
       caughtBy: [laws]
     },
     {
       name: "an owner that detaches a session which is over brings it back",
       file: store,
-      find: '          if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })\n',
+      find: '        if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })\n',
       replace: "",
       caughtBy: [laws]
     },
-    unfenced("remove", "remove: (id, generation, tombstone)"),
+    unfenced("remove", "(id, generation, tombstone)"),
     {
       name: "attaching does not raise the generation",
       file: store,
-      find: "          record.generation++\n",
+      find: "      record.generation++\n",
       replace: "",
       caughtBy: [laws]
     },
@@ -51,8 +51,8 @@ export const group: Group = {
     {
       name: "the old secret stays valid when the client has shown the new one",
       file: store,
-      find: "owned(id, generation, (record) => {\n          record.previousSecretHash = undefined\n        }),",
-      replace: "owned(id, generation, () => {}),",
+      find: "owned(id, generation, (record) => {\n          record.previousSecretHash = undefined\n        })\n",
+      replace: "owned(id, generation, () => {})\n",
       caughtBy: [laws]
     },
     {
@@ -135,7 +135,7 @@ export const group: Group = {
     {
       name: "a session that is attached again expires all the same",
       file: store,
-      find: "          record.expiresAt = undefined\n",
+      find: "      record.expiresAt = undefined\n",
       replace: "",
       caughtBy: [laws, resume]
     },
