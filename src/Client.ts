@@ -106,7 +106,7 @@ export interface Client<ClientMessage, ServerMessage> {
   /**
    * Runs a handler over `messages`, one after the other, until the client has
    * ended; a message is acknowledged when the handler has succeeded with it. The
-   * same as `Stream.runForEach(messages, handle)`, at a fraction of what a
+   * same as `Stream.runForEach(messages, handle)`, at about half of what a
    * Stream costs for each message.
    */
   readonly runForEach: <E, R>(

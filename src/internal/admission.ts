@@ -67,6 +67,8 @@ export class Admission<C, S, P extends Principal, R> {
    * all of it where the store or the credentials do not answer at once.
    */
   admitNow(caller: Caller<P>): Effect.Effect<void, StoreUnavailable> {
+    // Who has left meanwhile has no use for a session.
+    if (caller.live.end !== undefined) return Effect.void
     const { resume } = caller.hello
     const rest = resume === undefined ? this.beginNow(caller) : this.resumeNow(caller, resume)
     return rest ?? this.admit(caller)

@@ -5,10 +5,11 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 
 /** Something that falls due, at one time after the other. */
 export abstract class Task {
@@ -148,8 +149,15 @@ export class Agenda {
   }
 }
 
-/** An agenda whose fiber lives in the scope. */
-export const make: Effect.Effect<Agenda, never, Scope.Scope> = Effect.map(
+/**
+ * An agenda whose fiber lives in the scope: until the finalizers have run that are
+ * added after this, since the fiber's own place among them is taken now.
+ */
+export const make: Effect.Effect<Agenda, never, Scope.Scope> = Effect.flatMap(
   Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]),
-  ([clock, runtime, scope]) => new Agenda(clock, (effect) => Runtime.runFork(runtime)(effect, { scope }))
+  ([clock, runtime, outer]) =>
+    Effect.map(Scope.fork(outer, ExecutionStrategy.sequential), (scope) => {
+      const runFork = Runtime.runFork(runtime)
+      return new Agenda(clock, (effect) => runFork(effect, { scope }))
+    })
 )

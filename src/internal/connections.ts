@@ -18,6 +18,7 @@ import * as ReadDeadline from "../ReadDeadline.js"
 import * as accept from "./accept.js"
 import * as agenda from "./agenda.js"
 import { isSuccess } from "./atOnce.js"
+import { bounded } from "./bounded.js"
 import { ConnectionLimits, networkOf } from "./connectionLimits.js"
 import type { GatewayFigures } from "./gatewayFigures.js"
 import { type Keeping, LiveConnection } from "./liveConnection.js"
@@ -87,10 +88,13 @@ export class Connections<R> {
     return living
   }
 
-  /** Drops all of them. */
-  stop(): void {
-    this.stopped = true
-    for (const live of this) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+  /** Drops all of them, and waits until they are gone, no longer than `closeTimeout`. */
+  get dropped(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      for (const live of this) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+      const gone = Effect.forEach([...this], (live) => live.gone, { concurrency: "unbounded", discard: true })
+      return Effect.asVoid(bounded(gone, this.host.options.closeTimeout))
+    })
   }
 
   /** Counts a connection until it is refused, or its socket is gone. */
@@ -110,7 +114,7 @@ export class Connections<R> {
   private accept(incoming: Incoming, address: string): Effect.Effect<boolean, never, R> {
     const { checks, options } = this.host
     const verdict = accept.examine(incoming.request, checks, options.helloTimeout)
-    if (isSuccess(verdict)) return Effect.uninterruptible(this.open(incoming, verdict.value, address))
+    if (isSuccess(verdict)) return this.open(incoming, verdict.value, address)
     const examined = Effect.catchAllDefect(verdict, (defect) =>
       Effect.zipRight(
         Effect.logError("holdfast: authorizeUpgrade died", defect),
@@ -121,12 +125,12 @@ export class Connections<R> {
     const answered = Effect.onInterrupt(examined, () => incoming.refuse(503, "the gateway is shutting down"))
     return Effect.matchEffect(answered, {
       onFailure: ({ body, status }) => Effect.as(incoming.refuse(status, body), false),
-      onSuccess: (codec) => Effect.uninterruptible(this.open(incoming, codec, address))
+      onSuccess: (codec) => this.open(incoming, codec, address)
     })
   }
 
   private open(incoming: Incoming, codec: Codec, address: string): Effect.Effect<boolean> {
-    return Effect.match(accept.open(incoming, codec, this.host.options), {
+    const opened = Effect.match(accept.open(incoming, codec, this.host.options), {
       // A peer that left during the upgrade has no connection to speak of.
       onFailure: () => false,
       onSuccess: (transport) => {
@@ -137,6 +141,9 @@ export class Connections<R> {
         return true
       }
     })
+    return Effect.uninterruptible(
+      Effect.catchAllDefect(opened, (defect) => Effect.as(Effect.logError("holdfast: an upgrade died", defect), false))
+    )
   }
 
   private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {

@@ -248,10 +248,11 @@ export class GatewayCore<C, S, P extends Principal, R> {
     return bounded(Effect.zipRight(drained, this.connections.closed), drainTimeout).pipe(
       Effect.zipRight(
         Effect.sync(() => {
+          this.connections.stopped = true
           for (const session of this.sessions.values()) session.finish({ _tag: "Shutdown" })
-          this.connections.stop()
         })
       ),
+      Effect.zipRight(Effect.suspend(() => this.connections.dropped)),
       // What sessions that are over still have to do would be cut off by what follows.
       Effect.zipRight(bounded(this.farewells, closeTimeout))
     )

@@ -320,10 +320,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
     // An interruption from outside does not come here: this one is the handler's own.
     if (this.ended) return Effect.void
-    this.finish({ _tag: "HandlerFailed", cause })
-    return Effect.logError("holdfast: a handler failed, its session ends", cause).pipe(
+    const told = Effect.logError("holdfast: a handler failed, its session ends", cause).pipe(
       Effect.annotateLogs({ session: this.id, principal: this.principal.id })
     )
+    // First: the end interrupts this fiber.
+    return Effect.map(told, () => this.finish({ _tag: "HandlerFailed", cause }))
   }
 
   /** The last thing of a session: the application hears of it. */

@@ -254,7 +254,8 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
     if (!this.isPaused) return
     this.isPaused = false
     this.heard()
-    this.watch?.resumed()
+    // One that has ended is watched no more.
+    if (this.end === undefined) this.watch?.resumed()
     this.transport.resume()
   }
 

@@ -44,14 +44,15 @@ export class Revocations {
   /** The same, and at once: no longer than what is left to do, if anything is. */
   duringNow<E, R>(use: (watch: Watch) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
     const watch = this.open()
-    const rest = use(watch)
-    if (!isSuccess(rest))
-      return Effect.ensuring(
-        rest,
-        Effect.sync(() => this.close(watch))
-      )
+    const close = Effect.sync(() => this.close(watch))
+    try {
+      const rest = use(watch)
+      if (!isSuccess(rest)) return Effect.ensuring(rest, close)
+    } catch (defect) {
+      return Effect.zipRight(close, Effect.die(defect))
+    }
     this.close(watch)
-    return rest
+    return Effect.void
   }
 
   private open(): Watch {

@@ -103,10 +103,15 @@ export class SessionFiber<R> implements Lingerer {
     const isNew = this.state === "New"
     this.state = "Waking"
     const fiber = fork(this.run(isNew))
-    if (fiber.unsafePoll() !== null) return
+    // It may have done all there was, and another may have begun.
+    if (fiber.unsafePoll() !== null || this.isIdle || this.fiber !== undefined) return
     this.fiber = fiber
     // What it has done by now may have ended the session.
     if (this.session.ended) this.end()
+  }
+
+  private get isIdle(): boolean {
+    return this.state === "Idle"
   }
 
   private run(isNew: boolean): Effect.Effect<void, never, R> {
@@ -152,6 +157,8 @@ export class SessionFiber<R> implements Lingerer {
 
   private get wakened(): Effect.Effect<boolean> {
     return Effect.async((resume) => {
+      // It may have come since the last look, if the fiber has let others run.
+      if (this.session.hasWork || this.session.ended) return resume(goOn)
       this.state = "Waiting"
       this.resume = resume
       this.host.lingering.add(this)

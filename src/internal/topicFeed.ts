@@ -126,7 +126,8 @@ export class TopicFeed implements Listener {
     const shared = new Shared(this.topic, publication, this.total)
     this.heard.push(shared)
     this.heardBytes += shared.size
-    if (this.heard.length >= atOnce.messages || this.heardBytes >= atOnce.bytes) this.tell()
+    const isMuch = this.heard.length >= atOnce.messages || this.heardBytes >= atOnce.bytes
+    if (isMuch && !this.isTelling) this.tell()
     else if (this.heard.length === 1) void Promise.resolve().then(this.tell)
   }
 

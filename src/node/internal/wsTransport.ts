@@ -222,6 +222,8 @@ export abstract class WsTransport implements Transport, Due {
   }
 
   flush(): void {
+    // What others send while they hear that the turn is over is of the next one.
+    this.isDue = false
     if (this.pending > 0) this.write()
     if (!this.isCorked) return
     this.isCorked = false
@@ -229,7 +231,6 @@ export abstract class WsTransport implements Transport, Due {
   }
 
   flushed(): void {
-    this.isDue = false
     if (this.socket.destroyed) return
     if (this.buffered() === 0) return this.receiver?.drained()
     this.receiver?.congested()
@@ -238,7 +239,8 @@ export abstract class WsTransport implements Transport, Due {
 
   /** A socket says that it is empty only where it was full before. */
   private awaitEmptied(): void {
-    if (this.isAwaited || this.socket.writableNeedDrain) return
+    // After its end a socket takes no more, and writes what it has.
+    if (this.isAwaited || this.socket.writableNeedDrain || !this.socket.writable) return
     this.isAwaited = true
     this.socket.write("", "latin1", () => {
       this.isAwaited = false

@@ -1,15 +1,17 @@
-/** Holdfast's: a message leaves its time, and a fiber for each connection looks at that when the deadline would have passed. */
-import { Effect } from "effect"
+/** Holdfast's: a message leaves its time, and one fiber looks at those of all connections when a deadline would have passed. */
+import { Effect, Scope } from "effect"
 import { ReadDeadline } from "holdfast"
 import { connections, deadline, exceeded, measure } from "./measure.mjs"
 
 await measure(() => {
   const clock = Effect.runSync(Effect.clock)
-  const all = Array.from({ length: connections }, () => ({ lastActivity: clock.unsafeCurrentTimeMillis() }))
-  for (const one of all) {
-    const watched = { lastActivity: () => one.lastActivity, paused: () => undefined }
-    Effect.runFork(Effect.catchAll(ReadDeadline.run(watched, deadline), () => Effect.sync(exceeded)))
+  const deadlines = Effect.runSync(Scope.extend(ReadDeadline.make, Effect.runSync(Scope.make())))
+  const died = (defect) => {
+    throw defect
   }
+  const now = clock.unsafeCurrentTimeMillis()
+  const all = Array.from({ length: connections }, () => ({ lastActivity: now, isPaused: false, exceeded, died }))
+  for (const one of all) deadlines.watch(one, deadline)
   return () => {
     for (const one of all) one.lastActivity = clock.unsafeCurrentTimeMillis()
   }
