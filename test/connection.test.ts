@@ -191,6 +191,30 @@ describe("ReadDeadline", () => {
   )
 })
 
+describe("A connection that ends while it is paused", () => {
+  it.scoped("is watched no more: nothing sleeps when its scope has closed", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      const link = MemoryTransport.link()
+      const connection = yield* Scope.extend(Connection.make(link.client, { highWaterMark: 100 }), scope)
+      const ignore = () => {}
+      link.server.run({
+        message: ignore,
+        ping: ignore,
+        pong: ignore,
+        congested: ignore,
+        drained: ignore,
+        closed: ignore
+      })
+      for (let i = 0; i < 4; i++) link.server.send("x".repeat(50))
+      yield* TestClock.adjust("2 minutes")
+      assert.isBelow((yield* connection.stats).messagesIn, 4, "paused")
+      yield* Scope.close(scope, Exit.void)
+      assert.lengthOf(yield* TestClock.sleeps(), 0)
+    })
+  )
+})
+
 describe("WriteDeadline", () => {
   it.scoped("a ping that is stuck for 10 s ends the connection", () =>
     Effect.gen(function* () {

@@ -1,8 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Supervisor, TestClock } from "effect"
+import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import { Gateway, Messages } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { makeClient, settle, World } from "./support.js"
+import { isRunning, makeClient, settle, World } from "./support.js"
 
 /** A gateway, and a client that has been Ready for a while. */
 const opened = (options: { readonly onMessage?: () => Effect.Effect<void> } = {}) =>
@@ -76,6 +76,36 @@ describe("A session's fiber", () => {
       }
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(handled, sent)
+    }).pipe(Effect.provide(World))
+  )
+})
+
+describe("A gateway that drains", () => {
+  it.scoped("goes on pinging its clients, and finds those that are dead", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.MemoryNetwork
+      const scope = yield* Scope.make()
+      yield* Gateway.make({
+        messages: Messages.json,
+        authenticate: Gateway.anonymous,
+        onMessage: () => Effect.sleep("5 minutes"),
+        drainTimeout: "10 minutes"
+      }).pipe(Scope.extend(scope))
+      yield* settle
+      const client = yield* makeClient()
+      yield* client.ready
+      yield* client.send(1)
+      yield* settle
+      const link = yield* network.latest
+      const before = link.pings("server")
+      const closing = yield* Effect.fork(Scope.close(scope, Exit.void))
+      yield* TestClock.adjust("3 minutes")
+      assert.isAtLeast(link.pings("server") - before, 5)
+      link.silence()
+      yield* TestClock.adjust("90 seconds")
+      assert.isTrue(yield* isRunning(closing), "the handler is at it still")
+      yield* TestClock.adjust("1 minute")
+      assert.isFalse(yield* isRunning(closing))
     }).pipe(Effect.provide(World))
   )
 })

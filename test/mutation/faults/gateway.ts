@@ -180,8 +180,8 @@ export const group: Group = {
     {
       name: "a defect in a handler leaves its session open",
       file: hosted,
-      find: '    this.finish({ _tag: "HandlerFailed", cause })\n',
-      replace: "",
+      find: 'return Effect.map(told, () => this.finish({ _tag: "HandlerFailed", cause }))',
+      replace: "return told",
       caughtBy: [lifecycle]
     },
     {

@@ -248,8 +248,8 @@ export const group: Group = {
     {
       name: "a feed hears without a bound before it tells",
       file: feed,
-      find: "if (this.heard.length >= atOnce.messages || this.heardBytes >= atOnce.bytes) this.tell()\n    else if",
-      replace: "if",
+      find: "if (isMuch && !this.isTelling) this.tell()\n    else if",
+      replace: "void isMuch\n    if",
       caughtBy: [topicFeed]
     },
     {
