@@ -192,25 +192,29 @@ describe("ReadDeadline", () => {
 })
 
 describe("A connection that ends while it is paused", () => {
-  it.scoped("is watched no more: nothing sleeps when its scope has closed", () =>
+  it.scoped("is watched no more: no fiber is left when its scope has closed", () =>
     Effect.gen(function* () {
+      const supervisor = yield* Supervisor.track
       const scope = yield* Scope.make()
-      const link = MemoryTransport.link()
-      const connection = yield* Scope.extend(Connection.make(link.client, { highWaterMark: 100 }), scope)
-      const ignore = () => {}
-      link.server.run({
-        message: ignore,
-        ping: ignore,
-        pong: ignore,
-        congested: ignore,
-        drained: ignore,
-        closed: ignore
-      })
-      for (let i = 0; i < 4; i++) link.server.send("x".repeat(50))
-      yield* TestClock.adjust("2 minutes")
-      assert.isBelow((yield* connection.stats).messagesIn, 4, "paused")
-      yield* Scope.close(scope, Exit.void)
-      assert.lengthOf(yield* TestClock.sleeps(), 0)
+      yield* Effect.gen(function* () {
+        const link = MemoryTransport.link()
+        const connection = yield* Scope.extend(Connection.make(link.client, { highWaterMark: 100 }), scope)
+        const ignore = () => {}
+        link.server.run({
+          message: ignore,
+          ping: ignore,
+          pong: ignore,
+          congested: ignore,
+          drained: ignore,
+          closed: ignore
+        })
+        for (let i = 0; i < 4; i++) link.server.send("x".repeat(50))
+        yield* TestClock.adjust("2 minutes")
+        assert.isBelow((yield* connection.stats).messagesIn, 4, "paused")
+        yield* Scope.close(scope, Exit.void)
+        yield* settle
+        assert.lengthOf(yield* supervisor.value, 0)
+      }).pipe(Effect.supervised(supervisor))
     })
   )
 })
