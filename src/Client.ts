@@ -218,7 +218,7 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
       messages: inboxStream.make(driver, decode, invalid),
       runForEach: inboxLoop.make(driver, decode, invalid),
       events: loop.events.changes,
-      send: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.send(payload)),
+      send: (message) => driver.outbox.sendMade(() => encode(message, codec)),
       deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
       subscribe: ({ name, schema }, options) =>
         subscriptionStream.publications(topics, name, options?.since, publicationCodec.decoder(schema), invalid),

@@ -7,6 +7,7 @@
  * it is run as the effect that it gives.
  */
 import * as Effect from "effect/Effect"
+import * as Effectable from "effect/Effectable"
 import * as Exit from "effect/Exit"
 
 type Plain<Args extends ReadonlyArray<unknown>, A> = (...args: Args) => A
@@ -42,3 +43,18 @@ export const plainOfEffect = <A>(effect: Effect.Effect<A>): (() => A) | undefine
 /** Whether an effect has succeeded already: there is nothing left to run. */
 export const isSuccess = <A, E, R>(effect: Effect.Effect<A, E, R>): effect is Exit.Success<A, E> =>
   Exit.isExit(effect) && Exit.isSuccess(effect)
+
+/** An effect that begins with a plain call, which gives what is left to run: nothing, as a rule. */
+export class Attempt<A, E = never, R = never> extends Effectable.Class<A, E, R> {
+  constructor(private readonly begin: () => Effect.Effect<A, E, R>) {
+    super()
+  }
+
+  commit(): Effect.Effect<A, E, R> {
+    return this.begin()
+  }
+}
+
+/** Begins an effect as far as a plain call can, and gives what is left to run. */
+export const begun = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  effect instanceof Attempt ? effect.commit() : effect

@@ -20,6 +20,7 @@ import { type NodeInfo, SessionStore } from "../SessionStore.js"
 import * as accept from "./accept.js"
 import * as ackTimer from "./ackTimer.js"
 import { Admission } from "./admission.js"
+import { Afterwards } from "./afterwards.js"
 import { announce } from "./announcer.js"
 import { isSuccess } from "./atOnce.js"
 import { bounded, made } from "./bounded.js"
@@ -143,7 +144,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         atOnce: storeAtOnce.make(store),
         fork: (effect) => fork(effect),
         lingering: new Lingering((effect) => fork(effect)),
-        forkLater: (effect) => fork(effect, { immediate: false }),
+        afterwards: new Afterwards(),
         jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),

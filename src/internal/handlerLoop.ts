@@ -5,6 +5,7 @@ import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession
 import type * as Protocol from "../Protocol.js"
 import type { SessionStore } from "../SessionStore.js"
 import type { AckTimer } from "./ackTimer.js"
+import { begun, isSuccess } from "./atOnce.js"
 import type { Inbound } from "./inbox.js"
 import type { decoder } from "./messageCodec.js"
 import type { Ownership } from "./ownership.js"
@@ -27,11 +28,17 @@ interface Host<C, S, P extends Principal, R> {
 interface Handled<S, P extends Principal> extends Session<S, P> {
   readonly driver: SessionDriver
   readonly ownership: Ownership
+  readonly ended: boolean
   readonly finish: (end: SessionEnd) => void
   readonly sendAck: () => void
 }
 
 export class HandlerLoop<C, S, P extends Principal, R> {
+  /** Taken from the inbox, and handled up to `at`. */
+  private batch: ReadonlyArray<Inbound> = []
+  private at = 0
+  /** Where it let others have their turn last. */
+  private restedAt = -1
   /** No further message is begun. */
   private stopped = false
   /** What the store was told of the client's acknowledgements. */
@@ -44,35 +51,60 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     private readonly session: Handled<S, P>
   ) {}
 
-  /** Handles what has come, and what comes meanwhile; fails with the handler. */
-  get run(): Effect.Effect<void, unknown, R> {
-    return Effect.suspend(() => {
-      const batch = this.session.driver.inbox.takeAll()
-      return batch.length === 0 ? Effect.void : Effect.zipRight(this.handle(batch, 0), this.run)
-    })
-  }
-
   /** Ends after the message in hand. */
   stop(): void {
     this.stopped = true
     this.session.driver.inbox.close("nothing more is handled")
   }
 
-  private handle(batch: ReadonlyArray<Inbound>, at: number, rested = false): Effect.Effect<void, unknown, R> {
-    const message = batch[at]
-    if (message === undefined || this.stopped) return this.record(false)
-    if (at % turn === turn - 1 && !rested) {
-      // Fibers yield to each other alone: other connections are heard when the event loop turns.
-      return Effect.flatMap(Effect.sleep(0), () => this.handle(batch, at, true))
+  /**
+   * Handles what has come as far as that needs no waiting, and gives the rest, which goes on with what comes meanwhile and
+   * fails with the handler. Throws what a handler throws.
+   */
+  advance(): Effect.Effect<void, unknown, R> | undefined {
+    const { driver } = this.session
+    for (;;) {
+      for (let message = this.next; message !== undefined; message = this.next) {
+        const rest = this.isTurnOver ? this.othersFirst : this.handle(message)
+        if (rest === undefined) continue
+        // It may take its time, and wait for this very acknowledgement.
+        if (driver.state.processed > driver.state.recorded) this.host.ackTimer.add(this.session)
+        return rest
+      }
+      if (!this.recordAtOnce(false)) return Effect.zipRight(this.record(false), this.run)
+      if (driver.inbox.isEmpty) return undefined
+      this.batch = driver.inbox.takeAll()
+      this.at = 0
+      this.restedAt = -1
     }
-    return Effect.flatMap(this.dispatch(message), () => {
-      this.session.driver.processed(message)
-      const rest = () => this.handle(batch, at + 1)
-      if (message.confirm) return Effect.flatMap(this.record(true), rest)
-      // The next handler may take its time, and wait for this very acknowledgement.
-      if (at + 1 < batch.length) this.host.ackTimer.add(this.session)
-      return rest()
-    })
+  }
+
+  private readonly run: Effect.Effect<void, unknown, R> = Effect.suspend(() => this.advance() ?? Effect.void)
+
+  private get next(): Inbound | undefined {
+    return this.stopped || this.session.ended ? undefined : this.batch[this.at]
+  }
+
+  private get isTurnOver(): boolean {
+    return this.at % turn === turn - 1 && this.restedAt !== this.at
+  }
+
+  /** Fibers yield to each other alone: other connections are heard when the event loop turns. */
+  private get othersFirst(): Effect.Effect<void, unknown, R> {
+    this.restedAt = this.at
+    return Effect.zipRight(Effect.sleep(0), this.run)
+  }
+
+  private handle(message: Inbound): Effect.Effect<void, unknown, R> | undefined {
+    const handling = begun(this.dispatch(message))
+    if (isSuccess(handling)) return this.handled(message)
+    return Effect.flatMap(handling, () => this.handled(message) ?? this.run)
+  }
+
+  private handled(message: Inbound): Effect.Effect<void, unknown, R> | undefined {
+    this.at++
+    this.session.driver.processed(message)
+    return message.confirm && !this.recordAtOnce(true) ? Effect.zipRight(this.record(true), this.run) : undefined
   }
 
   private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {

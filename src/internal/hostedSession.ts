@@ -2,7 +2,7 @@
  * A session on a gateway: one supervised fiber that outlives the connections,
  * runs the application's handler, and keeps the store in step.
  */
-import type * as Cause from "effect/Cause"
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
@@ -27,6 +27,7 @@ import type * as SessionState from "../Session.js"
 import type { Loss, Mail, SessionStore, StoredMessage } from "../SessionStore.js"
 import type { Ref } from "../Topic.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
+import type { Afterwards } from "./afterwards.js"
 import type { Attendance } from "./attendance.js"
 import { bounded, made } from "./bounded.js"
 import { forget, leave, type Standing } from "./forget.js"
@@ -61,8 +62,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly topics: GatewayTopics<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
-  /** The same, when what happens now is over. */
-  readonly forkLater: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
+  readonly afterwards: Afterwards
   readonly lingering: Lingering
   /** A new part of a heartbeat interval. */
   readonly jitter: () => number
@@ -182,7 +182,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   // ---- for the application
 
   send(message: S) {
-    return Effect.flatMap(this.host.encode(message, this.codec), (payload) => this.driver.outbox.send(payload))
+    return this.driver.outbox.sendMade(() => this.host.encode(message, this.codec))
   }
 
   deliver(message: S) {
@@ -288,14 +288,21 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return !inbox.isEmpty || inbox.isClosed
   }
 
-  get work(): Effect.Effect<void, never, R> {
-    const handled = Effect.zipRight(
-      this.loop.run,
-      Effect.suspend(() => (this.driver.inbox.isClosed ? this.nothingMore : Effect.void))
-    )
-    return Effect.catchAllCause(this.opened ? handled : Effect.zipRight(this.open, handled), (cause) =>
-      this.failed(cause)
-    )
+  /** Does what there is to do as far as that needs no fiber, and gives the rest. */
+  advance(): Effect.Effect<void, never, R> | undefined {
+    try {
+      const rest = this.opened
+        ? this.loop.advance()
+        : Effect.flatMap(this.open, () => this.loop.advance() ?? Effect.void)
+      if (rest === undefined && !this.driver.inbox.isClosed) return undefined
+      return Effect.catchAllCause(Effect.zipRight(rest ?? Effect.void, this.afterwards), (cause) => this.failed(cause))
+    } catch (defect) {
+      return this.failed(Cause.die(defect))
+    }
+  }
+
+  private get afterwards(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.driver.inbox.isClosed ? this.nothingMore : Effect.void))
   }
 
   private get open(): Effect.Effect<void, unknown, R> {

@@ -65,7 +65,7 @@ export class Inbox {
   /** Hands over what there is. */
   takeAll(): ReadonlyArray<Inbound> {
     const batch = this.messages
-    if (batch.length > 0) this.messages = []
+    this.messages = []
     return batch
   }
 

@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import type { MessageInvalid } from "../ConnectionError.js"
 import type { InvalidDecision } from "../Messages.js"
+import { begun, isSuccess } from "./atOnce.js"
 import type { Inbound } from "./inbox.js"
 import type { SessionDriver } from "./sessionDriver.js"
 
@@ -32,18 +33,28 @@ export const make =
         })
       }
 
+      const processed = (message: Inbound): void => {
+        at++
+        driver.processed(message)
+        driver.recorded(driver.state.processed, message.confirm)
+      }
+
       const next: Effect.Effect<void, E, R> = Effect.suspend(() => {
-        if (isOver) return Effect.void
-        const message = taken[at]
-        if (message === undefined) {
-          return Effect.matchEffect(driver.inbox.take(keep), { onFailure: () => Effect.void, onSuccess: () => next })
+        while (!isOver) {
+          const message = taken[at]
+          if (message === undefined) {
+            return Effect.matchEffect(driver.inbox.take(keep), { onFailure: () => Effect.void, onSuccess: () => next })
+          }
+          const handling = begun(handled(message))
+          if (!isSuccess(handling)) {
+            return Effect.flatMap(handling, () => {
+              processed(message)
+              return next
+            })
+          }
+          processed(message)
         }
-        return Effect.flatMap(handled(message), () => {
-          at++
-          driver.processed(message)
-          driver.recorded(driver.state.processed, message.confirm)
-          return next
-        })
+        return Effect.void
       })
       return Effect.ensuring(
         next,

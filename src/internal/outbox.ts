@@ -5,10 +5,12 @@
  */
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
 import { byteLength, type Payload } from "../Codec.js"
 import { type MessageRefused, MessageTooLarge, NotSent, OutcomeUnknown, SessionClosed } from "../ConnectionError.js"
 import type * as Session from "../Session.js"
+import { Attempt } from "./atOnce.js"
 import { type Bounds, type Entry, ReplayBuffer } from "./replayBuffer.js"
 import { SeqWaiters } from "./seqWaiters.js"
 
@@ -129,7 +131,15 @@ export class Outbox {
 
   /** Accepts a message, after waiting for room; `accepted` hears its number before anything can fail. */
   send(payload: Payload, accepted: (seq: number) => void = unnoticed) {
-    return this.accept(payload, false, accepted)
+    return Effect.suspend(() => this.accept(payload, false, accepted))
+  }
+
+  /** Sends what this makes; one who tries it by a plain call waits for nothing, as a rule. */
+  sendMade<E>(make: () => Either.Either<Payload, E>): Effect.Effect<void, SessionClosed | MessageTooLarge | E> {
+    return new Attempt<void, SessionClosed | MessageTooLarge | E>(() => {
+      const made = make()
+      return made._tag === "Right" ? this.accept(made.right, false, unnoticed) : Effect.fail(made.left)
+    })
   }
 
   /** Gives a message that was left as this mail its place, after waiting for room, and does not wait for the store. */
@@ -165,13 +175,11 @@ export class Outbox {
     confirm: boolean,
     accepted: (seq: number) => void
   ): Effect.Effect<void, SessionClosed | MessageTooLarge> {
-    return Effect.suspend((): Effect.Effect<void, SessionClosed | MessageTooLarge> => {
-      const size = byteLength(payload)
-      const refusal = this.refusal(size)
-      if (refusal !== undefined) return Effect.fail(refusal)
-      if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm, accepted))
-      return Effect.flatMap(this.whenRoom(payload, size, confirm, accepted), (seq) => this.whenAppended(seq))
-    })
+    const size = byteLength(payload)
+    const refusal = this.refusal(size)
+    if (refusal !== undefined) return Effect.fail(refusal)
+    if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm, accepted))
+    return Effect.flatMap(this.whenRoom(payload, size, confirm, accepted), (seq) => this.whenAppended(seq))
   }
 
   /** Why nothing of this size can be sent. */

@@ -1,18 +1,20 @@
 /**
- * The one fiber of a session, there while the session has something to do and
- * for a moment after: most sessions of a gateway are idle, and a fiber that
- * waits would be the largest part of one.
+ * The one fiber of a session, there while the session has something to do that
+ * has to be waited for, and for a moment after: most sessions of a gateway are
+ * idle, and a fiber that waits would be the largest part of one. What needs no
+ * waiting is done without it.
  */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import type { Afterwards, Due } from "./afterwards.js"
 import type { Lingerer, Lingering } from "./lingering.js"
 
 interface Host<R> {
-  /** Run a fiber that the gateway supervises: at once, or when what happens now is over. */
+  /** Runs a fiber that the gateway supervises. */
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
-  readonly forkLater: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  readonly afterwards: Afterwards
   readonly lingering: Lingering
   /** Farewells that have not ended. */
   readonly farewells: Set<Fiber.RuntimeFiber<void>>
@@ -23,8 +25,8 @@ interface Working<R> {
   readonly ended: boolean
   /** There is something to do. */
   readonly hasWork: boolean
-  /** Does what there is to do. */
-  readonly work: Effect.Effect<void, never, R>
+  /** Does what there is to do as far as that needs no fiber, and gives the rest. */
+  readonly advance: () => Effect.Effect<void, never, R> | undefined
   /** The last thing, once. */
   readonly farewell: Effect.Effect<void, never, R>
 }
@@ -33,19 +35,21 @@ interface Working<R> {
  * - `New`: it has not started, and the application has not heard of it.
  * - `Idle`: there is no fiber.
  * - `Waking`: there is one, which has not begun.
- * - `Working`: it does what there is to do.
- * - `Waiting`: it waits for more.
+ * - `Working`: what there is to do is being done, by the fiber or without it.
+ * - `Waiting`: the fiber waits for more.
  * - `Resting`: it was told to end, and has not yet.
  * - `Leaving`: its farewell has begun; to interrupt it would cut that off.
  */
 type State = "New" | "Idle" | "Waking" | "Working" | "Waiting" | "Resting" | "Leaving"
 
-export class SessionFiber<R> implements Lingerer {
+export class SessionFiber<R> implements Lingerer, Due {
   usedIn = 0
   private state: State = "New"
   private fiber: Fiber.RuntimeFiber<void> | undefined
-  /** While it waits: has it go on, or end. */
-  private resume: ((goOn: Effect.Effect<boolean>) => void) | undefined
+  /** While it waits: has it go on with this. */
+  private resume: ((rest: Effect.Effect<void, never, R>) => void) | undefined
+  /** It proceeds as soon as what happens now is over. */
+  private isDue = false
 
   constructor(
     private readonly host: Host<R>,
@@ -54,7 +58,7 @@ export class SessionFiber<R> implements Lingerer {
 
   /** Does what there is to do now, as far as it needs no waiting; of a session that is over already, too. */
   start(): void {
-    this.begin(this.host.fork)
+    this.begin(Effect.suspend(() => this.session.advance() ?? Effect.void))
   }
 
   /** Starts where the application need not hear of it, and there is nothing to do. */
@@ -64,11 +68,26 @@ export class SessionFiber<R> implements Lingerer {
 
   /** There is something to do. */
   wake(): void {
-    if (this.state === "Idle") {
-      this.begin(this.host.forkLater)
-    } else if (this.state === "Waiting") {
+    if (this.isDue || (this.state !== "Idle" && this.state !== "Waiting")) return
+    this.isDue = true
+    this.host.afterwards.add(this)
+  }
+
+  /** Does what there is to do, with the fiber where that has to be waited for. */
+  proceed(): void {
+    this.isDue = false
+    const { state } = this
+    if ((state !== "Idle" && state !== "Waiting") || this.session.ended) return
+    this.state = "Working"
+    const rest = this.session.advance()
+    this.state = state
+    if (this.session.ended) {
+      // `end` has seen to a fiber that waits.
+      if (state === "Idle") this.end()
+    } else if (rest !== undefined) {
+      if (state === "Idle") return this.begin(this.after(rest))
       this.state = "Working"
-      this.resume?.(goOn)
+      this.resume?.(this.after(rest))
     }
   }
 
@@ -76,13 +95,13 @@ export class SessionFiber<R> implements Lingerer {
   rest(): void {
     if (this.state !== "Waiting") return
     this.state = "Resting"
-    this.resume?.(end)
+    this.resume?.(Effect.void)
   }
 
   /** The session is over: the farewell comes at once. */
   end(): void {
-    if (this.state === "Idle") return this.begin(this.host.fork)
-    if (this.fiber === undefined) return // `begin` sees to it, or will
+    if (this.state === "Idle") return this.begin(Effect.void)
+    if (this.fiber === undefined) return // `begin` or `proceed` sees to it, or will
     this.track(this.fiber)
     if (this.state === "Working" || this.state === "Waiting") this.fiber.unsafeInterruptAsFork(FiberId.none)
   }
@@ -94,15 +113,15 @@ export class SessionFiber<R> implements Lingerer {
 
   /** Waits until the session is over, or there is nothing to do. */
   get rested(): Effect.Effect<void> {
-    return Effect.suspend(() =>
-      this.fiber === undefined ? Effect.void : Effect.zipRight(Fiber.await(this.fiber), this.rested)
-    )
+    return Effect.suspend(() => {
+      if (this.isDue) this.proceed()
+      return this.fiber === undefined ? Effect.void : Effect.zipRight(Fiber.await(this.fiber), this.rested)
+    })
   }
 
-  private begin(fork: Host<R>["fork"]): void {
-    const isNew = this.state === "New"
+  private begin(work: Effect.Effect<void, never, R>): void {
     this.state = "Waking"
-    const fiber = fork(this.run(isNew))
+    const fiber = this.host.fork(this.run(work))
     // It may have done all there was, and another may have begun.
     if (fiber.unsafePoll() !== null || this.isIdle || this.fiber !== undefined) return
     this.fiber = fiber
@@ -114,8 +133,12 @@ export class SessionFiber<R> implements Lingerer {
     return this.state === "Idle"
   }
 
-  private run(isNew: boolean): Effect.Effect<void, never, R> {
-    return Effect.onExit(isNew ? this.turn : this.turns, (exit) => {
+  private run(work: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> {
+    const worked = Effect.suspend(() => {
+      this.state = "Working"
+      return work
+    })
+    return Effect.onExit(worked, (exit) => {
       this.resume = undefined
       this.host.lingering.delete(this)
       if (this.session.ended || Exit.isFailure(exit)) {
@@ -130,35 +153,22 @@ export class SessionFiber<R> implements Lingerer {
     })
   }
 
-  private get turn(): Effect.Effect<void, never, R> {
-    return Effect.suspend(() => {
-      this.state = "Working"
-      return this.session.work
-    })
-  }
-
-  /** Works, and waits for more to do. */
-  private get turns(): Effect.Effect<void, never, R> {
-    return Effect.suspend(() => {
+  /** Does this and what has come meanwhile, and waits for more. */
+  private after(rest: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> {
+    return Effect.flatMap(rest, () => {
       if (this.session.ended) return Effect.void
-      this.state = "Working"
       this.usedIn = this.host.lingering.round
-      return Effect.zipRight(this.session.work, this.more)
+      const more = this.session.hasWork ? this.session.advance() : undefined
+      return more === undefined ? this.wakened : this.after(more)
     })
   }
 
-  private get more(): Effect.Effect<void, never, R> {
-    return Effect.suspend(() => {
-      if (this.session.ended) return Effect.void
-      if (this.session.hasWork) return this.turns
-      return Effect.flatMap(this.wakened, (goOn) => (goOn ? this.turns : Effect.void))
-    })
-  }
-
-  private get wakened(): Effect.Effect<boolean> {
+  private get wakened(): Effect.Effect<void, never, R> {
     return Effect.async((resume) => {
-      // It may have come since the last look, if the fiber has let others run.
-      if (this.session.hasWork || this.session.ended) return resume(goOn)
+      // It may have ended since the last look.
+      if (this.session.ended) return resume(Effect.void)
+      // And there may be more to do.
+      if (this.session.hasWork) return resume(this.after(Effect.void))
       this.state = "Waiting"
       this.resume = resume
       this.host.lingering.add(this)
@@ -175,6 +185,3 @@ export class SessionFiber<R> implements Lingerer {
     })
   }
 }
-
-const goOn = Effect.succeed(true)
-const end = Effect.succeed(false)

@@ -1,0 +1,21 @@
+/** What is done as soon as what happens now is over, such as the messages of one read of a socket. */
+
+export interface Due {
+  /** Must not throw. */
+  readonly proceed: () => void
+}
+
+export class Afterwards {
+  private due: Array<Due> = []
+
+  /** Has it proceed then. To be asked for once. */
+  add(one: Due): void {
+    if (this.due.push(one) === 1) void Promise.resolve().then(this.proceed)
+  }
+
+  private readonly proceed = (): void => {
+    const { due } = this
+    this.due = []
+    for (const one of due) one.proceed()
+  }
+}
