@@ -71,7 +71,8 @@ class Task extends agenda.Task implements Watch {
   }
 
   resumed(): void {
-    this.deadlines.set(this, this.watched.lastActivity + this.deadline)
+    // One that is still to be looked at is set then.
+    if (!this.isSet) this.deadlines.set(this, this.watched.lastActivity + this.deadline)
   }
 
   stop(): void {

@@ -13,30 +13,47 @@ import * as Scope from "effect/Scope"
 
 /** Something that falls due, at one time after the other. */
 export abstract class Task {
-  /** Milliseconds since the epoch; the agenda's business, as are the next two. */
+  /** Milliseconds since the epoch; the agenda's business, as is the next. */
   at = 0
-  order = 0
-  /** Where it is on the agenda; -1 when it is not. */
-  place = -1
+  /** Where it is among those of its time, or one of the two below. */
+  place = absent
 
   /** Called at its time and never before. Gives when it is due again. */
   abstract due(now: number): number | undefined
+  /** Whether it is on the agenda. */
+  get isSet(): boolean {
+    return this.place !== absent
+  }
+
   /** `due` has thrown, and is not called again. */
   abstract died(defect: unknown): void
 }
 
-/** Those of the same millisecond come in the order in which they were set. */
-const isBefore = (one: Task, other: Task): boolean =>
-  one.at < other.at || (one.at === other.at && one.order < other.order)
+/** It is not on the agenda. */
+const absent = -1
+/** It is due now, and has neither been set nor removed since. */
+const due = -2
 
+/** What falls due in one millisecond, in the order in which it was set. */
+interface Slot {
+  readonly tasks: Array<Task | undefined>
+  count: number
+}
+
+/**
+ * A slot for each millisecond, and a heap of these: what beats every so often touches two slots, and not
+ * other tasks on its way through a heap of all, whose memory is far away.
+ */
 export class Agenda {
-  /** A binary heap, the earliest first. */
-  private readonly heap: Array<Task> = []
-  private ordered = 0
+  private readonly slots = new Map<number, Slot>()
+  /** A binary heap of the times of slots, those that are no more included. */
+  private readonly times: Array<number> = []
   private isRunning = false
   /** When the fiber wakes, if there is one. */
   private until: number | undefined
   private fiber: Fiber.RuntimeFiber<void> | undefined
+  /** How many tasks there are. */
+  size = 0
 
   constructor(
     private readonly clock: Clock.Clock,
@@ -44,70 +61,89 @@ export class Agenda {
     private readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   ) {}
 
-  /** How many tasks there are. */
-  get size(): number {
-    return this.heap.length
-  }
-
   /** Has a task fall due at this time, and not when it was to before. */
   set(task: Task, at: number): void {
-    if (task.place < 0) task.place = this.heap.push(task) - 1
-    this.move(task, at)
+    if (task.place >= 0) this.take(task)
+    else if (task.place === absent) this.size++
+    this.put(task, at)
     if (!this.isRunning) this.wakeInTime()
   }
 
   /** Has a task fall due no more. */
   remove(task: Task): void {
-    const { place } = task
-    if (place < 0) return
-    task.place = -1
-    const last = this.heap.pop()
-    if (last !== undefined && last !== task) this.sink(last, this.rise(last, place))
-    if (this.heap.length === 0 && !this.isRunning) this.rest()
+    if (task.place === absent) return
+    if (task.place >= 0) this.take(task)
+    task.place = absent
+    this.size--
+    if (this.size === 0 && !this.isRunning) this.rest()
   }
 
-  private move(task: Task, at: number): void {
+  private put(task: Task, at: number): void {
+    let slot = this.slots.get(at)
+    if (slot === undefined) {
+      slot = { tasks: [], count: 0 }
+      this.slots.set(at, slot)
+      this.rise(at)
+    }
+    slot.count++
     task.at = at
-    task.order = this.ordered++
-    this.sink(task, this.rise(task, task.place))
+    task.place = slot.tasks.push(task) - 1
   }
 
-  /** Up from a place that is free; gives where it has come to. */
-  private rise(task: Task, from: number): number {
-    let place = from
+  private take({ at, place }: Task): void {
+    const slot = this.slots.get(at)
+    if (slot === undefined) return
+    slot.tasks[place] = undefined
+    if (--slot.count === 0) this.slots.delete(at)
+  }
+
+  // ---- the heap
+
+  private rise(time: number): void {
+    const { times } = this
+    let place = times.push(time) - 1
     while (place > 0) {
       const above = (place - 1) >> 1
-      const parent = this.heap[above]
-      if (parent === undefined || !isBefore(task, parent)) break
-      this.put(parent, place)
+      const parent = times[above] ?? 0
+      if (parent <= time) break
+      times[place] = parent
       place = above
     }
-    return place
+    times[place] = time
   }
 
-  /** Down from a place that is free, to where it belongs. */
-  private sink(task: Task, from: number): void {
-    let place = from
+  private dropEarliest(): void {
+    const { times } = this
+    const time = times.pop()
+    const { length } = times
+    if (time === undefined || length === 0) return
+    let place = 0
     for (;;) {
-      const left = this.heap[2 * place + 1]
-      const right = this.heap[2 * place + 2]
-      const isRight = left !== undefined && right !== undefined && isBefore(right, left)
-      const child = isRight ? right : left
-      if (child === undefined || !isBefore(child, task)) break
-      this.put(child, place)
-      place = 2 * place + (isRight ? 2 : 1)
+      const left = 2 * place + 1
+      const right = left + 1
+      const child = right < length && (times[right] ?? 0) < (times[left] ?? 0) ? right : left
+      const least = times[child]
+      if (least === undefined || least >= time) break
+      times[place] = least
+      place = child
     }
-    this.put(task, place)
+    times[place] = time
   }
 
-  private put(task: Task, place: number): void {
-    this.heap[place] = task
-    task.place = place
+  /** The time of the first slot there is. */
+  private get earliest(): number | undefined {
+    for (;;) {
+      const time = this.times[0]
+      if (time === undefined || this.slots.has(time)) return time
+      this.dropEarliest()
+    }
   }
+
+  // ---- the fiber
 
   /** Sees to it that the fiber wakes at the earliest time, if there is one. */
   private wakeInTime(): void {
-    const earliest = this.heap[0]?.at
+    const { earliest } = this
     if (earliest === undefined || (this.until !== undefined && this.until <= earliest)) return
     this.fiber?.unsafeInterruptAsFork(FiberId.none)
     this.until = earliest
@@ -120,28 +156,41 @@ export class Agenda {
     this.fiber?.unsafeInterruptAsFork(FiberId.none)
     this.fiber = undefined
     this.until = undefined
+    this.times.length = 0
   }
 
   /** Does what is due and sleeps, until there is nothing more. */
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
     const now = this.clock.unsafeCurrentTimeMillis()
     this.isRunning = true
-    for (let task = this.heap[0]; task !== undefined && task.at <= now; task = this.heap[0]) this.perform(task, now)
+    for (let at = this.earliest; at !== undefined && at <= now; at = this.earliest) this.performAll(at, now)
     this.isRunning = false
-    this.until = this.heap[0]?.at
+    this.until = this.earliest
     if (this.until !== undefined) return Effect.zipRight(Effect.sleep(this.until - now), this.run)
     this.fiber = undefined
     return Effect.void
   })
 
+  /** Others may be set and removed meanwhile. */
+  private performAll(at: number, now: number): void {
+    const slot = this.slots.get(at)
+    if (slot === undefined) return
+    for (let place = 0; place < slot.tasks.length; place++) {
+      const task = slot.tasks[place]
+      if (task === undefined) continue
+      this.take(task)
+      task.place = due
+      this.perform(task, now)
+    }
+  }
+
   private perform(task: Task, now: number): void {
-    const { order } = task
     try {
       const again = task.due(now)
       // It may have set or removed itself.
-      if (task.place < 0 || task.order !== order) return
+      if (task.place !== due) return
       if (again === undefined) this.remove(task)
-      else this.move(task, again)
+      else this.put(task, again)
     } catch (defect) {
       this.remove(task)
       task.died(defect)

@@ -67,6 +67,16 @@ type Supervised = Effect.Effect<void, ReadDeadlineExceeded | WriteDeadlineExceed
 /** Pongs to a peer that pings and does not read wait, the latest alone, above this many bytes. */
 const pongLimit = 64 * 1024
 
+/** Four bytes, the highest first. A DataView would need a buffer that is made for it. */
+const payloadOf = (id: number): Uint8Array => Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id)
+
+/** 0 when it is of no ping of this end's. */
+const idOf = (payload: Uint8Array): number => {
+  if (payload.length !== 4) return 0
+  const [first, second, third, fourth] = [payload[0] ?? 0, payload[1] ?? 0, payload[2] ?? 0, payload[3] ?? 0]
+  return ((first << 24) | (second << 16) | (third << 8) | fourth) >>> 0
+}
+
 const nobody: ReadonlyArray<() => void> = []
 
 export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
@@ -144,11 +154,13 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   }
 
   pong(payload: Uint8Array): void {
-    this.sink.pinged?.(payload.byteLength)
-    this.ponged(payload.byteLength === 4 ? new DataView(payload.buffer, payload.byteOffset).getUint32(0) : 0)
+    if (this.end !== undefined) return
+    this.heard()
+    // What this end has asked for is bounded by that.
+    if (!this.pings.answered(idOf(payload), this.lastActivity)) this.sink.pinged?.(payload.byteLength)
   }
 
-  /** A pong came. */
+  /** A pong came as a message. */
   ponged(id: number): void {
     if (this.end !== undefined) return
     this.heard()
@@ -299,9 +311,7 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
     if (this.messagePing !== undefined) {
       this.messagePing(id)
     } else {
-      const payload = new Uint8Array(4)
-      new DataView(payload.buffer).setUint32(0, id)
-      this.transport.ping?.(payload)
+      this.transport.ping?.(payloadOf(id))
     }
   }
 

@@ -1,29 +1,28 @@
 /** A connection's own pings: which was answered, and in what time. */
 
-interface Ping {
-  readonly id: number
-  readonly at: number
-}
-
 /** Ids are positive, and fit into four bytes. */
 const largestId = 0x7fffffff
 
-const none: Ping = { id: 0, at: 0 }
+/** Of no ping. */
+const none = 0
 
+/** Numbers alone: ten thousand connections ping all the time. */
 export class Pings {
   /** Of the last ping that was answered, in milliseconds. */
   roundTrip: number | undefined
-  private latest = none
+  private latestId = none
+  private latestAt = 0
   private isAnswered = true
   /**
    * The oldest that may yet be answered, as far as it is known: where the way is longer than the interval, the latest is never
    * the one that is answered.
    */
-  private timed: Ping | undefined
+  private timedId = none
+  private timedAt = 0
 
   /** When the last one left. */
   get lastAt(): number | undefined {
-    return this.latest === none ? undefined : this.latest.at
+    return this.latestId === none ? undefined : this.latestAt
   }
 
   /** Whether the latest one is still to be answered. */
@@ -33,21 +32,32 @@ export class Pings {
 
   /** The id of a ping that leaves now. */
   next(now: number): number {
-    this.latest = { id: (this.latest.id % largestId) + 1, at: now }
+    this.latestId = (this.latestId % largestId) + 1
+    this.latestAt = now
     this.isAnswered = false
-    this.timed ??= this.latest
-    return this.latest.id
+    if (this.timedId === none) this.time()
+    return this.latestId
   }
 
-  /** A pong has come, to whatever ping. */
-  answered(id: number, now: number): void {
-    if (id === this.latest.id && id !== none.id) {
-      this.roundTrip = now - this.latest.at
+  private time(): void {
+    this.timedId = this.latestId
+    this.timedAt = this.latestAt
+  }
+
+  /** A pong has come, to whatever ping. Tells whether that ping was to be answered. */
+  answered(id: number, now: number): boolean {
+    if (id === none) return false
+    if (id === this.latestId && !this.isAnswered) {
+      this.roundTrip = now - this.latestAt
       this.isAnswered = true
-      this.timed = undefined
-    } else if (id === this.timed?.id) {
-      this.roundTrip = now - this.timed.at
-      this.timed = this.latest
+      this.timedId = none
+      return true
     }
+    if (id === this.timedId) {
+      this.roundTrip = now - this.timedAt
+      this.time()
+      return true
+    }
+    return false
   }
 }

@@ -56,13 +56,17 @@ const open = (
     maxPayload: request.maxFrame,
     perMessageDeflate: false,
     autoPong: false,
+    allowSynchronousEvents: true,
     closeTimeout: request.closeTimeout
   }
   const ws = new ReasonedWebSocket(request.url, [...request.protocols], options)
   ws.on("upgrade", (response) => {
     const socket = response.socket as Socket // of an HTTP/1.1 client, so a net.Socket
     const transport = new ClientTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)
-    ws.on("open", () => resume(Effect.succeed(transport)))
+    ws.on("open", () => {
+      transport.opened(request.maxFrame)
+      resume(Effect.succeed(transport))
+    })
   })
   ws.on("unexpected-response", (upgrade, response) => {
     const retryAfter = retryAfterOf(response, now())

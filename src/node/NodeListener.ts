@@ -97,6 +97,7 @@ const webSocketServer = (options: AcceptOptions): WebSocketServer => {
     clientTracking: false,
     perMessageDeflate: false,
     autoPong: false,
+    allowSynchronousEvents: true,
     maxPayload: options.maxFrame,
     closeTimeout: options.closeTimeout,
     handleProtocols: () => options.protocol
@@ -163,7 +164,10 @@ class NodeListener {
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off("close", lost)
         // As the option has it; and the socket of an HTTP server is a net.Socket.
-        resume(Effect.succeed(new ServerTransport(ws as ReasonedWebSocket, socket as Net.Socket, remoteAddress)))
+        const { maxFrame } = options
+        resume(
+          Effect.succeed(new ServerTransport(ws as ReasonedWebSocket, socket as Net.Socket, remoteAddress, maxFrame))
+        )
       })
     })
   }

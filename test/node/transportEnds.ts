@@ -50,7 +50,8 @@ const run = (transport: Transport.Transport): Array<unknown> => {
   return told
 }
 
-const options = { perMessageDeflate: false, autoPong: false } as const
+const maxFrame = 2 ** 24
+const options = { perMessageDeflate: false, autoPong: false, maxPayload: maxFrame } as const
 
 const close = (server: Server): void => {
   server.close()
@@ -71,7 +72,7 @@ export const serve = Effect.acquireRelease(
       server.once("upgrade", (request, socket, head) =>
         upgrades.handleUpgrade(request, socket, head, (ws) => {
           const net = socket as Socket
-          const transport = new ServerTransport(ws as ReasonedWebSocket, net, "peer")
+          const transport = new ServerTransport(ws as ReasonedWebSocket, net, "peer", maxFrame)
           accepted(Effect.succeed({ transport, socket: net, told: run(transport) }))
         })
       )
@@ -112,7 +113,10 @@ export const ofClient = Effect.gen(function* () {
     ws.on("upgrade", ({ socket }) => {
       const transport = new ClientTransport(ws, socket as Socket, "peer")
       const made = { transport, socket: socket as Socket, told: run(transport) }
-      ws.on("open", () => resume(Effect.succeed(made)))
+      ws.on("open", () => {
+        transport.opened(maxFrame)
+        resume(Effect.succeed(made))
+      })
     })
   })
   const [there, here] = yield* Effect.all([accepted, dialled], { concurrency: "unbounded" })

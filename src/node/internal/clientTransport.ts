@@ -41,6 +41,11 @@ export class ClientTransport extends WsTransport {
   private kept: Array<Kept> = []
   protected pending = 0
 
+  /** The WebSocket is open. */
+  opened(maxFrame: number): void {
+    this.read(false, maxFrame)
+  }
+
   protected keep(first: First, frame: Frame): void {
     const length = typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength
     this.kept.push({ first, frame, length })

@@ -1,7 +1,8 @@
 /** A transport of a server: its frames are not masked, so that one that many sockets are sent is framed once. */
+import type { Socket } from "node:net"
 import type { Frame } from "../../Codec.js"
 import { First, headerSize, largePayload, largeTurn, writeHeader } from "./frame.js"
-import { WsTransport } from "./wsTransport.js"
+import { type ReasonedWebSocket, WsTransport } from "./wsTransport.js"
 
 /**
  * What a socket was sent in this turn so far, framed: a character for each
@@ -33,11 +34,15 @@ const header = (first: First, length: number): string =>
       : String.fromCharCode(first, length)
     : String.fromCharCode(first, 126, length >> 8, length & 0xff)
 
+/** A character for each byte. */
+const characters = (bytes: Uint8Array): string => {
+  // A ping's: not worth a Buffer.
+  if (bytes.byteLength <= 4) return Reflect.apply(String.fromCharCode, undefined, bytes)
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1")
+}
+
 const framed = (first: First, frame: Frame): string => {
-  if (typeof frame !== "string") {
-    const { buffer, byteLength, byteOffset } = frame
-    return header(first, byteLength) + Buffer.from(buffer, byteOffset, byteLength).toString("latin1")
-  }
+  if (typeof frame !== "string") return header(first, frame.byteLength) + characters(frame)
   const length = Buffer.byteLength(frame)
   // ASCII is the same in UTF-8 and Latin-1.
   if (length === frame.length) return header(first, length) + frame
@@ -46,6 +51,12 @@ const framed = (first: First, frame: Frame): string => {
 
 export class ServerTransport extends WsTransport {
   private sent = nothing
+
+  /** Of a WebSocket that is open. */
+  constructor(ws: ReasonedWebSocket, socket: Socket, remoteAddress: string, maxFrame: number) {
+    super(ws, socket, remoteAddress)
+    this.read(true, maxFrame)
+  }
 
   protected get pending(): number {
     return this.sent.bytes.length

@@ -13,6 +13,7 @@ import { CloseCode } from "../../CloseCode.js"
 import type { Frame } from "../../Codec.js"
 import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
 import { First } from "./frame.js"
+import { FrameReader, type Heard } from "./frameReader.js"
 import { atEndOfTurn, type Due } from "./turn.js"
 
 /** What `ws` found wrong with the peer's frames, as a close code (RFC 6455 §7.4.1). */
@@ -63,11 +64,11 @@ function onMessage(this: WebSocket, data: unknown, isBinary: boolean): void {
 }
 
 function onPing(this: WebSocket, payload: Buffer): void {
-  ;(this as ReasonedWebSocket).transport?.tell((receiver) => receiver.ping(payload))
+  ;(this as ReasonedWebSocket).transport?.pinged(payload)
 }
 
 function onPong(this: WebSocket, payload: Buffer): void {
-  ;(this as ReasonedWebSocket).transport?.tell((receiver) => receiver.pong(payload))
+  ;(this as ReasonedWebSocket).transport?.ponged(payload)
 }
 
 function onError(this: WebSocket, error: Error): void {
@@ -87,7 +88,7 @@ function onEnd(this: Carrier): void {
   this[transportOf]?.flush()
 }
 
-export abstract class WsTransport implements Transport, Due {
+export abstract class WsTransport implements Transport, Due, Heard {
   private receiver: Receiver | undefined
   private early: Array<(receiver: Receiver) => void> | undefined
   private violation: { readonly code: number; readonly reason: string } | undefined
@@ -95,6 +96,7 @@ export abstract class WsTransport implements Transport, Due {
   private isDue = false
   private isCorked = false
   private isAwaited = false
+  private reader: FrameReader | undefined
 
   constructor(
     private readonly ws: ReasonedWebSocket,
@@ -118,7 +120,7 @@ export abstract class WsTransport implements Transport, Due {
 
   // ---- what happens to the WebSocket
 
-  tell(event: (receiver: Receiver) => void): void {
+  private tell(event: (receiver: Receiver) => void): void {
     if (this.receiver !== undefined) event(this.receiver)
     else if (this.early === undefined) this.early = [event]
     else this.early.push(event)
@@ -129,7 +131,23 @@ export abstract class WsTransport implements Transport, Due {
     else this.tell((receiver) => receiver.message(frame))
   }
 
+  pinged(payload: Uint8Array): void {
+    if (this.receiver !== undefined) this.receiver.ping(payload)
+    else this.tell((receiver) => receiver.ping(payload))
+  }
+
+  ponged(payload: Uint8Array): void {
+    if (this.receiver !== undefined) this.receiver.pong(payload)
+    else this.tell((receiver) => receiver.pong(payload))
+  }
+
+  /** Reads most of what comes by itself, in front of `ws`, which has taken its socket. */
+  protected read(isServer: boolean, maxPayload: number): void {
+    this.reader = FrameReader.attach(this.socket, isServer, maxPayload, this)
+  }
+
   failed(error: Error): void {
+    this.reader?.stop()
     this.cause = error
     const code = violationCode(error)
     if (code !== undefined) this.violation ??= { code, reason: violations[code] ?? error.message }
