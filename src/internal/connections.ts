@@ -15,9 +15,10 @@ import type { Incoming, UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import * as ReadDeadline from "../ReadDeadline.js"
+import type { Transport } from "../Transport.js"
 import * as accept from "./accept.js"
 import * as agenda from "./agenda.js"
-import { isSuccess } from "./atOnce.js"
+import { begun, isSuccess } from "./atOnce.js"
 import { bounded } from "./bounded.js"
 import { ConnectionLimits, networkOf } from "./connectionLimits.js"
 import type { GatewayFigures } from "./gatewayFigures.js"
@@ -105,7 +106,12 @@ export class Connections<R> {
       this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
       return
     }
-    this.host.fork(this.accept(incoming, address)).addObserver((exit) => {
+    const accepted = this.accept(incoming, address)
+    if (isSuccess(accepted)) {
+      if (!accepted.value) this.limits.leave(address)
+      return
+    }
+    this.host.fork(accepted).addObserver((exit) => {
       if (exit._tag === "Failure" || !exit.value) this.limits.leave(address)
     })
   }
@@ -130,20 +136,33 @@ export class Connections<R> {
   }
 
   private open(incoming: Incoming, codec: Codec, address: string): Effect.Effect<boolean> {
-    const opened = Effect.match(accept.open(incoming, codec, this.host.options), {
-      // A peer that left during the upgrade has no connection to speak of.
-      onFailure: () => false,
-      onSuccess: (transport) => {
-        const live = new LiveConnection(transport, this.host.options, this.keeping)
-        this.all.set(live, address)
-        this.hear(live, codec, incoming.request)
-        if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
-        return true
-      }
-    })
-    return Effect.uninterruptible(
-      Effect.catchAllDefect(opened, (defect) => Effect.as(Effect.logError("holdfast: an upgrade died", defect), false))
-    )
+    const died = (defect: unknown) => Effect.as(Effect.logError("holdfast: an upgrade died", defect), false)
+    try {
+      const opening = begun(accept.open(incoming, codec, this.host.options))
+      if (isSuccess(opening)) return Effect.succeed(this.opened(opening.value, incoming, codec, address))
+      const opened = Effect.match(opening, {
+        // A peer that left during the upgrade has no connection to speak of.
+        onFailure: () => false,
+        onSuccess: (transport) => this.opened(transport, incoming, codec, address)
+      })
+      return Effect.uninterruptible(Effect.catchAllDefect(opened, died))
+    } catch (defect) {
+      return died(defect)
+    }
+  }
+
+  /** There is a connection now, whatever comes of it: true. */
+  private opened(transport: Transport, incoming: Incoming, codec: Codec, address: string): boolean {
+    const live = new LiveConnection(transport, this.host.options, this.keeping)
+    this.all.set(live, address)
+    try {
+      this.hear(live, codec, incoming.request)
+      if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+    } catch (defect) {
+      live.close(CloseCode.InternalError, "the connection could not be heard")
+      this.host.fork(Effect.logError("holdfast: a connection died", defect))
+    }
+    return true
   }
 
   private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {

@@ -67,8 +67,14 @@ type Supervised = Effect.Effect<void, ReadDeadlineExceeded | WriteDeadlineExceed
 /** Pongs to a peer that pings and does not read wait, the latest alone, above this many bytes. */
 const pongLimit = 64 * 1024
 
+/** The payload of the last ping of all: connections that were opened together ping with the same ids, and are sent the same. */
+let latest = { id: 0, payload: new Uint8Array(4) }
+
 /** Four bytes, the highest first. A DataView would need a buffer that is made for it. */
-const payloadOf = (id: number): Uint8Array => Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id)
+const payloadOf = (id: number): Uint8Array => {
+  if (latest.id !== id) latest = { id, payload: Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id) }
+  return latest.payload
+}
 
 /** 0 when it is of no ping of this end's. */
 const idOf = (payload: Uint8Array): number => {

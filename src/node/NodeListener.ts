@@ -16,6 +16,7 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { WebSocketServer } from "ws"
 import { ConnectionLost, type InvalidOption, ListenFailed } from "../ConnectionError.js"
+import { Attempt } from "../internal/atOnce.js"
 import { type Incoming, Listener } from "../Listener.js"
 import type { Transport } from "../Transport.js"
 import { type Trusted, trust } from "./internal/clientAddress.js"
@@ -153,10 +154,14 @@ class NodeListener {
     options: AcceptOptions,
     remoteAddress: string
   ): Effect.Effect<Transport, ConnectionLost> {
-    return Effect.async((resume) => {
-      const lost = () =>
-        resume(Effect.fail(new ConnectionLost({ cause: new Error("the peer left during the upgrade") })))
-      if (socket.destroyed) return lost()
+    return new Attempt<Transport, ConnectionLost>(() => {
+      const left = Effect.fail(new ConnectionLost({ cause: new Error("the peer left during the upgrade") }))
+      if (socket.destroyed) return left
+      let answer: Effect.Effect<Transport, ConnectionLost> | undefined
+      let tell = (told: Effect.Effect<Transport, ConnectionLost>): void => {
+        answer = told
+      }
+      const lost = () => tell(left)
       const key = `${options.protocol} ${options.maxFrame} ${options.closeTimeout}`
       const server = this.servers.get(key) ?? webSocketServer(options)
       this.servers.set(key, server)
@@ -164,11 +169,17 @@ class NodeListener {
       server.handleUpgrade(request, socket, head, (ws) => {
         socket.off("close", lost)
         // As the option has it; and the socket of an HTTP server is a net.Socket.
-        const { maxFrame } = options
-        resume(
-          Effect.succeed(new ServerTransport(ws as ReasonedWebSocket, socket as Net.Socket, remoteAddress, maxFrame))
-        )
+        const [reasoned, net] = [ws as ReasonedWebSocket, socket as Net.Socket]
+        tell(Effect.succeed(new ServerTransport(reasoned, net, remoteAddress, options.maxFrame)))
       })
+      // `ws` has answered by now, as a rule.
+      return (
+        answer ??
+        Effect.async((resume) => {
+          if (answer !== undefined) resume(answer)
+          else tell = resume
+        })
+      )
     })
   }
 
