@@ -68,9 +68,18 @@ export interface Codec {
  */
 export const envelopeBytes = 1024
 
+/** Whether a text of so few characters is ASCII is sooner seen here than a call of the platform's answers. */
+const shortText = 256
 const encoder = new TextEncoder()
-/** Short texts are encoded to be measured: their every character is a turn of a loop otherwise. */
+/** Longer texts are encoded to be measured: their every character is a turn of a loop otherwise. */
 const scratch = new Uint8Array(16 * 1024)
+
+const isShortAscii = (text: string): boolean => {
+  if (text.length > shortText) return false
+  let all = 0
+  for (let i = 0; i < text.length; i++) all |= text.charCodeAt(i)
+  return all < 0x80
+}
 
 /**
  * The size of a frame or payload in bytes.
@@ -80,6 +89,7 @@ const scratch = new Uint8Array(16 * 1024)
  */
 export const byteLength = (frame: Frame): number => {
   if (typeof frame !== "string") return frame.byteLength
+  if (isShortAscii(frame)) return frame.length
   if (frame.length * 3 <= scratch.byteLength) return encoder.encodeInto(frame, scratch).written
   let bytes = frame.length
   for (let i = 0; i < frame.length; i++) {

@@ -9,18 +9,26 @@
 
 const pause = (millis) => new Promise((resume) => setTimeout(resume, millis))
 
+const heap = () => ({ heap: process.memoryUsage().heapUsed })
+
 /** Several times: finalizers and weak references free in the rounds after the first. */
 const collect = async () => {
   for (let round = 0; round < 5; round++) {
     globalThis.gc()
     await pause(50)
   }
-  return { heap: process.memoryUsage().heapUsed }
+  return heap()
+}
+
+/** Under load, which it holds up only once. */
+const collectOnce = () => {
+  globalThis.gc()
+  return heap()
 }
 
 /** `start` gives what the parent is told first, and `requests` has a function for each question of its own. */
 export const measured = async (start, requests = {}) => {
-  const answers = { collect, ...requests }
+  const answers = { collect, collectOnce, ...requests }
   process.on("message", async (request) => {
     if (request === "stop") process.exit(0)
     process.send(await answers[request]())

@@ -72,6 +72,11 @@ export class MeasuredProcess {
     return (await this.ask<{ readonly heap: number }>("collect")).heap
   }
 
+  /** The same under load, in one go. */
+  async collectOnce(): Promise<number> {
+    return (await this.ask<{ readonly heap: number }>("collectOnce")).heap
+  }
+
   cpuMicros(): number {
     return cpuMicrosOf(this.child.pid)
   }

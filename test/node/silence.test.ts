@@ -1,6 +1,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Option, Stream } from "effect"
 import type { Gateway } from "holdfast"
+import { WebSocket } from "ws"
+import * as Program from "./program.js"
 import { eventually, makeClient, makeGateway } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
 
@@ -80,6 +82,51 @@ describe("a silent peer is found at the deadline", () => {
       assert.include(["ClosedByPeer", "ConnectionLost"], client.reason._tag)
       assertAtDeadline(silent, client.at)
       assertAtDeadline(silent, gateway)
+    })
+  )
+})
+
+/** A client that pings all the time, whatever becomes of the gateway; it judges nobody. */
+const pinging = (url: string) =>
+  Effect.gen(function* () {
+    const closed: Array<string> = []
+    let pongs = 0
+    const ws = new WebSocket(url, ["holdfast.v1.json"])
+    yield* Effect.addFinalizer(() => Effect.sync(() => ws.terminate()))
+    ws.on("error", (error) => closed.push(error.message))
+    ws.on("close", (code, reason) => closed.push(`${code} ${reason.toString()}`))
+    ws.on("pong", () => void pongs++)
+    yield* Effect.async<void>((resume) => void ws.once("open", () => resume(Effect.void)))
+    ws.send('{"type":"hello"}')
+    yield* Effect.async<void>((resume) => void ws.once("message", () => resume(Effect.void)))
+    yield* Effect.forkScoped(
+      Effect.forever(
+        Effect.zipRight(
+          Effect.sync(() => ws.ping()),
+          Effect.sleep(interval)
+        )
+      )
+    )
+    return { closed, pongs: () => pongs }
+  })
+
+describe("a gateway that was held up for longer than the deadline", () => {
+  it.scopedLive("reads what has come meanwhile before it judges", () =>
+    Effect.gen(function* () {
+      const gateway = yield* Program.gateway({
+        HOLDFAST_HEARTBEAT_INTERVAL: `${interval} millis`,
+        HOLDFAST_READ_DEADLINE: `${deadline} millis`
+      })
+      const client = yield* pinging(gateway.url)
+      yield* gateway.signal("SIGSTOP")
+      yield* Effect.sleep(3 * deadline)
+      const before = client.pongs()
+      yield* gateway.signal("SIGCONT")
+      yield* eventually(
+        "the gateway answers again, or has dropped the client",
+        Effect.sync(() => client.closed.length > 0 || client.pongs() > before + 5)
+      )
+      assert.deepStrictEqual(client.closed, [])
     })
   )
 })

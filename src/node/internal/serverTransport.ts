@@ -1,6 +1,6 @@
 /** A transport of a server: its frames are not masked, so that one that many sockets are sent is framed once. */
 import type { Socket } from "node:net"
-import type { Frame } from "../../Codec.js"
+import { byteLength, type Frame } from "../../Codec.js"
 import { First, headerSize, largePayload, largeTurn, writeHeader } from "./frame.js"
 import { type ReasonedWebSocket, WsTransport } from "./wsTransport.js"
 
@@ -43,7 +43,7 @@ const characters = (bytes: Uint8Array): string => {
 
 const framed = (first: First, frame: Frame): string => {
   if (typeof frame !== "string") return header(first, frame.byteLength) + characters(frame)
-  const length = Buffer.byteLength(frame)
+  const length = byteLength(frame)
   // ASCII is the same in UTF-8 and Latin-1.
   if (length === frame.length) return header(first, length) + frame
   return header(first, length) + Buffer.from(frame).toString("latin1")

@@ -6,7 +6,7 @@ import type { Peer } from "../peer.js"
 import { peers } from "../peers.js"
 import { untilQuiet } from "../quiet.js"
 import type { ServerProcess } from "../serverProcess.js"
-import { type Point, slopeOf } from "../slope.js"
+import { type Slope, slopeOf } from "../slope.js"
 import type { Run, Sample, Workload } from "../workload.js"
 
 /** What a stall may leave in flight on each connection is less than Holdfast's window. */
@@ -18,8 +18,16 @@ const share = 0.5
 const warmUp = 2000
 const fullLoad = 5000
 /** Between two looks at the memory, and the least number of them. */
-const lookEvery = 2000
+const lookEvery = 15_000
 const leastLooks = 20
+
+interface Look {
+  readonly minutes: number
+  /** Kilobytes: as it was, and after a collection; of that, the JS heap. */
+  readonly swollen: number
+  readonly resident: number
+  readonly heap: number
+}
 
 /** Messages a second that go there and back when as many as may be are in flight. */
 const fullRate = async (echoes: Echoes): Promise<number> => {
@@ -32,18 +40,27 @@ const fullRate = async (echoes: Echoes): Promise<number> => {
   return rate
 }
 
-/** The server's memory through so many seconds: minutes and kilobytes. */
-const memoryThrough = async (server: ServerProcess, seconds: number): Promise<ReadonlyArray<Point>> => {
+/**
+ * The server's memory through so many seconds. What is there between collections is V8's choice, and comes and goes over minutes;
+ * what stays is there after one.
+ */
+const memoryThrough = async (server: ServerProcess, seconds: number): Promise<ReadonlyArray<Look>> => {
   const start = performance.now()
   const every = Math.min(lookEvery, (seconds * 1000) / leastLooks)
-  const points: Array<Point> = []
+  const looks: Array<Look> = []
   for (;;) {
     const elapsed = performance.now() - start
-    points.push({ x: elapsed / 60_000, y: server.residentKilobytes() })
-    if (elapsed >= seconds * 1000) return points
+    const swollen = server.residentKilobytes()
+    const heap = (await server.collectOnce()) / 1024
+    looks.push({ minutes: elapsed / 60_000, swollen, resident: server.residentKilobytes(), heap })
+    if (elapsed >= seconds * 1000) return looks
     await pause(every)
   }
 }
+
+/** After the first fifth. */
+const slopeThrough = (looks: ReadonlyArray<Look>, of: (look: Look) => number): Slope =>
+  slopeOf(looks.slice(Math.floor(looks.length / 5)).map((look) => ({ x: look.minutes, y: of(look) })))
 
 const sample = async (peer: Peer, run: Run): Promise<Sample> => {
   const { fail, seconds } = run
@@ -58,7 +75,7 @@ const sample = async (peer: Peer, run: Run): Promise<Sample> => {
   echoes.forgetTimes()
   await server.watchDelay()
   const before = { messages: echoes.total, cpu: server.cpuMicros(), at: performance.now() }
-  const memory = await memoryThrough(server, seconds)
+  const looks = await memoryThrough(server, seconds)
   const after = { messages: echoes.total, cpu: server.cpuMicros(), at: performance.now() }
   const delay = await server.delay()
   pacer.stop()
@@ -68,15 +85,19 @@ const sample = async (peer: Peer, run: Run): Promise<Sample> => {
   const heapAfter = await server.collect()
   echoes.destroy()
   const millis = after.at - before.at
-  const { error, slope } = slopeOf(memory.slice(Math.floor(memory.length / 5)))
+  const resident = slopeThrough(looks, (look) => look.resident)
+  const heap = slopeThrough(looks, (look) => look.heap)
   return {
     fullMessagesPerSecond: full,
     messagesPerSecond: ((after.messages - before.messages) / millis) * 1000,
     serverBusyPercent: (after.cpu - before.cpu) / millis / 10,
-    residentStartMegabytes: (memory[0]?.y ?? Number.NaN) / 1024,
-    residentEndMegabytes: (memory.at(-1)?.y ?? Number.NaN) / 1024,
-    residentSlope: slope,
-    residentSlopeError: error,
+    residentStartMegabytes: (looks[0]?.resident ?? Number.NaN) / 1024,
+    residentEndMegabytes: (looks.at(-1)?.resident ?? Number.NaN) / 1024,
+    residentSlope: resident.slope,
+    residentSlopeError: resident.error,
+    residentMostMegabytes: Math.max(...looks.map(({ swollen }) => swollen)) / 1024,
+    heapSlope: heap.slope,
+    heapSlopeError: heap.error,
     heapStartMegabytes: heapBefore / 1024 ** 2,
     heapEndMegabytes: heapAfter / 1024 ** 2,
     roundTripMillis50: roundTrips[0] ?? Number.NaN,
@@ -103,12 +124,15 @@ export const soak: Workload = {
     figure("fullMessagesPerSecond", "full load, messages/s", 0),
     figure("messagesPerSecond", "messages/s", 0),
     figure("serverBusyPercent", "server busy %", 0),
-    figure("residentStartMegabytes", "resident MB at the start", 1),
-    figure("residentEndMegabytes", "resident MB at the end", 1),
+    figure("residentStartMegabytes", "resident MB after a collection, at the start", 1),
+    figure("residentEndMegabytes", "at the end", 1),
     figure("residentSlope", "its slope, kB/minute, after the first fifth", 1),
     figure("residentSlopeError", "standard error of the slope", 1),
-    figure("heapStartMegabytes", "JS heap MB at the start", 2),
-    figure("heapEndMegabytes", "JS heap MB at the end", 2),
+    figure("residentMostMegabytes", "the most that was resident before one", 1),
+    figure("heapSlope", "slope of the JS heap after a collection, kB/minute", 1),
+    figure("heapSlopeError", "standard error of that", 1),
+    figure("heapStartMegabytes", "JS heap MB before the load", 2),
+    figure("heapEndMegabytes", "after it", 2),
     figure("roundTripMillis50", "ms there and back, median", 2),
     figure("roundTripMillis99", "99%", 2),
     figure("roundTripMillisMax", "longest", 2),
