@@ -5,7 +5,11 @@ import { MemoryNetwork } from "holdfast/testing"
 import { isRunning, makeClient, settle, World } from "./support.js"
 
 /** A gateway, and a client that has been Ready for a while. */
-const opened = (options: { readonly onMessage?: () => Effect.Effect<void> } = {}) =>
+const opened = (
+  options: {
+    readonly onMessage?: (message: unknown, session: Gateway.Session<unknown>) => Effect.Effect<void, unknown>
+  } = {}
+) =>
   Effect.gen(function* () {
     const handled: Array<unknown> = []
     const closed: Array<string> = []
@@ -43,6 +47,61 @@ describe("A session's fiber", () => {
         assert.deepStrictEqual(handled, [1, 2, 3])
       }).pipe(Effect.supervised(supervisor))
     }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("is not there for what a handler does at once", () =>
+    Effect.gen(function* () {
+      const supervisor = yield* Supervisor.track
+      yield* Effect.gen(function* () {
+        const { client } = yield* opened({ onMessage: (message, session) => session.send(message) })
+        const echoed: Array<unknown> = []
+        yield* Effect.forkScoped(client.runForEach((message) => Effect.sync(() => void echoed.push(message))))
+        yield* TestClock.adjust("10 seconds")
+        const idle = yield* supervisor.value
+        for (let n = 1; n <= 3; n++) yield* client.send(n)
+        yield* settle
+        assert.deepStrictEqual(echoed, [1, 2, 3])
+        // Those of delayed acknowledgements, one of each end.
+        assert.isAtMost((yield* supervisor.value).length, idle.length + 2)
+        yield* TestClock.adjust("1 second")
+        assert.deepStrictEqual((yield* client.stats).unacknowledged, { messages: 0, bytes: 0 })
+      }).pipe(Effect.supervised(supervisor))
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("leaves what has come when a handler has ended the session at once, and says farewell", () =>
+    Effect.gen(function* () {
+      const handled: Array<unknown> = []
+      const { client, closed } = yield* opened({
+        onMessage: (message, session) => {
+          handled.push(message)
+          if (message === 2) Effect.runSync(session.end("enough"))
+          return Effect.void
+        }
+      })
+      for (let n = 1; n <= 4; n++) yield* client.send(n)
+      yield* settle
+      assert.deepStrictEqual(handled, [1, 2])
+      assert.deepStrictEqual(closed, ["Ended"])
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("runs what fails, and what throws, to the end of the session", () =>
+    Effect.gen(function* () {
+      for (const onMessage of [
+        () => Effect.die("a defect"),
+        (): Effect.Effect<void> => {
+          throw new Error("thrown")
+        }
+      ]) {
+        yield* Effect.gen(function* () {
+          const { client, closed } = yield* opened({ onMessage })
+          yield* client.send(1)
+          yield* settle
+          assert.deepStrictEqual(closed, ["HandlerFailed"])
+        }).pipe(Effect.scoped, Effect.provide(World))
+      }
+    })
   )
 
   it.scoped("says farewell once: of an idle session, of one that waits for more, and of one that works", () =>

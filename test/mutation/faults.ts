@@ -4,6 +4,7 @@ import * as codec from "./faults/codec.js"
 import * as connection from "./faults/connection.js"
 import * as gateway from "./faults/gateway.js"
 import * as limits from "./faults/limits.js"
+import * as many from "./faults/many.js"
 import * as manyGateways from "./faults/manyGateways.js"
 import * as pages from "./faults/pages.js"
 import * as presence from "./faults/presence.js"
@@ -23,5 +24,6 @@ export const groups: ReadonlyArray<Group> = [
   presence.group,
   pages.group,
   manyGateways.group,
-  codec.group
+  codec.group,
+  many.group
 ]

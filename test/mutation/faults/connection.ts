@@ -22,8 +22,8 @@ export const group: Group = {
     {
       name: "the last millisecond of the read deadline is not waited for when it was moved",
       file: readDeadline,
-      find: "if (at > now) return at\n",
-      replace: "if (at > now + 1) return at\n",
+      find: "if (at > now) {\n",
+      replace: "if (at > now + 1) {\n",
       caughtBy: [connection]
     },
     {
@@ -36,9 +36,16 @@ export const group: Group = {
     {
       name: "the read deadline stays where it was when it was armed",
       file: readDeadline,
-      find: "    if (at > now) return at\n",
-      replace: "    if (this.at > now) return at\n",
+      find: "    if (at > now) {\n",
+      replace: "    if (this.at > now) {\n",
       caughtBy: [connection]
+    },
+    {
+      name: "who is held up judges by what it has not read yet",
+      file: readDeadline,
+      find: "if (now > this.at && !this.wasLate) {",
+      replace: "if (now < this.at && !this.wasLate) {",
+      caughtBy: ["test/node/silence.test.ts"]
     },
     {
       name: "the read deadline runs while this end has paused reading",
@@ -94,8 +101,8 @@ export const group: Group = {
     {
       name: "any pong gives the round-trip time",
       file: "src/internal/pings.ts",
-      find: "if (id === this.latest.id && id !== none.id) {",
-      replace: "if (id !== none.id) {",
+      find: "if (id === this.latestId && !this.isAnswered) {",
+      replace: "if (!this.isAnswered) {",
       caughtBy: [connection]
     },
     {

@@ -156,7 +156,7 @@ export const group: Group = {
     {
       name: "a connection outlives its gateway",
       file: connections,
-      find: "        this.all.set(live, address)\n",
+      find: "    this.all.set(live, address)\n",
       replace: "",
       caughtBy: [lifecycle]
     },

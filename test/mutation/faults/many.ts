@@ -1,0 +1,106 @@
+import type { Group } from "../fault.js"
+
+const frameReader = "src/node/internal/frameReader.ts"
+const agenda = "src/internal/agenda.ts"
+const sessionFiber = "src/internal/sessionFiber.ts"
+
+const frames = "test/node/frameReader.test.ts"
+const agendas = "test/agenda.test.ts"
+const fibers = "test/sessionFiber.test.ts"
+
+export const group: Group = {
+  title: "What serves many at little cost: frames read here, one agenda for all, sessions without fibers",
+  faults: [
+    {
+      name: "a frame is read here in the middle of a fragmented message",
+      file: frameReader,
+      find: "const at = this.missing > 0 || this.isFragmented ? 0",
+      replace: "const at = this.missing > 0 ? 0",
+      caughtBy: [frames]
+    },
+    {
+      name: "a frame is read here in the middle of another",
+      file: frameReader,
+      find: "const at = this.missing > 0 || this.isFragmented ? 0",
+      replace: "const at = this.isFragmented ? 0",
+      caughtBy: [frames]
+    },
+    {
+      name: "the last bytes of a payload are unmasked with the first of the key",
+      file: frameReader,
+      find: "(bytes[key + ((at - from) & 3)] ?? 0)",
+      replace: "(bytes[key] ?? 0)",
+      caughtBy: [frames]
+    },
+    {
+      name: "text that is not UTF-8 is told",
+      file: frameReader,
+      find: "} else if (isUtf8(chunk.subarray(start, end))) {",
+      replace: "} else if (start <= end) {",
+      caughtBy: [frames]
+    },
+    {
+      name: "what ws is to judge comes with its mask undone",
+      file: frameReader,
+      find: "      if (this.keySize !== 0) unmask(chunk, keyAt, start, end)\n      return false\n",
+      replace: "      return false\n",
+      caughtBy: [frames]
+    },
+    {
+      name: "what a peer sends after a violation is told",
+      file: "src/node/internal/wsTransport.ts",
+      find: "    this.reader?.stop()\n",
+      replace: "",
+      caughtBy: [frames]
+    },
+    {
+      name: "a task that was removed falls due",
+      file: agenda,
+      find: "    if (task.place >= 0) this.take(task)\n    task.place = absent\n",
+      replace: "    task.place = absent\n",
+      caughtBy: [agendas]
+    },
+    {
+      name: "what is due before all else waits for it",
+      file: agenda,
+      find: "(this.until !== undefined && this.until <= earliest)",
+      replace: "this.until !== undefined",
+      caughtBy: [agendas]
+    },
+    {
+      name: "a task that has removed itself is due again",
+      file: agenda,
+      find: "      if (task.place !== due) return\n",
+      replace: "      if (task.place >= 0) return\n",
+      caughtBy: [agendas]
+    },
+    {
+      name: "what comes while a session's fiber is told to end is left",
+      file: sessionFiber,
+      find: "      if (this.session.hasWork) this.wake()\n      return Effect.void\n",
+      replace: "      return Effect.void\n",
+      caughtBy: [fibers]
+    },
+    {
+      name: "a session's fiber stays for good",
+      file: "src/internal/lingering.ts",
+      find: "if (lingerer.usedIn < this.round - 1) lingerer.rest()",
+      replace: "if (lingerer.usedIn < 0) lingerer.rest()",
+      caughtBy: [fibers]
+    },
+    {
+      name: "a session that a handler has ended goes on with what has come",
+      file: "src/internal/handlerLoop.ts",
+      find: "return this.stopped || this.session.ended ? undefined",
+      replace: "return this.stopped ? undefined",
+      caughtBy: [fibers]
+    },
+    {
+      name: "what a handler has done at once is done with a fiber again",
+      file: "src/internal/handlerLoop.ts",
+      find: "    if (isSuccess(handling)) return this.handled(message)\n",
+      replace: "",
+      caughtBy: [fibers]
+    }
+  ]
+}
