@@ -44,17 +44,11 @@ export interface Watch {
  * @category models
  */
 export interface ReadDeadline {
-  /**
-   * Tells of it at exactly `lastActivity + deadline` (milliseconds), and never before. Where the program was held up until
-   * after that, it tells when what has come meanwhile was read, and only if that was nothing.
-   */
+  /** Tells of it at exactly `lastActivity + deadline` (milliseconds), and never before. */
   readonly watch: (watched: Watched, deadline: number) => Watch
 }
 
 class Task extends agenda.Task implements Watch {
-  /** It was looked at later than it was to be, and is looked at once more. */
-  private wasLate = false
-
   constructor(
     private readonly watched: Watched,
     private readonly deadline: number,
@@ -67,15 +61,7 @@ class Task extends agenda.Task implements Watch {
     if (this.watched.isPaused) return undefined
     const { lastActivity } = this.watched
     const at = lastActivity + this.deadline
-    if (at > now) {
-      this.wasLate = false
-      return at
-    }
-    if (now > this.at && !this.wasLate) {
-      // The event loop was held up. What has come meanwhile is read in this turn, before the next.
-      this.wasLate = true
-      return now + 1
-    }
+    if (at > now) return at
     this.watched.exceeded(new ReadDeadlineExceeded({ lastActivity, deadline: this.deadline }))
     return undefined
   }

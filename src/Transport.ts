@@ -71,4 +71,9 @@ export interface Transport {
   readonly buffered: () => number
   /** Bytes accepted since the transport was made, those waiting included. */
   readonly accepted: () => number
+  /**
+   * Calls back once what had come before now has been told: a program that was held up finds its deadlines over before it
+   * reads. `undefined` where everything is told as it comes.
+   */
+  readonly afterReads?: ((then: () => void) => void) | undefined
 }

@@ -2,6 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import { Gateway, Messages } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
+import { Afterwards } from "../src/internal/afterwards.js"
+import { Lingering } from "../src/internal/lingering.js"
+import { SessionFiber } from "../src/internal/sessionFiber.js"
 import { isRunning, makeClient, settle, World } from "./support.js"
 
 /** A gateway, and a client that has been Ready for a while. */
@@ -136,6 +139,46 @@ describe("A session's fiber", () => {
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(handled, sent)
     }).pipe(Effect.provide(World))
+  )
+})
+
+describe("A session's fiber that is told to end", () => {
+  it.live("does what comes before it has", () =>
+    Effect.gen(function* () {
+      const todo: Array<string> = []
+      const done: Array<string> = []
+      const host = {
+        fork: Effect.runFork,
+        afterwards: new Afterwards(),
+        lingering: new Lingering(Effect.runFork),
+        farewells: new Set<never>()
+      }
+      const fiber = new SessionFiber(host, {
+        ended: false,
+        get hasWork() {
+          return todo.length > 0
+        },
+        // All of it with the fiber.
+        advance: () => Effect.sync(() => void done.push(...todo.splice(0))),
+        farewell: Effect.void
+      })
+      const come = (what: string) => {
+        todo.push(what)
+        fiber.wake()
+      }
+      fiber.startIdle()
+      come("first")
+      yield* Effect.sleep(1)
+      fiber.rest()
+      come("second")
+      yield* Effect.sleep(1)
+      assert.deepStrictEqual(done, ["first", "second"])
+      come("third")
+      yield* Effect.sleep(1)
+      assert.deepStrictEqual(done, ["first", "second", "third"])
+      fiber.rest()
+      yield* fiber.rested
+    })
   )
 })
 

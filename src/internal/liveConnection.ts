@@ -322,7 +322,14 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   }
 
   exceeded(error: ReadDeadlineExceeded): void {
-    this.finish(error)
+    const { transport } = this
+    if (transport.afterReads === undefined) return this.finish(error)
+    // The program may have been held up: what has come meanwhile counts, and was not read yet.
+    transport.afterReads(() => {
+      if (this.end !== undefined || this.isPaused) return
+      if (this.lastActivity === error.lastActivity) this.finish(error)
+      else this.watch?.resumed()
+    })
   }
 
   /** A defect in what keeps it alive would leave the connection unwatched. */

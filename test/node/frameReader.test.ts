@@ -230,8 +230,10 @@ for (const end of ["server", "client"] as const) {
 
     it("ends with the violation: what the peer sends after it is not told", async () => {
       const bad = frame({ first: 0x81, payload: Buffer.from([0xff]), isMasked, long: false })
+      // ASCII with its mask on.
+      const hidden = frame({ first: 0x81, payload: Buffer.from([0x41, 0xc3]), isMasked, long: false })
       const lonely = whole(0x80, "continues nothing")
-      for (const wrong of [bad, lonely, whole(0xc1, "reserved"), whole(0x83, "unknown")]) {
+      for (const wrong of [bad, hidden, lonely, whole(0xc1, "reserved"), whole(0x83, "unknown")]) {
         const { told } = await inFront(end, [Buffer.concat([wrong, whole(0x81, "after")]), whole(0x81, "after")])
         assert.deepStrictEqual(
           told.map((one) => (one as ReadonlyArray<unknown>)[0]),

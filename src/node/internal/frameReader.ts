@@ -131,7 +131,7 @@ export class FrameReader {
   read(next: Buffer): void {
     const chunk = this.kept === undefined ? next : Buffer.concat([this.kept, next])
     this.kept = undefined
-    const at = this.missing > 0 || this.isFragmented ? 0 : this.take(chunk)
+    const at = this.missing > 0 ? 0 : this.take(chunk)
     if (at < chunk.length) this.leave(chunk, at)
   }
 

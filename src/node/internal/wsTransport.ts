@@ -230,6 +230,11 @@ export abstract class WsTransport implements Transport, Due, Heard {
     return this.socket.bytesWritten + this.pending
   }
 
+  afterReads(then: () => void): void {
+    // Immediates have their turn after the sockets.
+    setImmediate(then)
+  }
+
   // ---- the turn
 
   /** Holds back what the socket is given, so that it leaves with the rest of the turn. */

@@ -12,17 +12,10 @@ export const group: Group = {
   title: "What serves many at little cost: frames read here, one agenda for all, sessions without fibers",
   faults: [
     {
-      name: "a frame is read here in the middle of a fragmented message",
-      file: frameReader,
-      find: "const at = this.missing > 0 || this.isFragmented ? 0",
-      replace: "const at = this.missing > 0 ? 0",
-      caughtBy: [frames]
-    },
-    {
       name: "a frame is read here in the middle of another",
       file: frameReader,
-      find: "const at = this.missing > 0 || this.isFragmented ? 0",
-      replace: "const at = this.isFragmented ? 0",
+      find: "const at = this.missing > 0 ? 0 : this.take(chunk)",
+      replace: "const at = this.take(chunk)",
       caughtBy: [frames]
     },
     {
