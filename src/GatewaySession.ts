@@ -137,7 +137,10 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
   readonly id: string
   /** As last authenticated. */
   readonly principal: P
-  /** Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. */
+  /**
+   * Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. It is
+   * encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
+   */
   readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
   /**
    * Sends, and waits until the client has processed the message, or fails with its fate. A message that a client skips,

@@ -22,7 +22,7 @@ export interface Watched {
   readonly isPaused: boolean
   /** Nothing has come for as long as the deadline, and nothing is watched any more. */
   readonly exceeded: (error: ReadDeadlineExceeded) => void
-  /** `exceeded` has thrown. */
+  /** `exceeded` has thrown; where it waits before it judges, that is its own business. */
   readonly died: (defect: unknown) => void
 }
 

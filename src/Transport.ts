@@ -73,7 +73,7 @@ export interface Transport {
   readonly accepted: () => number
   /**
    * Calls back once what had come before now has been told: a program that was held up finds its deadlines over before it
-   * reads. `undefined` where everything is told as it comes.
+   * reads. `undefined` where the platform does not say.
    */
   readonly afterReads?: ((then: () => void) => void) | undefined
 }

@@ -102,6 +102,22 @@ describe("An agenda", () => {
     })
   )
 
+  it.scoped("does not remember what came and went", () =>
+    Effect.gen(function* () {
+      const all = yield* agenda.make
+      const [stays, goes] = [new Noted(), new Noted()]
+      all.set(stays, 1e9)
+      for (let n = 0; n < 10_000; n++) {
+        all.set(goes, 1e6 + n)
+        all.remove(goes)
+      }
+      assert.isBelow(all.remembered, 200)
+      all.set(goes, 5)
+      yield* TestClock.adjust(5)
+      assert.deepStrictEqual(goes.times, [5])
+    })
+  )
+
   it.scoped("of which a task throws goes on with the others", () =>
     Effect.gen(function* () {
       const all = yield* agenda.make

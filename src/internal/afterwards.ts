@@ -16,6 +16,12 @@ export class Afterwards {
   private readonly proceed = (): void => {
     const { due } = this
     this.due = []
-    for (const one of due) one.proceed()
+    let next = 0
+    try {
+      for (; next < due.length; next++) due[next]?.proceed()
+    } finally {
+      // One that throws all the same does not take the others along.
+      for (const one of due.slice(next + 1)) this.add(one)
+    }
   }
 }

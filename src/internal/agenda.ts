@@ -34,6 +34,9 @@ const absent = -1
 /** It is due now, and has neither been set nor removed since. */
 const due = -2
 
+/** So many are kept in any case. */
+const fewTimes = 64
+
 /** What falls due in one millisecond, in the order in which it was set. */
 interface Slot {
   readonly tasks: Array<Task | undefined>
@@ -54,6 +57,11 @@ export class Agenda {
   private fiber: Fiber.RuntimeFiber<void> | undefined
   /** How many tasks there are. */
   size = 0
+
+  /** How many times it holds, those of slots that are no more included. */
+  get remembered(): number {
+    return this.times.length
+  }
 
   constructor(
     private readonly clock: Clock.Clock,
@@ -94,7 +102,15 @@ export class Agenda {
     const slot = this.slots.get(at)
     if (slot === undefined) return
     slot.tasks[place] = undefined
-    if (--slot.count === 0) this.slots.delete(at)
+    if (--slot.count > 0) return
+    this.slots.delete(at)
+    if (this.times.length > 2 * this.slots.size + fewTimes) this.forgetTimes()
+  }
+
+  /** Those of slots that are no more, where they are most: what comes and goes for hours is due long after. */
+  private forgetTimes(): void {
+    this.times.length = 0
+    for (const time of [...this.slots.keys()].sort((one, other) => one - other)) this.times.push(time)
   }
 
   // ---- the heap

@@ -1,7 +1,7 @@
 /**
  * A gateway's connections, from the upgrade until the socket is gone. Fibers
- * look at the upgrade and at the hello; in between, and afterwards, a
- * connection has none.
+ * look at the upgrade and at the hello where that has to be waited for; in
+ * between, and afterwards, a connection has none.
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
@@ -159,7 +159,8 @@ export class Connections<R> {
       this.hear(live, codec, incoming.request)
       if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
     } catch (defect) {
-      live.close(CloseCode.InternalError, "the connection could not be heard")
+      if (this.all.delete(live)) this.limits.leave(address)
+      transport.destroy()
       this.host.fork(Effect.logError("holdfast: a connection died", defect))
     }
     return true
@@ -170,6 +171,7 @@ export class Connections<R> {
     const late = new LateHello(live, helloTimeout)
     this.timing.hellos.set(late, live.since + helloTimeout)
     accept.hello(live, codec, (hello) => {
+      late.isHeard = true
       this.timing.hellos.remove(late)
       if (hello !== undefined) this.answer({ live, codec, hello, request })
     })
@@ -202,6 +204,9 @@ export class Connections<R> {
 }
 
 class LateHello extends agenda.Task {
+  /** There was one, or there will be none. */
+  isHeard = false
+
   constructor(
     private readonly live: LiveConnection,
     private readonly timeout: number
@@ -210,7 +215,9 @@ class LateHello extends agenda.Task {
   }
 
   due(): undefined {
-    this.live.close(CloseCode.HelloTimeout, `no hello within ${this.timeout} ms`)
+    this.live.afterReads(() => {
+      if (!this.isHeard) this.live.close(CloseCode.HelloTimeout, `no hello within ${this.timeout} ms`)
+    })
   }
 
   died(defect: unknown): void {

@@ -12,6 +12,8 @@ import type { Ownership } from "./ownership.js"
 import type { SessionDriver } from "./sessionDriver.js"
 import type { StoreAtOnce } from "./storeAtOnce.js"
 
+const nothing: ReadonlyArray<Inbound> = []
+
 /** Messages of one session that are handled before others have their turn. */
 const turn = 64
 
@@ -35,7 +37,7 @@ interface Handled<S, P extends Principal> extends Session<S, P> {
 
 export class HandlerLoop<C, S, P extends Principal, R> {
   /** Taken from the inbox, and handled up to `at`. */
-  private batch: ReadonlyArray<Inbound> = []
+  private batch = nothing
   private at = 0
   /** Where it let others have their turn last. */
   private restedAt = -1
@@ -63,7 +65,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
    */
   advance(): Effect.Effect<void, unknown, R> | undefined {
     const { driver } = this.session
-    for (;;) {
+    while (!this.session.ended) {
       for (let message = this.next; message !== undefined; message = this.next) {
         const rest = this.isTurnOver ? this.othersFirst : this.handle(message)
         if (rest === undefined) continue
@@ -72,11 +74,13 @@ export class HandlerLoop<C, S, P extends Principal, R> {
         return rest
       }
       if (!this.recordAtOnce(false)) return Effect.zipRight(this.record(false), this.run)
-      if (driver.inbox.isEmpty) return undefined
-      this.batch = driver.inbox.takeAll()
+      // What was handled is not held by a session that is idle.
+      this.batch = driver.inbox.isEmpty ? nothing : driver.inbox.takeAll()
       this.at = 0
       this.restedAt = -1
+      if (this.batch === nothing) return undefined
     }
+    return undefined
   }
 
   private readonly run: Effect.Effect<void, unknown, R> = Effect.suspend(() => this.advance() ?? Effect.void)

@@ -1,6 +1,7 @@
 /**
- * A session on a gateway: one supervised fiber that outlives the connections,
- * runs the application's handler, and keeps the store in step.
+ * A session on a gateway: it outlives its connections, runs the application's
+ * handler, in a supervised fiber where that has to be waited for, and keeps the
+ * store in step.
  */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"

@@ -299,13 +299,13 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
     this.probing = true
     this.unanswered = true
     this.beat()
-    const judge = Effect.suspend(() => {
-      this.probing = false
-      const isAlive = !this.unanswered || this.isPaused
-      return isAlive
-        ? Effect.void
-        : Effect.fail(new ReadDeadlineExceeded({ lastActivity, deadline: silence + timeout }))
-    })
+    const judge = Effect.sync(() =>
+      this.afterReads(() => {
+        this.probing = false
+        if (!this.unanswered || this.isPaused) return
+        this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: silence + timeout }))
+      })
+    )
     this.supervise(Effect.zipRight(Effect.sleep(timeout), judge))
   }
 
@@ -322,13 +322,26 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   }
 
   exceeded(error: ReadDeadlineExceeded): void {
-    const { transport } = this
-    if (transport.afterReads === undefined) return this.finish(error)
-    // The program may have been held up: what has come meanwhile counts, and was not read yet.
-    transport.afterReads(() => {
-      if (this.end !== undefined || this.isPaused) return
+    this.afterReads(() => {
+      if (this.isPaused) return
       if (this.lastActivity === error.lastActivity) this.finish(error)
       else this.watch?.resumed()
+    })
+  }
+
+  /**
+   * Judges it, if it has not ended, once what has come by now was read: a program that was held up comes to what is late
+   * before it reads.
+   */
+  afterReads(judge: () => void): void {
+    const { transport } = this
+    if (transport.afterReads === undefined) return judge()
+    transport.afterReads(() => {
+      try {
+        if (this.end === undefined) judge()
+      } catch (defect) {
+        this.died(defect)
+      }
     })
   }
 

@@ -7,12 +7,14 @@ import * as holdfast from "./wires/holdfast.js"
 import * as plain from "./wires/plain.js"
 import * as socketIo from "./wires/socketIo.js"
 
+export const holdfastPeer: Peer = { name: "holdfast", connect: holdfast.connect }
+
 /** The first of each list is what the others are compared with. */
 export const peers: ReadonlyArray<Peer> = [
   { name: "ws", connect: plain.connect },
   { name: "socket.io", connect: socketIo.connect },
   { name: "effect", connect: plain.connect },
-  { name: "holdfast", connect: holdfast.connect }
+  holdfastPeer
 ]
 
 /** Bare `ws` and Effect's server forget a client with its connection. */

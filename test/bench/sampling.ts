@@ -50,7 +50,7 @@ const sampleWith = async (
   try {
     while (servers.length < workload.servers) {
       const peer = contender.server ?? contender.name
-      const { behaviour } = workload
+      const behaviour = contender.behaviour ?? workload.behaviour
       servers.push(await start((profile) => ServerProcess.start({ peer, behaviour, profile, redisUrl: redis?.url })))
     }
     const longest = patience + seconds * 1000

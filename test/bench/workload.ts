@@ -32,6 +32,8 @@ export interface Contender {
   readonly name: string
   /** The server, where it is not of the same name. */
   readonly server?: string | undefined
+  /** What it is asked to do, where that is not the workload's. */
+  readonly behaviour?: string | undefined
   readonly sample: (run: Run) => Promise<Sample>
 }
 

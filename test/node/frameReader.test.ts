@@ -59,7 +59,7 @@ const upgrade = (end: End, wire: Wire, kind: typeof WebSocket): WebSocket => {
 const violation = (error: Error) => ["error", (error as Error & { readonly code?: string }).code]
 
 /** What `ws` alone tells of these chunks. */
-const alone = async (end: End, chunks: ReadonlyArray<Buffer>): Promise<Told> => {
+const alone = async (end: End, sent: Sent): Promise<Told> => {
   const wire = new Wire()
   const told: Array<unknown> = []
   upgrade(end, wire, WebSocket)
@@ -68,15 +68,22 @@ const alone = async (end: End, chunks: ReadonlyArray<Buffer>): Promise<Told> => 
     .on("pong", (data) => told.push(["pong", data.toString("hex")]))
     .on("error", (error) => told.push(violation(error)))
     .on("close", (code) => told.push(["close", code]))
-  await feed(wire, chunks)
+  await feed(wire, sent)
   return told
 }
 
-const feed = async (wire: Wire, chunks: ReadonlyArray<Buffer>): Promise<void> => {
-  for (const chunk of chunks) {
+/** What the peer sends: in so many reads, some of which are told of in one tick. */
+interface Sent {
+  readonly chunks: ReadonlyArray<Buffer>
+  readonly inOneTick?: ReadonlyArray<boolean>
+}
+
+const feed = async (wire: Wire, { chunks, inOneTick }: Sent): Promise<void> => {
+  for (const [at, chunk] of chunks.entries()) {
     wire.push(Buffer.from(chunk)) // masks are applied in place
-    await turn()
+    if (inOneTick?.[at] !== true) await turn()
   }
+  await turn()
   wire.push(null)
   for (let i = 0; i < 3; i++) await turn()
   wire.destroy()
@@ -92,11 +99,12 @@ const transportOf = (end: End, ws: ReasonedWebSocket, wire: Wire): WsTransport =
 }
 
 /** What a transport tells of them, and how many bytes it left to `ws`. */
-const inFront = async (end: End, chunks: ReadonlyArray<Buffer>): Promise<{ told: Told; left: number }> => {
+const inFront = async (end: End, sent: Sent): Promise<{ told: Told; left: number }> => {
   const wire = new Wire()
   const told: Array<unknown> = []
   const ws = upgrade(end, wire, ReasonedWebSocket) as ReasonedWebSocket
   let left = 0
+  let closed = 0
   const receiver = (ws as unknown as { readonly _receiver: { write: (chunk: Buffer) => boolean } })._receiver
   const write = receiver.write
   receiver.write = (chunk) => {
@@ -114,9 +122,10 @@ const inFront = async (end: End, chunks: ReadonlyArray<Buffer>): Promise<{ told:
     pong: (payload) => told.push(["pong", hex(payload)]),
     congested: () => {},
     drained: () => {},
-    closed: () => {}
+    closed: () => void closed++
   })
-  await feed(wire, chunks)
+  await feed(wire, sent)
+  assert.strictEqual(closed, 1)
   return { told, left }
 }
 
@@ -185,10 +194,13 @@ const sent = (end: End) =>
   fc
     .tuple(
       fc.array(pieces(end), { minLength: 1, maxLength: 12 }),
-      fc.array(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 9000 })), { maxLength: 12 })
+      fc.array(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 9000 })), { maxLength: 12 }),
+      fc.array(fc.boolean(), { maxLength: 12 }),
+      fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(20) })
     )
-    .map(([frames, cuts]) => {
-      const all = Buffer.concat(frames)
+    .map(([frames, cuts, inOneTick, lacking]): Sent => {
+      const whole = Buffer.concat(frames)
+      const all = whole.subarray(0, Math.max(1, whole.length - lacking))
       const chunks: Array<Buffer> = []
       let at = 0
       for (const cut of cuts) {
@@ -197,7 +209,7 @@ const sent = (end: End) =>
         at += cut
       }
       if (at < all.length) chunks.push(all.subarray(at))
-      return chunks
+      return { chunks, inOneTick }
     })
 
 for (const end of ["server", "client"] as const) {
@@ -208,22 +220,24 @@ for (const end of ["server", "client"] as const) {
   describe(`What a ${end} reads`, () => {
     it("is what ws alone reads: the same messages, pings, pongs and violations, in the same order", () =>
       fc.assert(
-        fc.asyncProperty(sent(end), async (chunks) => {
-          assert.deepStrictEqual((await inFront(end, chunks)).told, await alone(end, chunks))
+        fc.asyncProperty(sent(end), async (all) => {
+          assert.deepStrictEqual((await inFront(end, all)).told, await alone(end, all))
         }),
         { numRuns: 400 }
       ))
 
     it("is left to ws only where it does not come whole", async () => {
       const all = Buffer.concat([whole(0x81, "text"), whole(0x82, "bytes"), whole(0x89, "1"), whole(0x8a, "2")])
-      const { left, told } = await inFront(end, [all])
+      const { left, told } = await inFront(end, { chunks: [all] })
       assert.strictEqual(told.length, 5)
       assert.strictEqual(left, 0)
-      const cut = await inFront(end, [all, all.subarray(0, 9), Buffer.concat([all.subarray(9), all])])
+      const cut = await inFront(end, { chunks: [all, all.subarray(0, 9), Buffer.concat([all.subarray(9), all])] })
       assert.strictEqual(cut.told.length, 13)
       assert.strictEqual(cut.left, 0)
       const long = whole(0x81, "long".repeat(2000))
-      const large = await inFront(end, [all, long.subarray(0, 5000), Buffer.concat([long.subarray(5000), all]), all])
+      const large = await inFront(end, {
+        chunks: [all, long.subarray(0, 5000), Buffer.concat([long.subarray(5000), all]), all]
+      })
       assert.strictEqual(large.told.length, 14)
       assert.strictEqual(large.left, long.length + all.length)
     })
@@ -234,12 +248,38 @@ for (const end of ["server", "client"] as const) {
       const hidden = frame({ first: 0x81, payload: Buffer.from([0x41, 0xc3]), isMasked, long: false })
       const lonely = whole(0x80, "continues nothing")
       for (const wrong of [bad, hidden, lonely, whole(0xc1, "reserved"), whole(0x83, "unknown")]) {
-        const { told } = await inFront(end, [Buffer.concat([wrong, whole(0x81, "after")]), whole(0x81, "after")])
-        assert.deepStrictEqual(
-          told.map((one) => (one as ReadonlyArray<unknown>)[0]),
-          ["error", "close"]
-        )
+        const chunks = [Buffer.concat([wrong, whole(0x81, "after")]), whole(0x81, "after")]
+        for (const isOneTick of [true, false]) {
+          const { told } = await inFront(end, { chunks, inOneTick: [isOneTick] })
+          assert.deepStrictEqual(
+            told.map((one) => (one as ReadonlyArray<unknown>)[0]),
+            ["error", "close"]
+          )
+        }
       }
+    })
+
+    it("is all that a paused socket still has when it goes", async () => {
+      const told: Array<unknown> = []
+      const wire = new Wire()
+      const transport = transportOf(end, upgrade(end, wire, ReasonedWebSocket) as ReasonedWebSocket, wire)
+      transport.run({
+        message: (frame) => told.push(frame),
+        ping: () => {},
+        pong: () => {},
+        congested: () => {},
+        drained: () => {},
+        closed: () => told.push("closed")
+      })
+      const one = whole(0x81, "one")
+      wire.push(one.subarray(0, 3))
+      await turn()
+      transport.pause()
+      wire.push(Buffer.concat([one.subarray(3), whole(0x81, "two")]))
+      await turn()
+      wire.destroy()
+      for (let i = 0; i < 3; i++) await turn()
+      assert.deepStrictEqual(told, ["one", "two", "closed"])
     })
   })
 }

@@ -82,6 +82,8 @@ export class FrameReader {
   private missing = 0
   /** `ws` has the start of a message, whose last fragment has not come. */
   private isFragmented = false
+  /** `ws` has been left something in this turn, and tells of a violation after its ticks. */
+  private isLeft = false
   /** The start of a frame that nobody has looked at. */
   private kept: Buffer | undefined
 
@@ -98,14 +100,12 @@ export class FrameReader {
    * Gives nothing where somebody else reads as well, who has to see all there is.
    */
   static attach(socket: Read, isServer: boolean, maxPayload: number, heard: Heard): FrameReader | undefined {
-    const [toWs, another] = socket.listeners("data")
+    const listeners: ReadonlyArray<unknown> = socket.listeners("data")
+    const [toWs, another] = listeners as ReadonlyArray<OnData | undefined> // what that event has
     if (toWs === undefined || another !== undefined) return undefined
-    const reader = new FrameReader(socket, toWs as OnData, isServer ? keySize : 0, maxPayload, heard)
+    const reader = new FrameReader(socket, toWs, isServer ? keySize : 0, maxPayload, heard)
     socket[readerOf] = reader
-    socket
-      .off("data", toWs as OnData)
-      .on("data", onData)
-      .prependListener("close", onClose)
+    socket.off("data", toWs).on("data", onData).prependListener("close", onClose)
     return reader
   }
 
@@ -131,7 +131,7 @@ export class FrameReader {
   read(next: Buffer): void {
     const chunk = this.kept === undefined ? next : Buffer.concat([this.kept, next])
     this.kept = undefined
-    const at = this.missing > 0 ? 0 : this.take(chunk)
+    const at = this.missing > 0 || this.isLeft ? 0 : this.take(chunk)
     if (at < chunk.length) this.leave(chunk, at)
   }
 
@@ -185,8 +185,8 @@ export class FrameReader {
   }
 
   /**
-   * Leaves to `ws` all that is there from `from` on: it tells of a violation only after that. What is cut at the end is kept,
-   * so that the next read begins with a frame.
+   * Leaves to `ws` all that is there from `from` on: it tells of a violation only after that. A small frame that is cut at the
+   * end is kept, so that the next read begins with it.
    */
   private leave(chunk: Buffer, from: number): void {
     let at = from + this.missing
@@ -196,8 +196,9 @@ export class FrameReader {
         this.handBack()
         at = chunk.length
       } else if (!isHead || (head.end > chunk.length && head.end - at <= smallFrame)) {
-        // A copy: the chunk may be much larger.
-        this.kept = Buffer.from(chunk.subarray(at))
+        // A copy of its own: the chunk may be much larger, and a pool is.
+        this.kept = Buffer.allocUnsafeSlow(chunk.length - at)
+        chunk.copy(this.kept, 0, at)
         this.missing = 0
         return this.pass(chunk, from, at)
       } else {
@@ -211,24 +212,30 @@ export class FrameReader {
   }
 
   private pass(chunk: Buffer, from: number, to: number): void {
-    if (from < to) this.toWs.call(this.socket, chunk.subarray(from, to))
+    if (from === to) return
+    this.toWs.call(this.socket, chunk.subarray(from, to))
+    if (this.isLeft) return
+    this.isLeft = true
+    setImmediate(() => {
+      this.isLeft = false
+    })
   }
 
-  /** Reads a header; false when it has not come whole. */
+  /** Reads a header, its length as soon as that is there; false when it has not come whole. */
   private readHead(chunk: Buffer, at: number): boolean {
     const short = (chunk[at + 1] ?? 0) & 0x7f
     head.first = chunk[at] ?? 0
     head.keyAt = at + (short < 126 ? 2 : short === 126 ? 4 : 10)
     head.start = head.keyAt + this.keySize
     head.end = head.start
-    if (at + 2 > chunk.length || head.start > chunk.length) return false
+    if (head.keyAt > chunk.length) return false
     head.end +=
       short < 126
         ? short
         : short === 126
           ? chunk.readUInt16BE(at + 2)
           : chunk.readUInt32BE(at + 2) * 0x1_0000_0000 + chunk.readUInt32BE(at + 6)
-    return true
+    return head.start <= chunk.length
   }
 
   /** Whether a frame, as far as its header is there, may come now, and others after it. */

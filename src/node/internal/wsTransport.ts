@@ -3,9 +3,10 @@
  * the tick in which the WebSocket exists; events before `run` are kept.
  *
  * What is sent is framed here, and leaves in one write at the end of the turn:
- * `ws` would write header and payload of each message by themselves. It has
- * the handshake, what is received, and the close; no extension is negotiated
- * at either end, so that a frame is a header and its message.
+ * `ws` would write header and payload of each message by themselves. Most of
+ * what comes is read here, too (`FrameReader`). `ws` has the handshake, the rest
+ * of what comes, and the close; no extension is negotiated at either end, so
+ * that a frame is a header and its message.
  */
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"

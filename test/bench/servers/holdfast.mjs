@@ -32,6 +32,14 @@ const topic = Topic.make("bench", Schema.String)
 
 await serve({
   echo: () => listen(),
+  // What has to be run, and may wait: the handler of above is done by a plain call.
+  echoInFiber: () =>
+    listen({
+      onMessage: (message, session) =>
+        Effect.gen(function* () {
+          yield* session.send(message)
+        })
+    }),
   heartbeat: () => listen({ heartbeatInterval, readDeadline: 5 * heartbeatInterval }),
   topic: () => listen({ topics: [Gateway.topic(topic, { subscribe: Gateway.allow, publish: Gateway.allow })] })
 })

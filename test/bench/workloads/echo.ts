@@ -2,7 +2,7 @@
 import { pause, serverOf } from "../connections.js"
 import { Echoes, type EchoesOptions } from "../echoes.js"
 import type { Peer } from "../peer.js"
-import { peers } from "../peers.js"
+import { holdfastPeer, peers } from "../peers.js"
 import type { Run, Sample, Workload } from "../workload.js"
 
 interface Variant extends EchoesOptions {
@@ -11,6 +11,9 @@ interface Variant extends EchoesOptions {
 }
 
 const usual: Variant = { connections: 50, inFlight: 8, size: 64, warmUp: 1500 }
+
+/** Most handlers are: they do more than to answer. */
+const inFiber = { name: "holdfast-gen", server: "holdfast", behaviour: "echoInFiber" }
 
 const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> => {
   const { seconds } = run
@@ -46,13 +49,13 @@ const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> =
   }
 }
 
-const workload = (name: string, changed: Partial<Variant>): Workload => {
+const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArray<typeof inFiber> = []): Workload => {
   const variant = { ...usual, ...changed }
   const { connections, inFlight, size } = variant
   const count = (number: number) => number.toLocaleString("en")
   return {
     name,
-    about: `${count(size)} bytes there and back, ${count(connections)} connections, ${inFlight} in flight on each`,
+    about: `${count(size)} bytes there and back, ${count(connections)} connections, ${inFlight} in flight on each${besides.length === 0 ? "" : "; holdfast-gen: its handler is an Effect.gen"}`,
     behaviour: "echo",
     servers: 1,
     needsRedis: false,
@@ -69,15 +72,18 @@ const workload = (name: string, changed: Partial<Variant>): Workload => {
       { key: "serverBusyPercent", title: "server busy %", digits: 0, compared: false },
       { key: "loadBusyPercent", title: "load busy %", digits: 0, compared: false }
     ],
-    contenders: peers.map((peer) => ({ name: peer.name, sample: (run) => sample(peer, variant, run) }))
+    contenders: [
+      ...peers.map((peer) => ({ name: peer.name, sample: (run: Run) => sample(peer, variant, run) })),
+      ...besides.map((one) => ({ ...one, sample: (run: Run) => sample(holdfastPeer, variant, run) }))
+    ]
   }
 }
 
-export const echo = workload("echo", {})
+export const echo = workload("echo", {}, [inFiber])
 
 /** Each changes one thing of it. */
 export const variants: ReadonlyArray<Workload> = [
-  workload("echo-1", { inFlight: 1 }),
+  workload("echo-1", { inFlight: 1 }, [inFiber]),
   workload("echo-1k", { size: 1024 }),
   workload("echo-5000", { connections: 5000, warmUp: 2000 })
 ]
