@@ -82,8 +82,6 @@ export class FrameReader {
   private missing = 0
   /** `ws` has the start of a message, whose last fragment has not come. */
   private isFragmented = false
-  /** `ws` has been left something in this turn, and tells of a violation after its ticks. */
-  private isLeft = false
   /** The start of a frame that nobody has looked at. */
   private kept: Buffer | undefined
 
@@ -131,7 +129,7 @@ export class FrameReader {
   read(next: Buffer): void {
     const chunk = this.kept === undefined ? next : Buffer.concat([this.kept, next])
     this.kept = undefined
-    const at = this.missing > 0 || this.isLeft ? 0 : this.take(chunk)
+    const at = this.missing > 0 ? 0 : this.take(chunk)
     if (at < chunk.length) this.leave(chunk, at)
   }
 
@@ -212,13 +210,8 @@ export class FrameReader {
   }
 
   private pass(chunk: Buffer, from: number, to: number): void {
-    if (from === to) return
-    this.toWs.call(this.socket, chunk.subarray(from, to))
-    if (this.isLeft) return
-    this.isLeft = true
-    setImmediate(() => {
-      this.isLeft = false
-    })
+    // Where it finds a violation, it pauses the socket at once.
+    if (from < to) this.toWs.call(this.socket, chunk.subarray(from, to))
   }
 
   /** Reads a header, its length as soon as that is there; false when it has not come whole. */

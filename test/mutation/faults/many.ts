@@ -19,6 +19,13 @@ export const group: Group = {
       caughtBy: [frames]
     },
     {
+      name: "an agenda remembers what is no more",
+      file: agenda,
+      find: "    if (this.times.length > 2 * this.slots.size + fewTimes) this.forgetTimes()\n",
+      replace: "",
+      caughtBy: [agendas]
+    },
+    {
       name: "the last bytes of a payload are unmasked with the first of the key",
       file: frameReader,
       find: "(bytes[key + ((at - from) & 3)] ?? 0)",
