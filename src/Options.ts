@@ -27,6 +27,8 @@ export interface Options {
   readonly connectTimeout?: Duration.DurationInput | undefined
   /** Time for `hello` to arrive, and for `welcome` to answer it. Default 5 seconds. */
   readonly helloTimeout?: Duration.DurationInput | undefined
+  /** Time that a client's `token` and `url` effects may take together, at each attempt and each refresh. Default `connectTimeout`. */
+  readonly tokenTimeout?: Duration.DurationInput | undefined
   /** Time for the close handshake. Default 5 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
   /** Time that a session outlives its connection. Default 2 minutes. */
@@ -46,6 +48,8 @@ export interface Options {
   readonly refreshBefore?: Duration.DurationInput | undefined
   /** Largest application message. Default 1 MiB. */
   readonly maxMessage?: number | undefined
+  /** Largest hello, with its token: until a client is known it can send nothing larger. Default 16 KiB. */
+  readonly maxHello?: number | undefined
   /** Messages kept for retransmission in each direction. Default 1024. */
   readonly replayMessages?: number | undefined
   /** Bytes kept for retransmission in each direction. Default 1 MiB. */
@@ -70,6 +74,17 @@ export interface Options {
   readonly messageRate?: number | undefined
   /** Bytes of them per second. Default 16 MiB. */
   readonly byteRate?: number | undefined
+  /**
+   * Requests about topics per second that a gateway looks at for a session; more wait their turn. Default 1000.
+   */
+  readonly requestRate?: number | undefined
+  /** Requests that a session may have unanswered; one more is a violation (4400). Default 2048. */
+  readonly maxRequests?: number | undefined
+  /**
+   * Publications with a key that a gateway takes from a session within the broker's `keyWindow`; one more is refused with
+   * `too-many-keys`. Default 10,000.
+   */
+  readonly maxKeysPerSession?: number | undefined
   /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
   readonly maxSessionsPerPrincipal?: number | undefined
   /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
@@ -105,6 +120,7 @@ const durations = {
 
 const counts = {
   maxMessage: 1024 * 1024,
+  maxHello: 16 * 1024,
   replayMessages: 1024,
   replayBytes: 1024 * 1024,
   highWaterMark: 1024 * 1024,
@@ -113,6 +129,9 @@ const counts = {
   maxSubscriptions: 100,
   messageRate: 10_000,
   byteRate: 16 * 1024 * 1024,
+  requestRate: 1000,
+  maxRequests: 2048,
+  maxKeysPerSession: 10_000,
   maxSessions: 100_000,
   maxSessionsPerPrincipal: 10_000,
   maxConnections: 100_000,
@@ -125,7 +144,12 @@ const counts = {
  * @since 0.1.0
  * @category defaults
  */
-export const defaults: Resolved = { ...durations, ...counts, stableAfter: durations.heartbeatInterval }
+export const defaults: Resolved = {
+  ...durations,
+  ...counts,
+  tokenTimeout: durations.connectTimeout,
+  stableAfter: durations.heartbeatInterval
+}
 
 /** May be zero: "at once", "not at all". */
 const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "drainSpread", "stableAfter"])
@@ -147,6 +171,8 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
       const value = options[option]
       if (value !== undefined) out[option] = yield* countOf(option, value)
     }
+    out.tokenTimeout =
+      options.tokenTimeout === undefined ? out.connectTimeout : yield* millisOf("tokenTimeout", options.tokenTimeout)
     out.stableAfter =
       options.stableAfter === undefined
         ? out.heartbeatInterval
@@ -200,6 +226,7 @@ export const config: Config.Config<Options> = Config.nested(
     writeDeadline: duration("WRITE_DEADLINE"),
     connectTimeout: duration("CONNECT_TIMEOUT"),
     helloTimeout: duration("HELLO_TIMEOUT"),
+    tokenTimeout: duration("TOKEN_TIMEOUT"),
     closeTimeout: duration("CLOSE_TIMEOUT"),
     resumeWindow: duration("RESUME_WINDOW"),
     stableAfter: duration("STABLE_AFTER"),
@@ -208,6 +235,7 @@ export const config: Config.Config<Options> = Config.nested(
     drainSpread: duration("DRAIN_SPREAD"),
     refreshBefore: duration("REFRESH_BEFORE"),
     maxMessage: integer("MAX_MESSAGE"),
+    maxHello: integer("MAX_HELLO"),
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),
     highWaterMark: integer("HIGH_WATER_MARK"),
@@ -216,6 +244,9 @@ export const config: Config.Config<Options> = Config.nested(
     maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
     messageRate: integer("MESSAGE_RATE"),
     byteRate: integer("BYTE_RATE"),
+    requestRate: integer("REQUEST_RATE"),
+    maxRequests: integer("MAX_REQUESTS"),
+    maxKeysPerSession: integer("MAX_KEYS_PER_SESSION"),
     maxSessions: integer("MAX_SESSIONS"),
     maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
     maxConnections: integer("MAX_CONNECTIONS"),

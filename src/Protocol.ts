@@ -34,6 +34,27 @@ export const subprotocols = ["holdfast.v1.json", "holdfast.v1.msgpack"] as const
 export type Subprotocol = (typeof subprotocols)[number]
 
 /**
+ * The names of what this version knows beside the first one. An end uses what both have named, and ignores names that it
+ * does not know.
+ *
+ * - `request-limits`: requests have limits of their own, `limits.requestRate` and `limits.requests` of the welcome.
+ * - `client-limits`: a client says in its hello what it takes, and is sent no more.
+ *
+ * @since 0.1.0
+ * @category features
+ */
+export const features = ["request-limits", "client-limits"] as const
+
+/**
+ * @since 0.1.0
+ * @category features
+ */
+export type Feature = (typeof features)[number]
+
+/** At most 64 names of at most 64 characters. */
+const Features = Schema.Array(Schema.String.pipe(Schema.maxLength(64))).pipe(Schema.maxItems(64))
+
+/**
  * What a client says to resume a session.
  *
  * @since 0.1.0
@@ -56,6 +77,26 @@ export const Resume = Schema.Struct({
  */
 export type Resume = typeof Resume.Type
 
+/** At most 2^30, so that nobody makes a client keep more. */
+const Limit = Schema.Number.pipe(Schema.int(), Schema.between(1, 2 ** 30))
+
+/**
+ * What a client takes, and a server obeys that knows `client-limits`.
+ *
+ * @since 0.1.0
+ * @category client to server
+ */
+export const ClientLimits = Schema.Struct({
+  /** Bytes of one application message, and of one publication. */
+  maxMessage: Schema.optionalWith(Limit, { exact: true })
+})
+
+/**
+ * @since 0.1.0
+ * @category client to server
+ */
+export type ClientLimits = typeof ClientLimits.Type
+
 /**
  * @since 0.1.0
  * @category client to server
@@ -64,7 +105,10 @@ export const Hello = Schema.Struct({
   type: Schema.Literal("hello"),
   token: Schema.optionalWith(Schema.String, { exact: true }),
   heartbeat: Schema.optionalWith(Schema.Literal("message"), { exact: true }),
-  resume: Schema.optionalWith(Resume, { exact: true })
+  resume: Schema.optionalWith(Resume, { exact: true }),
+  /** What this client knows: see `features`. */
+  features: Schema.optionalWith(Features, { exact: true }),
+  limits: Schema.optionalWith(ClientLimits, { exact: true })
 })
 
 /**
@@ -87,9 +131,6 @@ export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "sec
  */
 export type ResetReason = typeof ResetReason.Type
 
-/** At most 2^30, so that nobody makes a client keep more. */
-const Limit = Schema.Number.pipe(Schema.int(), Schema.between(1, 2 ** 30))
-
 /**
  * What a server allows, and a client obeys.
  *
@@ -106,7 +147,11 @@ export const Limits = Schema.Struct({
   /** Messages that the client may send in a second; none is said by a server that does not count. */
   messageRate: Schema.optionalWith(Limit, { exact: true }),
   /** Bytes of them. */
-  byteRate: Schema.optionalWith(Limit, { exact: true })
+  byteRate: Schema.optionalWith(Limit, { exact: true }),
+  /** Requests about topics that are looked at in a second; more wait. */
+  requestRate: Schema.optionalWith(Limit, { exact: true }),
+  /** Requests that the client may have unanswered. */
+  requests: Schema.optionalWith(Limit, { exact: true })
 })
 
 /**
@@ -128,7 +173,9 @@ export const Refusal = Schema.Struct({
   /** Which `data` message it was. */
   seq: Schema.optionalWith(Sequence, { exact: true }),
   /** Which request about a topic it answers. */
-  id: Schema.optionalWith(Sequence, { exact: true })
+  id: Schema.optionalWith(Sequence, { exact: true }),
+  /** Milliseconds after which the same may be asked again. */
+  retryAfter: Schema.optionalWith(Millis, { exact: true })
 })
 
 /**
@@ -157,7 +204,9 @@ export const Welcome = Schema.Struct({
   resumeWindow: Millis,
   limits: Limits,
   /** How long a publication's key is remembered; absent where there are no topics. */
-  keyWindow: Schema.optionalWith(Millis, { exact: true })
+  keyWindow: Schema.optionalWith(Millis, { exact: true }),
+  /** What this server knows: see `features`. */
+  features: Schema.optionalWith(Features, { exact: true })
 })
 
 /**

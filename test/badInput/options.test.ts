@@ -11,6 +11,7 @@ const durations = [
   "writeDeadline",
   "connectTimeout",
   "helloTimeout",
+  "tokenTimeout",
   "closeTimeout",
   "resumeWindow",
   "stableAfter",
@@ -22,9 +23,13 @@ const durations = [
 const mayBeZero: ReadonlyArray<string> = ["stableAfter", "ackDelay", "drainTimeout", "drainSpread"]
 const counts = [
   "maxMessage",
+  "maxHello",
   "replayMessages",
   "replayBytes",
   "highWaterMark",
+  "requestRate",
+  "maxRequests",
+  "maxKeysPerSession",
   "maxSessions",
   "messageRate",
   "byteRate",
@@ -172,6 +177,7 @@ describe("Options.resolve takes", () => {
         writeDeadline: 10_000,
         connectTimeout: 10_000,
         helloTimeout: 5_000,
+        tokenTimeout: 10_000,
         closeTimeout: 5_000,
         resumeWindow: 120_000,
         stableAfter: 30_000,
@@ -180,6 +186,7 @@ describe("Options.resolve takes", () => {
         drainSpread: 5_000,
         refreshBefore: 30_000,
         maxMessage: 1_048_576,
+        maxHello: 16_384,
         replayMessages: 1024,
         replayBytes: 1_048_576,
         highWaterMark: 1_048_576,
@@ -188,6 +195,9 @@ describe("Options.resolve takes", () => {
         maxSubscriptions: 100,
         messageRate: 10_000,
         byteRate: 16_777_216,
+        requestRate: 1000,
+        maxRequests: 2048,
+        maxKeysPerSession: 10_000,
         maxSessions: 100_000,
         maxSessionsPerPrincipal: 10_000,
         maxConnections: 100_000,
@@ -204,6 +214,13 @@ describe("Options.resolve takes", () => {
         const resolved = yield* Options.resolve(optionsOf({ option: option as keyof Options.Options, given: 0 }))
         assert.strictEqual(resolved[option as keyof Options.Options], 0)
       }
+    })
+  )
+
+  it.effect("a tokenTimeout that follows the connect timeout", () =>
+    Effect.gen(function* () {
+      const resolved = yield* Options.resolve({ connectTimeout: "3 seconds" })
+      assert.strictEqual(resolved.tokenTimeout, 3_000)
     })
   )
 
