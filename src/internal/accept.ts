@@ -11,6 +11,7 @@ import type { Resolved } from "../Options.js"
 import * as Protocol from "../Protocol.js"
 import type { Transport } from "../Transport.js"
 import { made } from "./bounded.js"
+import * as features from "./features.js"
 import { idleSink, type LiveConnection, type Sink } from "./liveConnection.js"
 import type { Origins } from "./origins.js"
 
@@ -72,6 +73,7 @@ export const hello = (
           return live.violate(message.code, message.reason)
         case "hello":
           live.sink = patient(live)
+          live.features = features.shared(message.features)
           return heard(message)
         default:
           return live.violate(CloseCode.ProtocolViolation, `${message.type} before hello`)

@@ -12,7 +12,7 @@ import type { StoreUnavailable } from "../ConnectionError.js"
 import type { Credentials } from "../Credentials.js"
 import type { Principal, SessionEnd } from "../GatewaySession.js"
 import type { UpgradeRequest } from "../Listener.js"
-import type * as Protocol from "../Protocol.js"
+import * as Protocol from "../Protocol.js"
 import * as SessionState from "../Session.js"
 import type { Attached, StoredSession } from "../SessionStore.js"
 import { plainOf, plainOfEffect } from "./atOnce.js"
@@ -420,7 +420,8 @@ export class Admission<C, S, P extends Principal, R> {
           deadline: readDeadline,
           resumeWindow,
           limits: this.host.limits,
-          ...(this.host.topics === undefined ? {} : { keyWindow: this.host.topics.keyWindow })
+          ...(this.host.topics === undefined ? {} : { keyWindow: this.host.topics.keyWindow }),
+          features: Protocol.features
         })
       )
     )

@@ -20,7 +20,7 @@ import * as Heartbeat from "../Heartbeat.js"
 import { type HostEvent, HostEvents } from "../HostEvents.js"
 import type { InvalidDecision } from "../Messages.js"
 import type { Resolved } from "../Options.js"
-import type * as Protocol from "../Protocol.js"
+import * as Protocol from "../Protocol.js"
 import type { Backoff } from "../Reconnect.js"
 import { type Keeper, SessionKeeper } from "../SessionKeeper.js"
 import * as ackTimer from "./ackTimer.js"
@@ -28,6 +28,7 @@ import { bounded } from "./bounded.js"
 import { ClientTopics } from "./clientTopics.js"
 import { ClientWait } from "./clientWait.js"
 import { statsOf } from "./connectionStats.js"
+import * as features from "./features.js"
 import * as handshake from "./handshake.js"
 import { HeldSession, type Progress, stateOf } from "./heldSession.js"
 import type { LiveConnection } from "./liveConnection.js"
@@ -221,7 +222,8 @@ export class ClientLoop<R> {
       type: "hello",
       ...(token === undefined ? {} : { token }),
       ...(live.transport.ping === undefined ? { heartbeat: "message" as const } : {}),
-      ...(resume === undefined ? {} : { resume })
+      ...(resume === undefined ? {} : { resume }),
+      features: Protocol.features
     }
   }
 
@@ -231,6 +233,7 @@ export class ClientLoop<R> {
     if (welcome.resumed && !this.held.isOf(session)) {
       return live.violate(CloseCode.ProtocolViolation, "welcome: resumed a session that was not asked for")
     }
+    live.features = features.shared(welcome.features)
     const start = this.startOf(welcome)
     const { heartbeatInterval, readDeadline } = this.config.options
     this.timing = {

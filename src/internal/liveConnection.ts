@@ -27,6 +27,7 @@ import * as ReadDeadline from "../ReadDeadline.js"
 import type { CloseEvent, Receiver, Transport } from "../Transport.js"
 import * as WriteDeadline from "../WriteDeadline.js"
 import { bounded } from "./bounded.js"
+import * as features from "./features.js"
 import * as metrics from "./metrics.js"
 import { Pings } from "./pings.js"
 
@@ -92,6 +93,9 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
   /** Set once. */
   end: ConnectionEnd | undefined
+
+  /** Of the protocol, what both ends know: from the hello or the welcome on. */
+  features: features.Shared = features.none
 
   /** Sends a heartbeat as a message of the protocol, for peers that cannot ping. */
   messagePing: ((id: number) => void) | undefined

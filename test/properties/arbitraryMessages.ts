@@ -1,6 +1,6 @@
 /** Every message of the protocol, as fast-check makes them up. */
 import * as fc from "fast-check"
-import type { Protocol } from "holdfast"
+import { Protocol } from "holdfast"
 
 const text = fc.string({ unit: "grapheme", maxLength: 40 })
 const id = fc.string({ unit: "grapheme-ascii", minLength: 1, maxLength: 128 })
@@ -37,12 +37,25 @@ const since = fc.oneof(position, fc.constant("oldest" as const))
 const type = <const T extends string>(name: T) => fc.constant(name)
 
 const refusal: fc.Arbitrary<Protocol.Refusal> = fc.record(
-  { type: type("error"), code: text, reason: text, seq: sequence, id: sequence },
+  { type: type("error"), code: text, reason: text, seq: sequence, id: sequence, retryAfter: millis },
   { requiredKeys: ["type", "code", "reason"] }
 )
 
+/** Some of another version's among them. */
+const features = fc.array(fc.oneof(fc.constantFrom(...Protocol.features), fc.string({ maxLength: 64 })), {
+  maxLength: 4
+})
+
 const limits: fc.Arbitrary<Protocol.Limits> = fc.record(
-  { maxMessage: limit, messages: limit, bytes: limit, messageRate: limit, byteRate: limit },
+  {
+    maxMessage: limit,
+    messages: limit,
+    bytes: limit,
+    messageRate: limit,
+    byteRate: limit,
+    requestRate: limit,
+    requests: limit
+  },
   { requiredKeys: ["maxMessage", "messages", "bytes"] }
 )
 
@@ -54,7 +67,9 @@ const hello: fc.Arbitrary<Protocol.Hello> = fc.record(
     resume: fc.record(
       { session: id, secret: id, processed: count, oldest: sequence, attempt: sequence },
       { requiredKeys: ["session", "secret", "processed", "oldest"] }
-    )
+    ),
+    features,
+    limits: fc.record({ maxMessage: limit }, { requiredKeys: [] })
   },
   { requiredKeys: ["type"] }
 )
@@ -73,7 +88,8 @@ const welcome: fc.Arbitrary<Protocol.Welcome> = fc.record(
     deadline: interval,
     resumeWindow: millis,
     limits,
-    keyWindow: millis
+    keyWindow: millis,
+    features
   },
   {
     requiredKeys: [
