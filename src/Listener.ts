@@ -37,7 +37,7 @@ export interface UpgradeRequest {
  */
 export interface Incoming {
   readonly request: UpgradeRequest
-  /** Completes the upgrade with this subprotocol. The transport is the caller's, who must see to its end. */
+  /** Completes the upgrade with this subprotocol; `maxFrame` is the largest message, which `Transport.limit` changes. The transport is the caller's, who must see to its end. */
   readonly accept: (options: {
     readonly protocol: string
     readonly maxFrame: number

@@ -35,6 +35,10 @@ export interface Receiver {
   readonly message: (frame: Frame) => void
   readonly ping: (payload: Uint8Array) => void
   readonly pong: (payload: Uint8Array) => void
+  /** One of the frames came of which a message is made, with so many bytes of it; the message follows when it is whole. */
+  readonly fragment?: ((size: number) => void) | undefined
+  /** What came ends within a frame. */
+  readonly partial?: (() => void) | undefined
   /** Bytes were left waiting after a flush: the network does not take them now. */
   readonly congested: () => void
   /** Nothing is waiting to leave any more: after each flush that left nothing, or only after `congested`. */
@@ -62,6 +66,16 @@ export interface Transport {
   readonly pong: ((payload: Uint8Array) => void) | undefined
   /** Starts the close handshake. `code` is sendable, `reason` fits into 123 bytes. */
   readonly close: (code: number, reason: string) => void
+  /**
+   * Takes messages of at most so many bytes from now on, counted over their fragments: a larger one is refused with 1009 as
+   * soon as a frame's header says so, and closes as a violation. `undefined` where that cannot be changed.
+   */
+  readonly limit?: ((maxFrame: number) => void) | undefined
+  /**
+   * Called after `close`, of a peer that goes on sending: what still comes is dropped unread, and the connection is over once
+   * what was sent has left. `undefined` where the platform cannot.
+   */
+  readonly discard?: (() => void) | undefined
   /** Drops the connection at once; `closed` follows. */
   readonly destroy: () => void
   /** Stops reading, so that the peer is pushed back. */

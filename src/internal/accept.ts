@@ -11,9 +11,9 @@ import type { Resolved } from "../Options.js"
 import * as Protocol from "../Protocol.js"
 import type { Transport } from "../Transport.js"
 import { made } from "./bounded.js"
-import * as features from "./features.js"
-import { idleSink, type LiveConnection, type Sink } from "./liveConnection.js"
+import type { LiveConnection } from "./liveConnection.js"
 import type { Origins } from "./origins.js"
+import { Stranger } from "./stranger.js"
 
 /** What is looked at before an upgrade is accepted. */
 export interface Checks<R>
@@ -63,33 +63,12 @@ export const open = (
 export const hello = (
   live: LiveConnection,
   codec: Codec.Codec,
+  maxHello: number,
   heard: (hello: Protocol.Hello | undefined) => void
 ): void => {
-  live.sink = {
-    message: (frame) => {
-      const message = codec.decode(frame)
-      switch (message.type) {
-        case "malformed":
-          return live.violate(message.code, message.reason)
-        case "hello":
-          live.sink = patient(live)
-          live.features = features.shared(message.features)
-          return heard(message)
-        default:
-          return live.violate(CloseCode.ProtocolViolation, `${message.type} before hello`)
-      }
-    },
-    drained: () => {},
-    ended: () => heard(undefined)
-  }
+  live.sink = new Stranger(live, codec, maxHello, heard)
   live.transport.run(live)
 }
-
-/** While the hello is being looked at, the client has nothing to say. */
-const patient = (live: LiveConnection): Sink => ({
-  ...idleSink,
-  message: () => live.violate(CloseCode.ProtocolViolation, "a message before welcome")
-})
 
 /** Runs the application's authentication; `None` when it refuses, or the client leaves, with the connection closed for it. */
 export const authenticate = <P, R>(

@@ -7,7 +7,7 @@ import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
-import type { Codec } from "../Codec.js"
+import { type Codec, envelopeBytes } from "../Codec.js"
 import type { StoreUnavailable } from "../ConnectionError.js"
 import type { Credentials } from "../Credentials.js"
 import type { Principal, SessionEnd } from "../GatewaySession.js"
@@ -403,7 +403,7 @@ export class Admission<C, S, P extends Principal, R> {
     peer: { readonly processed: number; readonly oldest: number } = { processed: 0, oldest: 1 }
   ): Protocol.ResetReason | undefined {
     if (live.end !== undefined) return undefined // `abandoned` sees to it
-    const { heartbeatInterval, readDeadline, resumeWindow } = this.host.options
+    const { heartbeatInterval, maxMessage, readDeadline, resumeWindow } = this.host.options
     const missed = session.loop.refusalsFrom(peer.oldest)
     const refused = session.attach(live, generation, peer, (processed) =>
       live.write(
@@ -427,6 +427,7 @@ export class Admission<C, S, P extends Principal, R> {
     )
     if (refused !== undefined) return refused
     this.host.figures.welcomed(outcome)
+    live.transport.limit?.(maxMessage + envelopeBytes)
     session.watchExpiry(live, request)
     if (hello.heartbeat === "message") live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
     live.keepAlive({ heartbeatInterval, readDeadline }, jitter)

@@ -156,6 +156,7 @@ export class Connections<R> {
     const live = new LiveConnection(transport, this.host.options, this.keeping)
     this.all.set(live, address)
     try {
+      transport.limit?.(this.host.options.maxHello)
       this.hear(live, codec, incoming.request)
       if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
     } catch (defect) {
@@ -167,10 +168,10 @@ export class Connections<R> {
   }
 
   private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {
-    const { helloTimeout } = this.host.options
+    const { helloTimeout, maxHello } = this.host.options
     const late = new LateHello(live, helloTimeout)
     this.timing.hellos.set(late, live.since + helloTimeout)
-    accept.hello(live, codec, (hello) => {
+    accept.hello(live, codec, maxHello, (hello) => {
       late.isHeard = true
       this.timing.hellos.remove(late)
       if (hello !== undefined) this.answer({ live, codec, hello, request })

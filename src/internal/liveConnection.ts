@@ -36,6 +36,10 @@ export interface Sink {
   readonly message: (frame: Frame) => void
   /** A ping or pong of the WebSocket came, with a payload of so many bytes. */
   readonly pinged?: (size: number) => void
+  /** A fragment of a message came, with so many bytes of it. */
+  readonly fragment?: (size: number) => void
+  /** What came ends within a frame. */
+  readonly partial?: () => void
   /** The connection may be written to again. */
   readonly drained: () => void
   /** Once, as soon as the reason is known; the close handshake may still go on. */
@@ -67,6 +71,9 @@ type Supervised = Effect.Effect<void, ReadDeadlineExceeded | WriteDeadlineExceed
 
 /** Pongs to a peer that pings and does not read wait, the latest alone, above this many bytes. */
 const pongLimit = 64 * 1024
+
+/** A peer that goes on sending after the end is not read any more after so many frames. */
+const lateFrames = 64
 
 /** The payload of the last ping of all: connections that were opened together ping with the same ids, and are sent the same. */
 let latest = { id: 0, payload: new Uint8Array(4) }
@@ -121,6 +128,7 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   private pendingPong: Uint8Array | undefined
   private wasCongested = false
   private readonly pings = new Pings()
+  private late = 0
 
   constructor(
     readonly transport: Transport,
@@ -139,7 +147,7 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   }
 
   message(frame: Frame): void {
-    if (this.end !== undefined) return
+    if (this.end !== undefined) return this.tooLate()
     this.heard()
     this.counts.messagesIn++
     this.counts.bytesIn += frame.length
@@ -152,8 +160,18 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
     }
   }
 
+  fragment(size: number): void {
+    if (this.end !== undefined) return this.tooLate()
+    this.sink.fragment?.(size)
+  }
+
+  partial(): void {
+    if (this.end !== undefined) return this.tooLate()
+    this.sink.partial?.()
+  }
+
   ping(payload: Uint8Array): void {
-    if (this.end !== undefined) return
+    if (this.end !== undefined) return this.tooLate()
     this.heard()
     this.sink.pinged?.(payload.byteLength)
     // RFC 6455 §5.5.3: of several pings, only the most recent needs an answer.
@@ -164,10 +182,16 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
   }
 
   pong(payload: Uint8Array): void {
-    if (this.end !== undefined) return
+    if (this.end !== undefined) return this.tooLate()
     this.heard()
     // What this end has asked for is bounded by that.
     if (!this.pings.answered(idOf(payload), this.lastActivity)) this.sink.pinged?.(payload.byteLength)
+  }
+
+  /** The close handshake goes on, and so may a flood. */
+  private tooLate(): void {
+    this.late++
+    if (this.late === lateFrames) this.transport.discard?.()
   }
 
   /** A pong came as a message. */

@@ -71,6 +71,9 @@ export interface DriverOptions {
 /** Room for the envelopes of a full window, beside the bodies that count. */
 const envelopeAllowance = 128
 
+/** A smaller fragment of a message counts as a message by itself: a flood of them would cost what its bytes do not say. */
+const smallFragment = 1024
+
 export class SessionDriver implements Acknowledging, Paced, Sending {
   state: Session.Draft
   live: LiveConnection | undefined
@@ -167,7 +170,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     }
   }
 
-  /** A ping or pong of the WebSocket. */
+  /** A ping or pong of the WebSocket, or a small fragment. */
   pinged(live: LiveConnection, size: number): void {
     if (live === this.live && this.endReason === undefined) this.options.guard?.admits(live, size)
   }
@@ -405,6 +408,11 @@ class AttachedSink implements Sink {
 
   pinged(size: number): void {
     this.driver.pinged(this.live, size)
+  }
+
+  /** The bytes of all are counted with the message that they make; what many small ones cost besides is counted here. */
+  fragment(size: number): void {
+    if (size < smallFragment) this.driver.pinged(this.live, 0)
   }
 
   drained(): void {

@@ -13,6 +13,10 @@ export interface Heard {
   readonly received: (frame: Frame) => void
   readonly pinged: (payload: Uint8Array) => void
   readonly ponged: (payload: Uint8Array) => void
+  /** `ws` gets a fragment of a message, of so many bytes. */
+  readonly fragment: (size: number) => void
+  /** What came ends within a frame. */
+  readonly partial: () => void
 }
 
 type OnData = (this: Socket, chunk: Buffer) => void
@@ -82,14 +86,17 @@ export class FrameReader {
   private missing = 0
   /** `ws` has the start of a message, whose last fragment has not come. */
   private isFragmented = false
+  /** Bytes of its fragments so far. */
+  private fragments = 0
   /** The start of a frame that nobody has looked at. */
   private kept: Buffer | undefined
+  private isReading = true
 
   private constructor(
     private readonly socket: Read,
     private readonly toWs: OnData,
     private readonly keySize: number,
-    private readonly maxPayload: number,
+    private maxPayload: number,
     private readonly heard: Heard
   ) {}
 
@@ -107,9 +114,15 @@ export class FrameReader {
     return reader
   }
 
+  /** Takes messages of at most so many bytes from the next header on. */
+  limit(maxPayload: number): void {
+    this.maxPayload = maxPayload
+  }
+
   /** Reads nothing more, nor does anybody else. */
   stop(): void {
     if (!this.isReading) return
+    this.isReading = false
     this.socket[readerOf] = undefined
     this.socket.off("data", onData).off("close", onClose)
   }
@@ -122,15 +135,11 @@ export class FrameReader {
     if (this.kept !== undefined) this.toWs.call(this.socket, this.kept)
   }
 
-  private get isReading(): boolean {
-    return this.socket[readerOf] === this
-  }
-
   read(next: Buffer): void {
     const chunk = this.kept === undefined ? next : Buffer.concat([this.kept, next])
     this.kept = undefined
     const at = this.missing > 0 ? 0 : this.take(chunk)
-    if (at < chunk.length) this.leave(chunk, at)
+    if (at < chunk.length && this.isReading) this.leave(chunk, at)
   }
 
   /** Tells of what has come whole, and gives where there is something else. */
@@ -140,6 +149,8 @@ export class FrameReader {
       const { end } = head
       if (!this.tell(chunk)) break
       at = end
+      // Who was told may have had enough.
+      if (!this.isReading) break
     }
     return at
   }
@@ -198,15 +209,24 @@ export class FrameReader {
         this.kept = Buffer.allocUnsafeSlow(chunk.length - at)
         chunk.copy(this.kept, 0, at)
         this.missing = 0
-        return this.pass(chunk, from, at)
+        this.pass(chunk, from, at)
+        return this.heard.partial()
       } else {
+        const { end, start } = head
         const opcode = head.first & 0x0f
-        if (opcode <= Opcode.Binary) this.isFragmented = (head.first & final) === 0
-        at = head.end
+        const isFragment = opcode === Opcode.Continuation || (head.first & final) === 0
+        if (opcode <= Opcode.Binary) {
+          this.isFragmented = (head.first & final) === 0
+          this.fragments = this.isFragmented ? this.fragments + end - start : 0
+        }
+        at = end
+        if (isFragment) this.heard.fragment(end - start)
+        if (!this.isReading) return
       }
     }
     this.missing = at - chunk.length
     this.pass(chunk, from, chunk.length)
+    if (this.missing > 0) this.heard.partial()
   }
 
   private pass(chunk: Buffer, from: number, to: number): void {
@@ -235,13 +255,13 @@ export class FrameReader {
   private isRight(chunk: Buffer, at: number): boolean {
     const second = chunk[at + 1]
     if (second !== undefined && (second & masked) !== (this.keySize === 0 ? 0 : masked)) return false
-    if (head.end - head.start > this.maxPayload) return false
+    const size = head.end - head.start
     switch (head.first & ~final) {
       case Opcode.Text:
       case Opcode.Binary:
-        return !this.isFragmented
+        return !this.isFragmented && size <= this.maxPayload
       case Opcode.Continuation:
-        return this.isFragmented
+        return this.isFragmented && this.fragments + size <= this.maxPayload
       case Opcode.Ping:
       case Opcode.Pong:
         return (head.first & final) !== 0 && ((second ?? 0) & 0x7f) <= mostControl

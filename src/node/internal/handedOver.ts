@@ -24,7 +24,10 @@ const finishing = (socket: Duplex, response: Http.ServerResponse): void => {
   }
   const { end } = response
   response.end = (...args: ReadonlyArray<unknown>) => {
-    Reflect.apply(end, response, args)
+    // Since Node 24 a callback is no listener of "finish" by itself, and is forgotten with the socket.
+    const at = isOver ? -1 : args.findIndex((arg) => typeof arg === "function")
+    if (at >= 0) response.once("finish", args[at] as () => void)
+    Reflect.apply(end, response, at < 0 ? args : args.slice(0, at))
     // After the caller has what it is given back.
     queueMicrotask(finish)
     return response

@@ -15,6 +15,7 @@ import type { Frame } from "../../Codec.js"
 import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
 import { First } from "./frame.js"
 import { FrameReader, type Heard } from "./frameReader.js"
+import { limitReceiver } from "./receiverLimit.js"
 import { atEndOfTurn, type Due } from "./turn.js"
 
 /** What `ws` found wrong with the peer's frames, as a close code (RFC 6455 §7.4.1). */
@@ -23,6 +24,7 @@ const violationCode = (error: Error): number | undefined => {
   if (!name.startsWith("WS_ERR_")) return undefined
   switch (name) {
     case "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH":
+    case "WS_ERR_UNSUPPORTED_DATA_PAYLOAD_LENGTH":
       return CloseCode.MessageTooBig
     case "WS_ERR_TOO_MANY_BUFFERED_PARTS":
       return CloseCode.PolicyViolation
@@ -142,6 +144,16 @@ export abstract class WsTransport implements Transport, Due, Heard {
     else this.tell((receiver) => receiver.pong(payload))
   }
 
+  fragment(size: number): void {
+    if (this.receiver !== undefined) this.receiver.fragment?.(size)
+    else this.tell((receiver) => receiver.fragment?.(size))
+  }
+
+  partial(): void {
+    if (this.receiver !== undefined) this.receiver.partial?.()
+    else this.tell((receiver) => receiver.partial?.())
+  }
+
   /** Reads most of what comes by itself, in front of `ws`, which has taken its socket. */
   protected read(isServer: boolean, maxPayload: number): void {
     this.reader = FrameReader.attach(this.socket, isServer, maxPayload, this)
@@ -207,6 +219,19 @@ export abstract class WsTransport implements Transport, Due, Heard {
 
   close(code: number, reason: string): void {
     this.ws.close(code, reason)
+  }
+
+  limit(maxFrame: number): void {
+    this.reader?.limit(maxFrame)
+    limitReceiver(this.ws, maxFrame)
+  }
+
+  discard(): void {
+    this.reader?.stop()
+    this.flush()
+    this.socket.end()
+    // Nobody listens to what comes.
+    this.socket.resume()
   }
 
   destroy(): void {

@@ -43,7 +43,7 @@ export class End implements Transport {
     readonly remoteAddress: string,
     readonly protocol: string,
     private readonly capacity: number,
-    private readonly maxFrame: number,
+    private maxFrame: number,
     canPing: boolean,
     surroundings: Surroundings | undefined
   ) {
@@ -58,6 +58,10 @@ export class End implements Transport {
   run(receiver: Receiver): void {
     this.receiver = receiver
     this.schedule()
+  }
+
+  limit(maxFrame: number): void {
+    this.maxFrame = maxFrame
   }
 
   // ---- writing
