@@ -1,14 +1,50 @@
-import { defineConfig } from "vitest/config"
+import { availableParallelism } from "node:os"
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
+import { limit } from "./test/patience.js"
 import { aliases } from "./test/sources.js"
 
-export default defineConfig({
+const cores = availableParallelism()
+
+/** On real ports, with the real clock, and with programs, Redis servers and browsers as processes: most of their time they wait. */
+const real = [
+  "test/{browser,examples,gate,node,redis}/*.test.ts",
+  "test/badInput/{frames,topicRules}.test.ts", // they measure the memory of their process
+  "test/bundle.test.ts"
+]
+
+/** In virtual time, or with no time at all: all of it is work, and these are more than half of it. */
+const thorough = [
+  "test/{agenda,keptSession,manyGatewaysMail,presence,presenceRaces,slowConsumers,topicRecovery}.test.ts",
+  "test/{exploration,laws,readme,simulation}/*.test.ts",
+  "test/properties/keptSession.test.ts",
+  "test/browser/unit/clockJumps.test.ts"
+]
+
+const project = (
+  name: string,
+  pool: "forks" | "threads",
+  include: Array<string>,
+  exclude: Array<string> = []
+): TestProjectInlineConfiguration => ({
   resolve: { alias: aliases },
+  test: { name, pool, include, exclude, testTimeout: limit, hookTimeout: limit, allowOnly: false }
+})
+
+export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    globalSetup: ["test/gate/leftOut.ts", "test/browser/pagesFolder.ts"],
-    testTimeout: 30_000,
-    // A core is not left over for a watcher, as is the default: there is none.
-    maxWorkers: "100%",
+    globalSetup: ["test/gate/begin.ts", "test/gate/leftOut.ts", "test/browser/pagesFolder.ts"],
+    projects: [
+      project("real", "forks", real),
+      project("thorough", "threads", thorough),
+      project("quick", "threads", ["test/**/*.test.ts"], [...real, ...thorough])
+    ],
+    // Both pools run at the same time: who waits leaves the processor to who works.
+    poolOptions: {
+      // A process for each file, so that none is left with another's listeners, children and flags.
+      forks: { isolate: true, minForks: 1, maxForks: cores + 1 },
+      // Importing takes longer than most files: they share what is loaded, which they may not change.
+      threads: { isolate: false, minThreads: 1, maxThreads: cores }
+    },
     // A test that is skipped by accident is a test that does not run.
     allowOnly: false
   }

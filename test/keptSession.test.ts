@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer, TestClock } from "effect"
 import { MemoryNetwork } from "holdfast/testing"
 import { countingStore, load, startOf, type Tab, tabs, turns } from "./keptSupport.js"
+import { limit } from "./patience.js"
 import { echoGateway, settle, type TestClient } from "./support.js"
 
 /** Sends from one number to another, and notes what was accepted. */
@@ -82,7 +83,7 @@ for (const [name, makeTab] of Object.entries(tabs)) {
               yield* lives(makeTab, { turns: count, millis: 0, isTold })
             for (const millis of [1, 49, 50, 51, 100]) yield* lives(makeTab, { turns: most, millis, isTold })
           }),
-        120_000
+        limit
       )
     }
 

@@ -164,9 +164,13 @@ describe("a small frame costs little", () => {
   it("a million digits of an extension's integer are no work for the event loop", () => {
     const body = Buffer.concat([Buffer.of(0xc9, 0, 15, 66, 64, 0x42), Buffer.alloc(1_000_000, 0x7f)])
     const frame = Buffer.concat([Buffer.of(0x84), ...["type", "data", "seq", 1, "ack", 0, "body"].map(pack), body])
-    const before = performance.now()
-    decodes(Codec.msgpack, frame)
-    assert.isBelow(performance.now() - before, 500)
+    // The quickest of some: others may have had the processor meanwhile.
+    const took = Array.from({ length: 5 }, () => {
+      const before = performance.now()
+      decodes(Codec.msgpack, frame)
+      return performance.now() - before
+    })
+    assert.isBelow(Math.min(...took), 500)
   })
 })
 

@@ -46,7 +46,7 @@ describe("maxHeaderSize", () => {
         socket.write(`GET / HTTP/1.1\r\nhost: x\r\nx: ${"v".repeat(17 * 1024)}`)
       })
       assert.strictEqual(statusOf(heard), "431")
-      assert.isBelow(heard.after, 2_000)
+      assert.isBelow(heard.after, 10_000) // not by headersTimeout, after a minute
       yield* unharmed(gateway, bystander)
     })
   )
@@ -54,8 +54,8 @@ describe("maxHeaderSize", () => {
 
 describe("headersTimeout", () => {
   const timeout = 400
-  /** The check's interval, and what a busy machine adds. */
-  const tolerance = timeout / 10 + 1_500
+  /** The check's interval, and what a busy machine adds: far from the default of a minute. */
+  const tolerance = timeout / 10 + 10_000
 
   const drip = (socket: net.Socket, text: string) => {
     const timer = setInterval(() => socket.write(text), 20)

@@ -47,12 +47,12 @@ describe("hello", () => {
   for (const codec of codecs) {
     it.scopedLive(`none in time: 4408 (${codec})`, () =>
       Effect.gen(function* () {
-        const gateway = yield* makeGateway({ helloTimeout: "300 millis" })
+        const gateway = yield* makeGateway({ helloTimeout: "1 second" })
         const bystander = yield* makeBystander(gateway)
         const peer = yield* connect(gateway.address, { codec })
         // Pings are no hello.
         peer.ws.ping()
-        assert.deepStrictEqual(yield* peer.closed, { code: 4408, reason: "no hello within 300 ms" })
+        assert.deepStrictEqual(yield* peer.closed, { code: 4408, reason: "no hello within 1000 ms" })
         yield* unharmed(gateway, bystander)
       })
     )
@@ -60,7 +60,7 @@ describe("hello", () => {
     for (const { code, reason, token } of cases) {
       it.scopedLive(`of "${token}": ${code} (${codec})`, () =>
         Effect.gen(function* () {
-          const gateway = yield* makeGateway({ authenticate, helloTimeout: "300 millis" })
+          const gateway = yield* makeGateway({ authenticate, helloTimeout: "1 second" })
           const bystander = yield* makeBystander(gateway)
           const peer = yield* connect(gateway.address, { codec })
           peer.say({ type: "hello", token })

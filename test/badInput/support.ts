@@ -3,10 +3,11 @@ import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
 import { MsgPack } from "@effect/platform"
 import { assert } from "@effect/vitest"
-import { Cause, Effect, Layer, Schedule, Schema } from "effect"
+import { Effect, Layer, Schedule, Schema } from "effect"
 import { type Codec, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { WebSocket } from "ws"
+import { patiently } from "../patience.js"
 
 export const Text = Schema.Struct({ text: Schema.String })
 export type Text = typeof Text.Type
@@ -31,12 +32,9 @@ export const makeGateway = (options?: Partial<GatewayOptions>) =>
     return yield* Effect.provide(Gateway.make({ ...echo, ...options }), context)
   })
 
-/** Fails with words when a condition takes too long. */
+/** Fails with words when it does not come. */
 export const soon = <A, E, R>(what: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
-  Effect.timeoutFailCause(effect, {
-    duration: "5 seconds",
-    onTimeout: () => Cause.die(new Error(`waited 5 seconds for ${what}`))
-  })
+  patiently(what, effect)
 
 /** Waits until a condition holds. */
 export const until = <A>(what: string, get: Effect.Effect<A>, holds: (a: A) => boolean): Effect.Effect<A> =>

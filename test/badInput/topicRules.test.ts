@@ -149,7 +149,8 @@ const used = (): number => {
 
 /** Writes requests for as long as the gateway takes them; tells the most memory that it took meanwhile. */
 const pour = (peer: Peer, count: number, request: object) =>
-  Effect.timeout(
+  soon(
+    "the gateway to take or refuse them all",
     Effect.async<number>((resume) => {
       const before = used()
       let id = 0
@@ -166,8 +167,7 @@ const pour = (peer: Peer, count: number, request: object) =>
       }
       peer.socket.once("close", () => resume(Effect.succeed(peak)))
       more()
-    }),
-    "20 seconds"
+    })
   )
 
 describe("a client that asks and never reads the answers", () => {

@@ -2,15 +2,15 @@
 import { Context, Effect, Exit, Layer, type Scope } from "effect"
 import { type Browser, type BrowserContext, type ConsoleMessage, chromium as driver, type Page } from "playwright-core"
 import { chromium, find } from "../gate/needed.js"
-
-/** How long a test waits for what a page must come to: the machine may be busy. */
-const patience = 15_000
+import { longest } from "../patience.js"
 
 export class Chromium extends Context.Tag("test/Chromium")<Chromium, Browser>() {
   static readonly layer = Layer.scoped(
     Chromium,
     Effect.acquireRelease(
-      Effect.promise(() => driver.launch({ executablePath: find(chromium) ?? "chromium", args: ["--no-sandbox"] })),
+      Effect.promise(() =>
+        driver.launch({ executablePath: find(chromium) ?? "chromium", args: ["--no-sandbox"], timeout: longest })
+      ),
       (browser) => Effect.promise(() => browser.close())
     )
   )
@@ -51,7 +51,7 @@ export const profile: Effect.Effect<Profile, never, Chromium | Scope.Scope> = Ef
         if (Exit.isFailure(exit)) process.stderr.write(consoles)
       })
   )
-  context.setDefaultTimeout(patience)
+  context.setDefaultTimeout(longest)
   context.on("weberror", (webError) => {
     const error = webError.error()
     errors.push(error.stack ?? error.message)

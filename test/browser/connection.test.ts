@@ -1,16 +1,17 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
-import { eventually, upTo } from "../node/support.js"
+import { upTo } from "../node/support.js"
+import { eventually, lateness } from "../patience.js"
 import { inPage, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 import { inBrowser, starts, untilReadyTimes, untilStatus, world } from "./support.js"
 import type { Wire } from "./wires.js"
 
-const interval = 200
-const deadline = 600
+const interval = 400
+const deadline = 2000
 const timing = { heartbeatInterval: interval, readDeadline: deadline }
-/** What a loaded machine may be late. */
-const slack = 400
+/** What a machine may be late, besides what this process's own timers have been: a deadline that runs twice is caught. */
+const slack = 1500
 
 /** Messages of the protocol of this type that the server was sent. */
 const typesIn = (wire: Wire | undefined, type: string) =>
@@ -40,11 +41,11 @@ describeWithChromium("a page's connection", () => {
         }
         // So long that it would have been found dead.
         yield* eventually(
-          "20 pings",
-          Effect.sync(() => typesIn(wires[0], "ping").length >= 20)
+          "50 pings",
+          Effect.sync(() => typesIn(wires[0], "ping").length >= 50)
         )
         assert.strictEqual(wires.length, 1)
-        assert.isAtLeast(typesIn(wires[0], "pong").length, 15)
+        assert.isAtLeast(typesIn(wires[0], "pong").length, 40)
         assert.strictEqual(wires[0]?.pingsIn, 0)
         assert.strictEqual(wires[0]?.pingsOut, 0)
       })
@@ -70,6 +71,7 @@ describeWithChromium("a page's connection", () => {
       Effect.gen(function* () {
         const { connect, page, proxy } = yield* world(timing)
         yield* connect(timing)
+        const late = yield* lateness
         yield* proxy.silence("up", "down")
         const silent = Date.now()
         yield* until(
@@ -92,9 +94,9 @@ describeWithChromium("a page's connection", () => {
         const { at = 0, deadline: said, lastActivity = 0 } = found[0] ?? {}
         assert.strictEqual(said, deadline)
         assert.isAtLeast(at - lastActivity, deadline)
-        assert.isAtMost(at - lastActivity, deadline + slack)
+        assert.isAtMost(at - lastActivity, deadline + slack + 4 * late())
         // The last activity was at the silence or at most one heartbeat before it.
-        assert.isAtLeast(at - silent, deadline - interval - slack / 2)
+        assert.isAtLeast(at - silent, deadline - interval - slack / 2 - 2 * late())
         yield* proxy.restore
         yield* untilReadyTimes(page, 2)
         assert.deepStrictEqual(yield* starts(page), ["Fresh", "Resumed"])

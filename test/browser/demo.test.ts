@@ -4,6 +4,7 @@ import { Context, Effect, Layer } from "effect"
 import type { Page } from "playwright-core"
 import { build } from "vite"
 import { upTo } from "../node/support.js"
+import { limit } from "../patience.js"
 import { Chromium, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 import { type GatewayProcess, gatewayProcess } from "./gateway.js"
@@ -23,8 +24,8 @@ class DemoPage extends Context.Tag("test/DemoPage")<DemoPage, void>() {
   )
 }
 
-const heartbeat = 200
-const deadline = 800
+const heartbeat = 500
+const deadline = 3000
 
 /** One for all tests but that which kills it: each has a room of its own. */
 class DemoGateway extends Context.Tag("test/DemoGateway")<DemoGateway, GatewayProcess>() {
@@ -90,7 +91,7 @@ const sayAll = (page: Page, all: ReadonlyArray<string>) =>
 describeWithChromium("the demo page", () => {
   layer(Layer.mergeAll(Chromium.layer, Layer.provideMerge(DemoGateway.layer, DemoPage.layer)), {
     excludeTestServices: true,
-    timeout: "90 seconds"
+    timeout: limit
   })((it) => {
     it.scoped("is a chat: what one says, the other reads, in order, and who says it sees it processed", () =>
       Effect.gen(function* () {

@@ -64,8 +64,8 @@ describeWithChromium("the harness for tests in a browser", () => {
     it.scoped("has the example's gateway as a process that is paused, killed and started again on its port", () =>
       Effect.gen(function* () {
         const gateway = yield* gatewayProcess({
-          HOLDFAST_HEARTBEAT_INTERVAL: "200 millis",
-          HOLDFAST_READ_DEADLINE: "600 millis"
+          HOLDFAST_HEARTBEAT_INTERVAL: "500 millis",
+          HOLDFAST_READ_DEADLINE: "3 seconds"
         })
         const { open } = yield* profile
         const page = yield* open(yield* BarePage)

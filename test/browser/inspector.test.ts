@@ -6,6 +6,7 @@ import { Client, Gateway, Messages, SessionStore } from "holdfast"
 import { Inspector, NodeDialer, NodeListener } from "holdfast/node"
 import type { Page } from "playwright-core"
 import { build } from "vite"
+import { limit } from "../patience.js"
 import { Chromium, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 
@@ -71,50 +72,48 @@ const untilRows = (page: Page, what: string, expected: ReadonlyArray<string>) =>
 const named = (from: number, to: number) => Array.from({ length: to - from }, (_, index) => nameOf(from + index))
 
 describeWithChromium("the inspector's page", () => {
-  layer(Layer.merge(Chromium.layer, InspectorPage.layer), { excludeTestServices: true, timeout: "90 seconds" })(
-    (it) => {
-      it.scoped("sorts, pages and filters a gateway's sessions", () =>
-        Effect.gen(function* () {
-          const { page } = yield* world(60)
-          const press = (id: string) => Effect.promise(() => page.getByTestId(id).click())
-          yield* press("sort-principal")
-          yield* untilRows(page, "the first by name", named(0, 25))
-          yield* press("next-page")
-          yield* untilRows(page, "the next by name", named(25, 50))
-          yield* press("next-page")
-          yield* untilRows(page, "the last by name", named(50, 60))
-          yield* press("sort-principal")
-          yield* untilRows(page, "the last by name, backwards", named(35, 60).reverse())
-          yield* Effect.promise(() => page.getByTestId("filter").fill("person-4"))
-          yield* untilRows(page, "those that the filter finds", named(40, 50).reverse())
-          const info = yield* Effect.promise(() => page.getByTestId("page-info").first().textContent())
-          assert.match(info ?? "", /10/)
-        })
-      )
+  layer(Layer.merge(Chromium.layer, InspectorPage.layer), { excludeTestServices: true, timeout: limit })((it) => {
+    it.scoped("sorts, pages and filters a gateway's sessions", () =>
+      Effect.gen(function* () {
+        const { page } = yield* world(60)
+        const press = (id: string) => Effect.promise(() => page.getByTestId(id).click())
+        yield* press("sort-principal")
+        yield* untilRows(page, "the first by name", named(0, 25))
+        yield* press("next-page")
+        yield* untilRows(page, "the next by name", named(25, 50))
+        yield* press("next-page")
+        yield* untilRows(page, "the last by name", named(50, 60))
+        yield* press("sort-principal")
+        yield* untilRows(page, "the last by name, backwards", named(35, 60).reverse())
+        yield* Effect.promise(() => page.getByTestId("filter").fill("person-4"))
+        yield* untilRows(page, "those that the filter finds", named(40, 50).reverse())
+        const info = yield* Effect.promise(() => page.getByTestId("page-info").first().textContent())
+        assert.match(info ?? "", /10/)
+      })
+    )
 
-      it.scoped("disconnects a session once it is confirmed, and the session has ended", () =>
-        Effect.gen(function* () {
-          const { clients, gateway, page } = yield* world(3)
-          yield* Effect.promise(() => page.getByTestId("sort-principal").click())
-          yield* untilRows(page, "all three", named(0, 3))
-          const second = page.getByTestId("session-row").nth(1).getByTestId("disconnect")
-          const confirm = page.getByTestId("confirm-disconnect")
-          yield* Effect.promise(() => second.click())
-          yield* Effect.promise(() => confirm.waitFor())
-          yield* Effect.promise(() => page.keyboard.press("Escape"))
-          yield* Effect.promise(() => confirm.waitFor({ state: "hidden" }))
-          assert.strictEqual((yield* gateway.stats).sessions, 3)
-          yield* Effect.promise(() => second.click())
-          yield* Effect.promise(() => confirm.click())
-          yield* untilRows(page, "the two that are left", [nameOf(0), nameOf(2)])
-          assert.strictEqual((yield* rows(page)).length, 2)
-          const ends = yield* Effect.forEach(clients, (client) => client.status)
-          assert.deepStrictEqual(
-            ends.map(({ _tag }) => _tag),
-            ["Ready", "Ended", "Ready"]
-          )
-        })
-      )
-    }
-  )
+    it.scoped("disconnects a session once it is confirmed, and the session has ended", () =>
+      Effect.gen(function* () {
+        const { clients, gateway, page } = yield* world(3)
+        yield* Effect.promise(() => page.getByTestId("sort-principal").click())
+        yield* untilRows(page, "all three", named(0, 3))
+        const second = page.getByTestId("session-row").nth(1).getByTestId("disconnect")
+        const confirm = page.getByTestId("confirm-disconnect")
+        yield* Effect.promise(() => second.click())
+        yield* Effect.promise(() => confirm.waitFor())
+        yield* Effect.promise(() => page.keyboard.press("Escape"))
+        yield* Effect.promise(() => confirm.waitFor({ state: "hidden" }))
+        assert.strictEqual((yield* gateway.stats).sessions, 3)
+        yield* Effect.promise(() => second.click())
+        yield* Effect.promise(() => confirm.click())
+        yield* untilRows(page, "the two that are left", [nameOf(0), nameOf(2)])
+        assert.strictEqual((yield* rows(page)).length, 2)
+        const ends = yield* Effect.forEach(clients, (client) => client.status)
+        assert.deepStrictEqual(
+          ends.map(({ _tag }) => _tag),
+          ["Ready", "Ended", "Ready"]
+        )
+      })
+    )
+  })
 })

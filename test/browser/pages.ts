@@ -41,8 +41,7 @@ export const built = (root: string): Effect.Effect<string> =>
     }
     yield* eventually(
       `${root} is built`,
-      Effect.sync(() => existsSync(path) || existsSync(failure)),
-      "60 seconds"
+      Effect.sync(() => existsSync(path) || existsSync(failure))
     )
     return existsSync(failure) ? yield* Effect.dieMessage(readFileSync(failure, "utf8")) : path
   })

@@ -2,6 +2,7 @@ import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { type WebSocket, WebSocketServer } from "ws"
 import { eventually } from "../node/support.js"
+import { patiently } from "../patience.js"
 import { freePort } from "../redis/server.js"
 import { inPage, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
@@ -33,7 +34,7 @@ const server = Effect.gen(function* () {
 const closeOf = (webSocket: WebSocket) =>
   Effect.async<{ readonly code: number; readonly reason: string }>((resume) => {
     webSocket.once("close", (code, reason) => resume(Effect.succeed({ code, reason: reason.toString() })))
-  }).pipe(Effect.timeout("15 seconds"), Effect.orDie)
+  }).pipe((closed) => patiently("the close", closed))
 
 /** The bare page and that server, connected. */
 const connected = Effect.gen(function* () {

@@ -4,6 +4,7 @@ import { layer } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { Page } from "playwright-core"
 import * as TcpProxy from "../node/tcpProxy.js"
+import { limit } from "../patience.js"
 import { Chromium, inPage, profile, until } from "./chromium.js"
 import { type EchoGateway, type EchoOptions, echoGateway } from "./gateway.js"
 import type { ConnectOptions } from "./page/main.js"
@@ -21,7 +22,7 @@ export class BarePage extends Context.Tag("test/BarePage")<BarePage, string>() {
 /** Tests that share a Chromium and the bare page, which the first file of a run builds. Their clock is the real one. */
 export const inBrowser = layer(Layer.merge(Chromium.layer, BarePage.layer), {
   excludeTestServices: true,
-  timeout: "90 seconds"
+  timeout: limit
 })
 
 export interface World extends EchoGateway {

@@ -117,7 +117,7 @@ const tabOf = (send: Send, targetId: string, session: string): Tab => {
     freeze: lifecycle("frozen"),
     resume: lifecycle("active"),
     evaluate,
-    until: (what, condition, argument) => eventually(what, evaluate(condition, argument), "15 seconds")
+    until: (what, condition, argument) => eventually(what, evaluate(condition, argument))
   }
 }
 

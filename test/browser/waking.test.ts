@@ -1,6 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as TcpProxy from "../node/tcpProxy.js"
+import { eventually, limit } from "../patience.js"
 import { describeWithChromium } from "./gate.js"
 import { type EchoOptions, echoGateway } from "./gateway.js"
 import type { ConnectOptions } from "./page/main.js"
@@ -39,7 +40,7 @@ const world = (options?: EchoOptions) =>
 const late = { reconnect: { base: "10 minutes", max: "10 minutes", jitter: false } } as const
 
 describeWithChromium("a page that is interrupted", () => {
-  layer(BarePage.layer, { excludeTestServices: true, timeout: "90 seconds" })((it) => {
+  layer(BarePage.layer, { excludeTestServices: true, timeout: limit })((it) => {
     it.scoped("tries again at once when it is shown again", () =>
       Effect.gen(function* () {
         const { connect, hide, is, proxy, tab } = yield* world()
@@ -82,7 +83,7 @@ describeWithChromium("a page that is interrupted", () => {
       Effect.gen(function* () {
         const { connect, hide, is, proxy, tab } = yield* world()
         // The deadline is far away: only the question that is asked on waking finds it.
-        yield* connect({ helloTimeout: "500 millis", heartbeatInterval: "30 seconds", readDeadline: "60 seconds" })
+        yield* connect({ helloTimeout: "3 seconds", heartbeatInterval: "30 seconds", readDeadline: "60 seconds" })
         yield* hide
         yield* proxy.silence("up", "down")
         yield* tab.show
@@ -130,15 +131,20 @@ describeWithChromium("a page that is interrupted", () => {
       Effect.gen(function* () {
         const { connect, gateway, hide, proxy, tab } = yield* world({
           heartbeatInterval: "200 millis",
-          readDeadline: "800 millis"
+          readDeadline: "3 seconds"
         })
-        yield* connect({ heartbeatInterval: "200 millis", readDeadline: "800 millis" })
+        yield* connect({ heartbeatInterval: "200 millis", readDeadline: "3 seconds" })
         yield* hide
         const pings = () => tab.evaluate(() => window.holdfast.stats(), undefined)
         const before = yield* pings()
         yield* Effect.sleep("5 seconds") // the time that a hidden page is given: nothing is waited for
-        const after = yield* pings()
-        assert.isAbove((after.connection?.messagesIn ?? 0) - (before.connection?.messagesIn ?? 0), 10)
+        yield* eventually(
+          "it is pinged",
+          Effect.map(
+            pings(),
+            (after) => (after.connection?.messagesIn ?? 0) - (before.connection?.messagesIn ?? 0) > 10
+          )
+        )
         yield* tab.show
         assert.strictEqual((yield* proxy.stats).accepted, 1)
         assert.strictEqual((yield* gateway.stats).connections, 1)
@@ -149,13 +155,13 @@ describeWithChromium("a page that is interrupted", () => {
       Effect.gen(function* () {
         const { connect, handled, hide, is, tab } = yield* world({
           heartbeatInterval: "200 millis",
-          readDeadline: "600 millis"
+          readDeadline: "1500 millis"
         })
-        yield* connect({ heartbeatInterval: "200 millis", readDeadline: "600 millis" })
+        yield* connect({ heartbeatInterval: "200 millis", readDeadline: "1500 millis" })
         yield* tab.evaluate(() => window.holdfast.deliver(1), undefined)
         yield* hide
         yield* tab.freeze
-        yield* Effect.sleep("2 seconds") // how long it is frozen
+        yield* Effect.sleep("4 seconds") // how long it is frozen
         yield* tab.resume
         yield* tab.until(
           "it has resumed",

@@ -4,6 +4,7 @@
  * `Session.step` drives both ends.
  */
 import { assert, describe, it } from "@effect/vitest"
+import { limit } from "../patience.js"
 import { type Explored, explore, figures } from "./explore.js"
 import { type Bounds, least } from "./rules.js"
 
@@ -63,11 +64,15 @@ const explorations: Readonly<Record<string, Partial<Bounds>>> = {
 
 describe("A session, explored exhaustively", () => {
   for (const [name, bounds] of Object.entries(explorations)) {
-    it(`${name}: nothing is lost, doubled or stuck`, async () => {
-      const explored = await explore({ ...least, ...bounds })
-      show(name, explored)
-      assert.strictEqual(explored.violation, undefined)
-      assert.isAbove(explored.goals, 0)
-    }, 300_000)
+    it(
+      `${name}: nothing is lost, doubled or stuck`,
+      async () => {
+        const explored = await explore({ ...least, ...bounds })
+        show(name, explored)
+        assert.strictEqual(explored.violation, undefined)
+        assert.isAbove(explored.goals, 0)
+      },
+      limit
+    )
   }
 })

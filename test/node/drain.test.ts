@@ -6,7 +6,7 @@ describe("a gateway that drains", () => {
   it.scopedLive("has not let go of a connection before its client has answered the close", () =>
     Effect.gen(function* () {
       const scope = yield* Scope.make()
-      const gateway = yield* Scope.extend(makeGateway({ closeTimeout: "5 seconds", drainTimeout: "5 seconds" }), scope)
+      const gateway = yield* Scope.extend(makeGateway({ closeTimeout: "1 minute", drainTimeout: "1 minute" }), scope)
       const peer = yield* connect(gateway.address)
       yield* peer.hello()
       yield* peer.echoes
@@ -35,7 +35,8 @@ describe("a gateway that drains", () => {
       peer.socket.pause()
       const [took] = yield* Effect.timed(Scope.close(scope, Exit.void))
       assert.isAtLeast(Duration.toMillis(took), 290)
-      assert.isBelow(Duration.toMillis(took), 2000)
+      // By the drain's bound, and not by the close's.
+      assert.isBelow(Duration.toMillis(took), 30_000)
     })
   )
 })

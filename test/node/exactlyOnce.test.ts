@@ -57,7 +57,8 @@ const exchange = (options: {
     )
     yield* eventually(
       "everything has arrived",
-      Effect.sync(() => onServer.length >= count && onClient.length >= count)
+      Effect.sync(() => onServer.length >= count && onClient.length >= count),
+      () => onServer.length + onClient.length
     )
     yield* Fiber.interrupt(weather)
     yield* proxy.cutAfter(() => Number.POSITIVE_INFINITY)
@@ -111,7 +112,7 @@ describe("over real sockets, 10,000 messages each way at once arrive once and in
         let silences = 0
         const seen = yield* exchange({
           count: 10_000,
-          timing: { heartbeatInterval: "50 millis", readDeadline: "150 millis" },
+          timing: { heartbeatInterval: "100 millis", readDeadline: "300 millis" },
           weather: (proxy, client) =>
             Effect.gen(function* () {
               const directions = [["down"], ["up", "down"], ["up"]] as const

@@ -76,6 +76,9 @@ const all: Array<Subscriber> = []
 const forAll = (f: (subscriber: Subscriber) => Effect.Effect<unknown, unknown>) =>
   Effect.orDie(Effect.forEach(all, f, { concurrency: 50, discard: true }))
 
+/** What all have received: it grows while anything moves. */
+const arrived = () => all.reduce((sum, { received }) => sum + received.length, 0)
+
 answer({
   /** Until all are connected. */
   start: (plan: Plan) =>
@@ -97,7 +100,7 @@ answer({
         const there = all.filter(({ received, state }) => received.length >= count || state.over !== undefined)
         return there.length * 2 >= all.length
       }),
-      "60 seconds"
+      arrived
     ),
 
   /** Until everybody has everything, or somebody can not. */
@@ -106,7 +109,7 @@ answer({
       const settled = Effect.sync(() =>
         all.every(({ received, state }) => state.over !== undefined || received.length >= plan.publications)
       )
-      yield* Effect.ignore(Effect.sandbox(eventually("all have everything", settled, "100 seconds")))
+      yield* Effect.ignore(Effect.sandbox(eventually("all have everything", settled, arrived)))
       // Only now would one come again.
       yield* Effect.sleep("300 millis")
       const cut = yield* Effect.forEach(all, ({ proxy }) => Effect.map(proxy.stats, ({ cut }) => cut))

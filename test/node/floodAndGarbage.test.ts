@@ -15,6 +15,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Fiber, Stream } from "effect"
+import { limit } from "../patience.js"
 import { documented, type Plan, type Tally } from "./attack.js"
 import * as Child from "./child.js"
 import { eventually, makeClient, upTo } from "./support.js"
@@ -140,6 +141,6 @@ describe("a flood, and garbage, from clients that come back at once", () => {
           )
         )
       }),
-    60_000 + 15 * 1000 * seconds
+    limit
   )
 })

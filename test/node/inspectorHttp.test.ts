@@ -94,7 +94,7 @@ describe("an inspector on the gateway's port", () => {
       fetch(`http://127.0.0.1:${port}/inspector/`, { signal: asking.signal }).catch(() => {})
       yield* Deferred.await(begun)
       asking.abort()
-      yield* eventually("the check is interrupted", Deferred.isDone(letGo), "3 seconds")
+      yield* eventually("the check is interrupted", Deferred.isDone(letGo))
     })
   )
 

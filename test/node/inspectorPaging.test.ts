@@ -3,6 +3,7 @@ import { Effect, Layer } from "effect"
 import { Broker, type Gateway } from "holdfast"
 import { type Page, type SessionRow, type SessionSort, sessionSorts } from "../../src/node/inspector/model.js"
 import { makeList } from "../../src/node/inspector/sessions.js"
+import { limit } from "../patience.js"
 import { join } from "../peer.js"
 import { World } from "../support.js"
 import { makeGateway, Room } from "../topicSupport.js"
@@ -89,7 +90,7 @@ describe("the table of sessions", () => {
           }
         }
       }).pipe(Effect.provide(Shared)),
-    120_000
+    limit
   )
 
   it.live("is looked through for one request after the other, however many there are at once", () =>

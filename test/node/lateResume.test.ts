@@ -24,7 +24,7 @@ const overtaken = (
     })
     const proxy = yield* TcpProxy.make(port)
     const client = yield* makeClient(proxy.port, {
-      helloTimeout: "200 millis",
+      helloTimeout: "1 second",
       reconnect: Reconnect.exponential({ base: "50 millis", factor: 1 })
     })
     const events: Array<ClientStatus.ClientEvent> = []
@@ -63,12 +63,12 @@ describe("a hello that its client has given up cannot take the session from a la
   it.scopedLive("when its connection seems to live, because its end is late", () =>
     overtaken((proxy, status) =>
       Effect.gen(function* () {
-        yield* proxy.delay(1000)
+        yield* proxy.delay(3000)
         yield* eventually(
           "the client has given up",
           Effect.map(status, ({ _tag }) => _tag === "Waiting")
         )
-        // For the next connection; what was sent on this one takes its second.
+        // For the next connection; what was sent on this one takes its three seconds.
         yield* proxy.delay(30)
       })
     )

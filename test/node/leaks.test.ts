@@ -2,6 +2,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { limit } from "../patience.js"
 
 const cycles = 1000
 const main = fileURLToPath(new URL("leaks.main.ts", import.meta.url))
@@ -40,7 +41,7 @@ describe(`after ${cycles} connect–talk–drop cycles`, () => {
       `${cycles}`
     ])
     report = JSON.parse(stdout)
-  }, 60_000)
+  }, limit)
 
   it("no session, connection or store entry is left", () => {
     assert.isAtLeast(report.open.accepted, cycles)

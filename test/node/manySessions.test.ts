@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import type { Gateway } from "holdfast"
+import { limit } from "../patience.js"
 import { eventually, makeClient, makeGateway, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
 
@@ -82,6 +83,6 @@ describe("many sessions at once", () => {
         assert.isAtLeast((yield* proxy.stats).cut, clients * cuts)
         assert.strictEqual((yield* gateway.stats).sessions, 0)
       }),
-    60_000
+    limit
   )
 })

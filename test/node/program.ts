@@ -71,7 +71,8 @@ const run = (
           const found = () => out.find((line) => pattern.test(line)) ?? ""
           const shown = eventually(
             `${name} prints ${pattern}`,
-            Effect.sync(() => found() !== "")
+            Effect.sync(() => found() !== ""),
+            () => out.length + errors.length
           )
           const ended = Effect.flatMap(exit, (code) =>
             found() === "" ? Effect.dieMessage(`${name} ended with ${code}: ${errors.join("\n")}`) : Effect.void

@@ -130,7 +130,7 @@ answer({
       eventually(
         "all are back",
         Effect.sync(() => all.every(({ seen }) => seen.readyAt.length > 1)),
-        "60 seconds"
+        () => all.reduce((sum, { seen }) => sum + seen.readyAt.length + seen.waitingAt.length, 0)
       )
     ),
 
@@ -149,7 +149,11 @@ answer({
       const complete = Effect.sync(() =>
         all.every(({ seen }) => seen.heard.length >= log.length && seen.echoes.length >= seen.delivered)
       )
-      yield* Effect.ignore(Effect.sandbox(eventually("all have everything", complete, "30 seconds")))
+      yield* Effect.ignore(
+        Effect.sandbox(
+          eventually("all have everything", complete, () => all.reduce((sum, { seen }) => sum + seen.heard.length, 0))
+        )
+      )
       // Only now would one come again.
       yield* Effect.sleep("200 millis")
       const told = log.map(({ from, n }) => `${from}:${n}`).join()

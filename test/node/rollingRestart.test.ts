@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Console, Effect, Exit, Layer, Scope } from "effect"
 import { Gateway } from "holdfast"
+import { limit } from "../patience.js"
 import * as Child from "./child.js"
 import { type Plan, type Report, Talk } from "./rollingRestart.js"
 import { eventually, seeded, upTo } from "./support.js"
@@ -11,8 +12,8 @@ const spread = 4000
 const buckets = 10
 /** Of the delays that the clients were given, a tenth is in each tenth of the spread but for chance: 20% are out of its reach. */
 const mostDelays = 0.2
-/** Of the clients that are back: a machine that stalls lets many come at once. */
-const mostBack = 0.4
+/** Of the clients that are back: a machine that stalls lets many come at once. Without delays all do. */
+const mostBack = 0.7
 
 /** How many fall in each tenth of the spread, and in as long times after it. */
 const histogram = (times: ReadonlyArray<number>) => {
@@ -124,6 +125,6 @@ describe("a rolling restart", () => {
           }
         })
       ),
-    120_000
+    limit
   )
 })

@@ -11,6 +11,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Exit, Scope, Stream } from "effect"
 import { connect, type Peer } from "../badInput/support.js"
+import { limit } from "../patience.js"
 import * as Child from "./child.js"
 import {
   bounds,
@@ -227,6 +228,6 @@ describe("subscribers that never read, one for each policy", () => {
         const bound = (3 * (bounds.highWaterMark + bounds.queueBytes)) / megabyte
         assert.isBelow(grown, bound + slack)
       }),
-    120_000
+    limit
   )
 })

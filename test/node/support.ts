@@ -1,7 +1,9 @@
 /** What the tests over real sockets share: a gateway and clients that speak numbers. */
-import { Cause, Console, Context, Duration, Effect, Layer, Schedule, Schema, Utils } from "effect"
+import { Console, Context, Effect, Layer, Schema, Utils } from "effect"
 import { Client, Gateway, Messages, Reconnect, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
+
+export { eventually } from "../patience.js"
 
 export const numbers = Messages.make({ client: Schema.Number, server: Schema.Number })
 
@@ -34,21 +36,6 @@ export const makeClient = (port: number, options?: Partial<ClientOptions>) =>
 
 /** 1 to `last`. */
 export const upTo = (last: number): Array<number> => Array.from({ length: last }, (_, at) => at + 1)
-
-/** Waits until it is so. */
-export const eventually = <E, R>(
-  what: string,
-  condition: Effect.Effect<boolean, E, R>,
-  within: Duration.DurationInput = "20 seconds"
-): Effect.Effect<void, E, R> =>
-  condition.pipe(
-    Effect.repeat({ until: (met) => met, schedule: Schedule.spaced("2 millis") }),
-    Effect.timeoutFailCause({
-      duration: within,
-      onTimeout: () => Cause.die(new Error(`not within ${Duration.format(Duration.decode(within))}: ${what}`))
-    }),
-    Effect.asVoid
-  )
 
 /** Runs with random numbers in [0, 1) that a failure tells how to repeat: `SEED=123 npx vitest run …`. */
 export const seeded = <A, E, R>(use: (random: () => number) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>

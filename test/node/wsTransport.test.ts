@@ -1,18 +1,15 @@
 /** What `ws` transports write: frames as RFC 6455 has them, in order, counted exactly, one write a turn. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Layer, Schedule } from "effect"
+import { Context, Effect, Layer } from "effect"
 import { Connection, Listener } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 import { WebSocket } from "ws"
+import { eventually } from "../patience.js"
 import { ends, type Made, make, rawPeer, serve, writesOf } from "./transportEnds.js"
 
 const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))
 
-const until = (what: string, holds: () => boolean) =>
-  Effect.repeat(Effect.sleep(2), { until: holds, schedule: Schedule.forever }).pipe(
-    Effect.timeoutFail({ duration: "5 seconds", onTimeout: () => new Error(`waited for ${what}`) }),
-    Effect.orDie
-  )
+const until = (what: string, holds: () => boolean) => eventually(what, Effect.sync(holds))
 
 const heardOf = (made: Made, count: number) =>
   Effect.as(

@@ -5,6 +5,7 @@ import * as fc from "fast-check"
 import { Gateway, Messages } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { countingStore, load, type Page, startOf, storageTab, turns } from "../keptSupport.js"
+import { limit } from "../patience.js"
 import { settle } from "../support.js"
 
 type Step =
@@ -137,6 +138,6 @@ describe("A session that is kept, whatever happens to its pages and connections,
         await fc.assert(property, { numRuns: 50 })
         assert.isAbove(resumes, 20)
       }),
-    120_000
+    limit
   )
 })

@@ -2,7 +2,8 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import * as Program from "../node/program.js"
-import { eventually, upTo } from "../node/support.js"
+import { upTo } from "../node/support.js"
+import { eventually, patiently } from "../patience.js"
 import { until } from "./brokerSupport.js"
 import { describeWithRedis } from "./gate.js"
 import { news, redisClient, redisGateway } from "./gatewaySupport.js"
@@ -37,10 +38,10 @@ describeWithRedis("a gateway whose Redis is killed", () => {
       assert.deepStrictEqual(handled, [7])
       assert.notStrictEqual((yield* newcomer.client.status)._tag, "Ready")
       yield* server.start
-      yield* Effect.timeout(Fiber.join(delivery), "10 seconds")
-      yield* Effect.timeout(Fiber.join(sending), "10 seconds")
-      yield* until("all that was sent", () => received.length >= 30, "10 seconds")
-      yield* Effect.timeout(newcomer.client.ready, "10 seconds")
+      yield* patiently("the delivery", Fiber.join(delivery))
+      yield* patiently("the sending", Fiber.join(sending))
+      yield* until("all that was sent", () => received.length >= 30)
+      yield* patiently("the newcomer", newcomer.client.ready)
       yield* gateway.ready
       assert.deepStrictEqual(received, upTo(30))
       assert.deepStrictEqual(handled, [7])
@@ -63,8 +64,9 @@ describeWithRedis("a gateway whose Redis is killed", () => {
       assert.strictEqual(away.status, 503)
       assert.match(away.body, /"reason":"the session store: Redis cannot be reached: .+"/)
       yield* server.start
-      yield* Effect.repeat(Effect.delay(health, "50 millis"), { until: ({ status }) => status === 200 }).pipe(
-        Effect.timeout("20 seconds")
+      yield* eventually(
+        "it is ready again",
+        Effect.map(Effect.delay(health, "50 millis"), ({ status }) => status === 200)
       )
     })
   )
@@ -87,9 +89,9 @@ describeWithRedis("a gateway whose Redis is killed", () => {
       yield* until("the publication", () => heard.length === 1)
       yield* server.kill
       yield* server.start
-      const error = yield* Effect.timeout(Fiber.join(lost), "10 seconds")
+      const error = yield* patiently("the loss", Fiber.join(lost))
       assert.strictEqual(error._tag === "PositionLost" ? error.reason : error.message, "epoch")
-      yield* until("the session is lost", () => events.length > 0, "10 seconds")
+      yield* until("the session is lost", () => events.length > 0)
       const [event] = events
       assert.strictEqual(event?._tag === "SessionLost" ? event.reason : event?._tag, "unknown")
     })

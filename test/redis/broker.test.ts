@@ -3,6 +3,7 @@ import { Effect, Exit, Layer, Logger, LogLevel, Schedule, Scope } from "effect"
 import { RedisBroker, RedisConnection } from "holdfast/redis"
 import { BrokerLaws } from "holdfast/testing"
 import { afterAll, beforeAll, describe } from "vitest"
+import { limit, longest } from "../patience.js"
 import { redisCluster } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
 import { redisServer, type StartFailed } from "./server.js"
@@ -13,7 +14,7 @@ const suite = (start: Effect.Effect<string, StartFailed, Scope.Scope>) => {
   let url = ""
   beforeAll(async () => {
     url = await Effect.runPromise(Scope.extend(start, scope))
-  }, 60_000)
+  }, limit)
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
 
   const broker = RedisBroker.layer({ keyWindow: "900 millis", lease: "4 seconds", topicTtl: "2 minutes" })
@@ -32,7 +33,8 @@ const suite = (start: Effect.Effect<string, StartFailed, Scope.Scope>) => {
     clock: "live",
     nodes: 2,
     isAlone: false,
-    unit: "100 millis"
+    unit: "100 millis",
+    patience: longest / 10
   })
 }
 

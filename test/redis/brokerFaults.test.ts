@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
+import { limit, patiently as within } from "../patience.js"
 import { Ears, node, patiently, until } from "./brokerSupport.js"
 import { redisCluster } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
@@ -97,7 +98,7 @@ describeWithRedis("a broker on Redis, when something fails", () => {
       yield* broker.publish("topic", "1")
       yield* until("the publication", () => ears.heard.length === 1)
       yield* server.cli("FLUSHALL")
-      yield* until("a reset", () => ears.resets.length > 0, "1 second")
+      yield* until("a reset", () => ears.resets.length > 0)
       assert.deepStrictEqual(ears.resets, ["epoch"])
     })
   )
@@ -115,7 +116,7 @@ describeWithRedis("a broker on Redis, when something fails", () => {
       const information = yield* server.cli("GET", `${key}:i`)
       yield* server.cli("XADD", `${key}:l`, "2-0", "a", "1", "u", "1", "i", "", "p", "2")
       yield* server.cli("SET", `${key}:i`, information.replace(/^1 0 1/, "2 0 2"), "PX", "100000")
-      yield* until("the second", () => ears.heard.length === 2, "1 second")
+      yield* until("the second", () => ears.heard.length === 2)
       assert.deepStrictEqual(ears.texts, ["1", "2"])
     })
   )
@@ -191,7 +192,7 @@ describeWithRedis("a broker on Redis, when something fails", () => {
       const ears = new Ears()
       yield* server.kill
       const subscribe = one.broker.subscribe("topic", ears)
-      const failed = yield* Effect.either(Effect.timeout(subscribe, "1 second"))
+      const failed = yield* Effect.either(within("the failure", subscribe))
       assert.strictEqual(failed._tag === "Left" ? failed.left._tag : "", "BrokerUnavailable")
       yield* server.start
       yield* patiently(subscribe)
@@ -246,10 +247,10 @@ describeWithRedis("a broker on Redis, when something fails", () => {
         yield* publishAll("2")
         yield* publishAll("3")
         for (const { ears, topic } of all) {
-          yield* until(`all of ${topic}`, () => ears.heard.length >= 3, "20 seconds")
+          yield* until(`all of ${topic}`, () => ears.heard.length >= 3)
           assert.deepStrictEqual([ears.texts, ears.resets], [["1", "2", "3"], []], topic)
         }
       }),
-    60_000
+    limit
   )
 })

@@ -8,7 +8,7 @@ import { redisServer } from "./server.js"
 const ann = { session: "a", principal: "ann" }
 const bob = { session: "b", principal: "bob" }
 
-const lease = 600
+const lease = 1500
 const options = { lease, keyWindow: 1000, checkInterval: 30_000, topicTtl: 60_000 }
 
 const there = ({ broker }: Node) =>
@@ -29,7 +29,7 @@ const tests = () => {
       assert.deepStrictEqual(yield* there(other), ["ann", "bob"])
       one.isDead = true
       // Nobody asks: whoever listens is told.
-      yield* until("ann is told to have left", () => told(ears).includes("-ann"), lease + 2000)
+      yield* until("ann is told to have left", () => told(ears).includes("-ann"))
       yield* Effect.sleep(2 * lease)
       assert.deepStrictEqual(told(ears), ["+ann", "+bob", "-ann"])
       assert.deepStrictEqual(yield* there(other), ["bob"])
@@ -113,7 +113,7 @@ const tests = () => {
       yield* Effect.sleep(3 * lease)
       assert.strictEqual((yield* there(other)).length, 1500)
       one.isDead = true
-      yield* until("all are told", () => ears.heard.length >= 1500, 10_000)
+      yield* until("all are told", () => ears.heard.length >= 1500)
       assert.strictEqual(new Set(told(ears)).size, 1500)
       assert.deepStrictEqual(yield* there(other), [])
     })

@@ -1,9 +1,10 @@
 /** Brokers on a Redis for tests of what goes wrong: each a gateway's, whose connection can be broken. */
-import { type Context, Duration, Effect, Schedule, type Scope } from "effect"
+import { type Context, Effect, Schedule, type Scope } from "effect"
 import { type Broker, Reconnect } from "holdfast"
 import { RedisBroker, RedisConnection } from "holdfast/redis"
 import type { BrokerUnavailable, InvalidOption } from "../../src/ConnectionError.js"
 import { Ears } from "../../src/testing/internal/brokerLaws/brokerBench.js"
+import { eventually } from "../patience.js"
 
 export { Ears }
 
@@ -23,7 +24,7 @@ const quickly = Reconnect.exponential({ base: "20 millis", max: "50 millis" })
 
 export const node = (url: string, options: RedisBroker.Options = {}): Effect.Effect<Node, InvalidOption, Scope.Scope> =>
   Effect.gen(function* () {
-    const connection = yield* RedisConnection.make({ url, reconnect: quickly, timeout: "2 seconds" })
+    const connection = yield* RedisConnection.make({ url, reconnect: quickly, timeout: "10 seconds" })
     yield* Effect.orDie(Effect.retry(connection.ready, Schedule.spaced("5 millis")))
     const run: typeof connection.run = (...args) =>
       Effect.suspend(() => {
@@ -45,15 +46,8 @@ export const node = (url: string, options: RedisBroker.Options = {}): Effect.Eff
 export const patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>) =>
   Effect.retry(effect, Schedule.spaced("20 millis"))
 
-/** Waits until it holds, and fails if it does not within this time. */
-export const until = (what: string, holds: () => boolean, within: Duration.DurationInput = "5 seconds") =>
-  Effect.suspend(() => (holds() ? Effect.void : Effect.fail("not yet"))).pipe(
-    Effect.retry(Schedule.spaced("5 millis")),
-    Effect.timeoutFail({
-      duration: within,
-      onTimeout: () => new Error(`${what}: not within ${Duration.format(Duration.decode(within))}`)
-    })
-  )
+/** Waits until it holds. */
+export const until = (what: string, holds: () => boolean) => eventually(what, Effect.sync(holds))
 
 /** What was told of members: `+ann` has come, `-ann` has gone. */
 export const told = (ears: Ears): ReadonlyArray<string> =>

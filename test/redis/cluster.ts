@@ -1,5 +1,6 @@
 /** A Redis Cluster for tests: three masters that share the slots, and a replica of each if asked for. */
 import { Cause, Clock, Effect, Schedule, type Scope } from "effect"
+import { patiently } from "../patience.js"
 import { commonArgs, freePort, launch, type RedisServer, type StartFailed } from "./server.js"
 
 export interface RedisCluster {
@@ -20,7 +21,6 @@ export interface RedisClusterOptions {
 
 const slots = 16_384
 const masters = 3
-const patience = "30 seconds"
 
 const node = (nodeTimeout: number) =>
   launch((port, directory) =>
@@ -47,12 +47,9 @@ export const says = (
       (answer) => Cause.fail(answer)
     ),
     Effect.retry(Schedule.spaced("20 millis")),
-    Effect.timeoutFailCause({
-      duration: patience,
-      onTimeout: () => Cause.die(new Error(`${question.join(" ")} does not say ${expected.join(", ")} in ${patience}`))
-    }),
     Effect.orDie,
-    Effect.asVoid
+    Effect.asVoid,
+    (said) => patiently(`${question.join(" ")} to say ${expected.join(", ")}`, said)
   )
 
 const makeMaster = (server: RedisServer, at: number) =>

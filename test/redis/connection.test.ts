@@ -8,6 +8,7 @@ import type { InvalidOption } from "../../src/ConnectionError.js"
 import { tagged, unescape } from "../../src/redis/internal/keys.js"
 import { script } from "../../src/redis/internal/script.js"
 import { slotOf } from "../../src/redis/internal/slot.js"
+import { eventually, patiently as within } from "../patience.js"
 import { patiently, until } from "./brokerSupport.js"
 import { type RedisCluster, redisCluster, says } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
@@ -19,7 +20,7 @@ const reconnect = Reconnect.exponential({ base: "50 millis", max: "100 millis" }
 const connect = (
   options: RedisConnection.Options
 ): Effect.Effect<RedisConnection.Service, InvalidOption, Scope.Scope> =>
-  RedisConnection.make({ reconnect, timeout: "1 second", heartbeatInterval: "100 millis", ...options })
+  RedisConnection.make({ reconnect, timeout: "5 seconds", heartbeatInterval: "100 millis", ...options })
 
 const increment = script("return redis.call('INCR', KEYS[1])")
 
@@ -29,7 +30,10 @@ const counted = (connection: RedisConnection.Service, key = "{key}") => connecti
 const told = (effect: Effect.Effect<unknown, Error>) =>
   Effect.match(effect, { onFailure: ({ message }) => message, onSuccess: String })
 
-const whenReady = (connection: RedisConnection.Service) => Effect.timeout(patiently(connection.ready), "10 seconds")
+/** Milliseconds: many times a timeout of 300, and far from for ever. */
+const bounded = 10_000
+
+const whenReady = (connection: RedisConnection.Service) => within("the connection", patiently(connection.ready))
 
 /** What is heard of a channel. */
 class Heard {
@@ -84,7 +88,7 @@ describeWithRedis("a connection to a Redis server", () => {
     Effect.gen(function* () {
       const server = yield* redisServer()
       yield* server.stop
-      const connection = yield* Effect.timeout(connect({ url: server.url }), "1 second")
+      const connection = yield* within("the connection to be made", connect({ url: server.url }))
       const status = yield* connection.status
       assert.match(status._tag === "Away" ? status.reason : "", /ECONNREFUSED/)
       assert.match(yield* told(connection.ready), /^Redis cannot be reached: .*ECONNREFUSED/)
@@ -98,7 +102,7 @@ describeWithRedis("a connection to a Redis server", () => {
       assert.deepStrictEqual(yield* connection.status, { _tag: "Ready" })
       assert.strictEqual(returns, 1)
       assert.strictEqual(yield* counted(connection), 1)
-      yield* Effect.timeout(Fiber.join(listening), "2 seconds")
+      yield* within("the listening", Fiber.join(listening))
       assert.strictEqual(heard.times, 1)
     })
   )
@@ -121,10 +125,10 @@ describeWithRedis("a connection to a Redis server", () => {
       yield* server.pause
       const [took, reason] = yield* Effect.timed(told(counted(connection)))
       assert.match(reason, /timed out|has not answered/)
-      assert.isBelow(Duration.toMillis(took), 600)
-      yield* until("the heartbeat finds it", () => Effect.runSync(connection.status)._tag === "Away", "2 seconds")
+      assert.isBelow(Duration.toMillis(took), bounded)
+      yield* until("the heartbeat finds it", () => Effect.runSync(connection.status)._tag === "Away")
       const [refusedIn] = yield* Effect.timed(told(connection.ready))
-      assert.isBelow(Duration.toMillis(refusedIn), 600)
+      assert.isBelow(Duration.toMillis(refusedIn), bounded)
       yield* server.resume
       yield* whenReady(connection)
       yield* until("it listens again", () => heard.times === 2)
@@ -172,7 +176,10 @@ describeWithRedis("a connection to a Redis server", () => {
       assert.strictEqual(JSON.stringify(client.options), before)
       assert.strictEqual(yield* Effect.promise(() => client.get("key")), "1")
       assert.include(yield* server.cli("INFO", "keyspace"), "db3:keys=2,")
-      yield* Effect.repeat(guests(server), { until: (count) => count === 1 }).pipe(Effect.timeout("2 seconds"))
+      yield* eventually(
+        "the connections to be gone",
+        Effect.map(guests(server), (count) => count === 1)
+      )
     })
   )
 
@@ -189,7 +196,10 @@ describeWithRedis("a connection to a Redis server", () => {
             yield* then
           })
         )
-      const gone = Effect.repeat(guests(server), { until: (count) => count === 0 }).pipe(Effect.timeout("2 seconds"))
+      const gone = eventually(
+        "the connections to be gone",
+        Effect.map(guests(server), (count) => count === 0)
+      )
       yield* using(Effect.void)
       yield* gone
       yield* using(server.stop)
@@ -219,7 +229,7 @@ describeWithRedis("a connection to Redis Sentinel", () => {
       yield* says(replica, ["GET", "{key}"], "1")
       yield* master.kill
       yield* says(replica, ["ROLE"], "master")
-      assert.strictEqual(yield* Effect.timeout(patiently(counted(connection)), "10 seconds"), 2)
+      assert.strictEqual(yield* within("the replica", patiently(counted(connection))), 2)
       yield* until("the channel", () => heard.times === 2)
       yield* connection.say("{channel}", "again")
       yield* until("the message", () => heard.texts.length === 1)

@@ -1,5 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { limit } from "../patience.js"
 import { redisCluster, says } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
 import { redisSentinel } from "./sentinel.js"
@@ -39,7 +40,7 @@ describeWithRedis("a Redis Cluster", () => {
         yield* first.start
         yield* says(first, ["INFO", "replication"], "role:slave", `master_port:${replica.port}`)
       }),
-    60_000
+    limit
   )
 })
 
@@ -61,7 +62,7 @@ describeWithRedis("Redis Sentinel", () => {
           yield* says(setup.replica, ["ROLE"], "master")
           assert.strictEqual(yield* setup.replica.cli("GET", "key"), "replicated")
         }),
-      60_000
+      limit
     )
   }
 })

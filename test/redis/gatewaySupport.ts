@@ -21,7 +21,7 @@ export const redisGateway = (url: string, options: Options = {}, { broker, isDea
   Effect.gen(function* () {
     const { run, ...connection } = yield* RedisConnection.make({
       url,
-      timeout: "1 second",
+      timeout: "10 seconds",
       heartbeatInterval: "200 millis",
       reconnect: Reconnect.exponential({ base: "20 millis", max: "50 millis" })
     })

@@ -2,8 +2,9 @@
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
 import type { Gateway } from "holdfast"
-import { eventually, upTo } from "../node/support.js"
+import { upTo } from "../node/support.js"
 import * as TcpProxy from "../node/tcpProxy.js"
+import { eventually, patiently } from "../patience.js"
 import { until } from "./brokerSupport.js"
 import { describeWithRedis } from "./gate.js"
 import { news, redisClient, redisGateway } from "./gatewaySupport.js"
@@ -35,7 +36,7 @@ describeWithRedis("two gateways on one Redis", () => {
           yield* proxy.cut
         }
         yield* Fiber.join(sending)
-        yield* until("the answers", () => new Set(received).size >= 300, "10 seconds")
+        yield* until("the answers", () => new Set(received).size >= 300)
         assert.deepStrictEqual(
           [...handled.values()].map((messages) => [...messages]),
           upTo(300).map((n) => [n])
@@ -71,7 +72,7 @@ describeWithRedis("two gateways on one Redis", () => {
         yield* proxy.cut
       }
       yield* Fiber.join(sending)
-      yield* until("all of them", () => received.length >= 200, "10 seconds")
+      yield* until("all of them", () => received.length >= 200)
       assert.deepStrictEqual(received, upTo(200))
     })
   )
@@ -96,7 +97,7 @@ describeWithRedis("two gateways on one Redis", () => {
       yield* proxy.cut
       yield* client.ready
       yield* until("the other handles it", () => other.handled.length === 1)
-      yield* Effect.timeout(Deferred.await(interrupted), "1 second")
+      yield* patiently("the interruption", Deferred.await(interrupted))
       assert.strictEqual((yield* one.gateway.stats).sessions, 0)
       assert.deepStrictEqual(other.handled, [1])
     })
@@ -115,7 +116,7 @@ describeWithRedis("two gateways on one Redis", () => {
       for (const { client } of [second, third]) yield* client.ready
       assert.strictEqual(yield* other.gateway.disconnect({ session }, "go"), 1)
       const codeOf = ({ client }: typeof first) =>
-        Effect.map(Effect.timeout(client.ended, "1 second"), (reason) =>
+        Effect.map(patiently("its end", client.ended), (reason) =>
           reason._tag === "Stopped" && reason.end._tag === "ClosedByPeer"
             ? { code: reason.end.code, reason: reason.end.reason }
             : reason
@@ -131,7 +132,7 @@ describeWithRedis("two gateways on one Redis", () => {
     Effect.gen(function* () {
       const { url } = yield* redisServer()
       let isDead = false
-      const nodeLease = "500 millis"
+      const nodeLease = "1500 millis"
       const one = yield* redisGateway(url, {}, { nodeLease })
       yield* redisGateway(url, {}, { nodeLease, isDead: () => isDead })
       const count = Effect.map(one.gateway.nodes, (nodes) => nodes.length)
@@ -139,15 +140,14 @@ describeWithRedis("two gateways on one Redis", () => {
         "both are listed",
         Effect.map(count, (n) => n === 2)
       )
-      yield* Effect.sleep("700 millis")
+      yield* Effect.sleep("2 seconds")
       assert.strictEqual(yield* count, 2)
       isDead = true
       yield* eventually(
         "one is listed",
-        Effect.map(count, (n) => n === 1),
-        "2 seconds"
+        Effect.map(count, (n) => n === 1)
       )
-      yield* Effect.sleep("700 millis")
+      yield* Effect.sleep("2 seconds")
       assert.strictEqual(yield* count, 1)
     })
   )

@@ -6,6 +6,7 @@ import * as Net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Clock, Data, Deferred, Effect, Schedule, type Scope } from "effect"
+import { patiently } from "../patience.js"
 import { program } from "./program.js"
 import { ask, show } from "./resp.js"
 
@@ -46,8 +47,6 @@ export interface RedisServerOptions {
   readonly args?: ReadonlyArray<string> | undefined
 }
 
-/** From its start to its first answer: the machine may be busy. */
-const patience = "20 seconds"
 const linesKept = 15
 /** Below the ports that systems give to connections, one of which could else take the port while the server is down. */
 const ports = { first: 10_240, last: 32_767 }
@@ -121,9 +120,9 @@ const answers = (port: number, { child, exited, lines }: Running): Effect.Effect
     ),
     Effect.retry(Schedule.spaced("5 millis")),
     Effect.mapError(() => failed("no answer")),
-    Effect.timeoutFail({ duration: patience, onTimeout: () => failed(`no answer on port ${port} in ${patience}`) }),
     Effect.raceFirst(Effect.flatMap(Deferred.await(exited), (how) => Effect.fail(failed(how)))),
-    Effect.asVoid
+    Effect.asVoid,
+    (answered) => patiently(`an answer on port ${port}`, answered)
   )
 }
 

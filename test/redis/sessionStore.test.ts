@@ -4,6 +4,7 @@ import { Effect, Exit, Layer, Scope } from "effect"
 import type { SessionStore } from "holdfast"
 import { RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { SessionStoreLaws } from "holdfast/testing"
+import { limit, longest } from "../patience.js"
 import { redisCluster } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
 import { redisServer, type StartFailed } from "./server.js"
@@ -22,16 +23,16 @@ const lawsOn = (start: Effect.Effect<string, StartFailed, Scope.Scope>) => {
   let url = ""
   beforeAll(async () => {
     url = await Effect.runPromise(Scope.extend(start, scope))
-  }, 60_000)
+  }, limit)
   afterAll(() => Effect.runPromise(Scope.close(scope, Exit.void)))
   SessionStoreLaws.suite(
     storeAt(() => url),
     (law, holds) => it.concurrent(law, () => Effect.runPromise(holds)),
-    { clock: "live", nodes: 2, isAlone: false }
+    { clock: "live", nodes: 2, isAlone: false, patience: longest / 10 }
   )
   const [size] = SessionStoreLaws.make(
     storeAt(() => url),
-    { clock: "live", nodes: 2 }
+    { clock: "live", nodes: 2, patience: longest / 10 }
   ).filter(({ name }) => name.startsWith("size:"))
   if (size !== undefined) it(`${size.name}, alone`, () => Effect.runPromise(size.holds))
 }

@@ -2,6 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { FaultPlan } from "holdfast/testing"
+import { limit } from "../patience.js"
 import * as invariants from "./invariants.js"
 import { Ledger } from "./ledger.js"
 import { type Scenario, scenario } from "./scenario.js"
@@ -19,7 +20,7 @@ it.effect.each(seeds)(
       assert.isAbove(first.counts.delivered, 0)
       assert.deepStrictEqual(yield* run(scenario(seed)), first)
     }),
-  60_000
+  limit
 )
 
 it.effect("worlds of different seeds differ", () =>

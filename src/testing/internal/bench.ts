@@ -64,11 +64,12 @@ const until = (patience: number) => (what: string, holds: () => boolean) =>
 const makeBench = <I, S, E>(
   tag: Context.Tag<I, S>,
   layer: Layer.Layer<I, E>,
-  options: Options
+  options: Options,
+  times: number
 ): Effect.Effect<Bench<S>, E, Scope.Scope> =>
   Effect.gen(function* () {
     const isLive = options.clock === "live"
-    const unit = Duration.toMillis(options.unit ?? (isLive ? "100 millis" : "1 second"))
+    const unit = times * Duration.toMillis(options.unit ?? (isLive ? "100 millis" : "1 second"))
     const open = Effect.map(Layer.build(layer), Context.get(tag))
     const one = yield* open
     const other = options.nodes === 2 ? yield* open : one
@@ -143,15 +144,28 @@ export const lawsOf = <I, S, E>(
   statements
     .filter(({ isExact }) => isExact !== true || options.clock !== "live")
     .map((statement) => {
-      const held = Effect.flatMap(makeBench(tag, layer, options), (bench) => hold(statement, bench, options))
-      return { name: statement.name, holds: under(retried(Effect.scoped(held)), options) }
+      const held = (times: number) =>
+        Effect.scoped(Effect.flatMap(makeBench(tag, layer, options, times), (bench) => hold(statement, bench, options)))
+      return { name: statement.name, holds: under(judged(held), options) }
     })
 
-/** Nothing is said against an implementation where the machine stood still: it is judged again, three times in all. */
-const retried = <A, E>(held: Effect.Effect<A, E | LawBroken | Undecided>): Effect.Effect<A, E | LawBroken> =>
-  Effect.catchAll(Effect.retry(held, { times: 2, while: (error) => error instanceof Undecided }), (error) =>
-    Effect.fail(error instanceof Undecided ? error.broken : error)
-  )
+/** How long the unit of time is when a law is judged again, in units: what the machine takes is a smaller part of it each time. */
+const again = [1, 2, 4, 8] as const
+
+/** Nothing is said against an implementation where the machine was late: it is judged again, with more time. */
+const judged = <A, E>(
+  held: (times: number) => Effect.Effect<A, E | LawBroken | Undecided>
+): Effect.Effect<A, E | LawBroken> =>
+  again
+    .map(held)
+    .reduce((before, next) =>
+      Effect.catchIf(
+        before,
+        (error) => error instanceof Undecided,
+        () => next
+      )
+    )
+    .pipe(Effect.catchAll((error) => Effect.fail(error instanceof Undecided ? error.broken : error)))
 
 /**
  * Runs rounds in which a fiber gives the others their turn every so many steps, *within* operations too. After `turn(i)`,
