@@ -68,7 +68,7 @@ export interface Options {
    * What all times of the laws are multiples of. Default 1 second, and 100
    * milliseconds under the live clock, where a law about time allows for one unit
    * that the network and a busy machine take: one that seems broken when they
-   * took more is tried again, three times in all.
+   * took more is tried again, with units twice, four and eight times as long.
    */
   readonly unit?: Duration.DurationInput | undefined
   /**
