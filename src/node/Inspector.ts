@@ -16,6 +16,7 @@ import type { Gateway, Principal } from "../GatewaySession.js"
 import * as app from "./inspector/app.js"
 import * as guard from "./inspector/guard.js"
 import * as sampler from "./inspector/sampler.js"
+import { WrongPasswords } from "./inspector/wrongPasswords.js"
 
 /**
  * Lets a request through, or says why not: `NotAuthenticated` is answered 401, `NotAllowed` 403, with the reason.
@@ -34,7 +35,8 @@ export interface InspectorOptions<R = never> {
   readonly path?: `/${string}` | undefined
   /**
    * Looks at every request, those for the page's own files included, and is interrupted when who asks leaves. A request is
-   * answered 503 after ten seconds, this included. Default: nobody is let in.
+   * answered 503 after ten seconds, this included. An address whose `Authorization` was refused with `NotAuthenticated` five
+   * times within a minute is answered 429 without asking. Default: nobody is let in.
    */
   readonly authenticate?: Authenticate<R> | undefined
   /** What a 401 asks for in `WWW-Authenticate`, so that a browser asks its user. Default: nothing. */
@@ -89,8 +91,9 @@ export const make = <S, P extends Principal, R = never>(
       return yield* new InvalidOption({ option: "path", value: path, rule })
     }
     const context = yield* Effect.context<R>()
+    const wrong = new WrongPasswords()
     const inspector = app.make(gateway, yield* sampler.make(gateway), path, (request) =>
-      Effect.provide(guard.guarded(authenticate, challenge, request), context)
+      Effect.provide(guard.guarded(authenticate, challenge, wrong, request), context)
     )
     return HttpRouter.mountApp(HttpRouter.empty, path, inspector)
   })

@@ -7,8 +7,10 @@ import type { IncomingMessage } from "node:http"
 import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
+import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
+import { BrowserTransport } from "../browser/internal/browserTransport.js"
 import { DialFailed, DialRefused } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
 import type { Transport } from "../Transport.js"
@@ -45,9 +47,29 @@ const readBody = (response: IncomingMessage, done: (body: string) => void): void
   response.on("error", finish)
 }
 
+/**
+ * The transport of a WebSocket whose handshake is over. Bun has a `ws` of its own in the place of the package, which tells of no
+ * socket: there it is a WebSocket as pages have it.
+ */
+const transportOf = (
+  ws: ReasonedWebSocket,
+  socket: Socket | null | undefined,
+  { maxFrame }: DialRequest,
+  fork: (effect: Effect.Effect<void>) => void
+): { readonly transport: Transport; readonly opened: () => void } => {
+  if (socket === null || socket === undefined) {
+    // It is one where it matters.
+    const transport = new BrowserTransport(ws as unknown as globalThis.WebSocket, { maxFrame, fork })
+    return { transport, opened: () => {} }
+  }
+  const transport = new ClientTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)
+  return { transport, opened: () => transport.opened(maxFrame) }
+}
+
 const open = (
   request: DialRequest,
   now: () => number,
+  fork: (effect: Effect.Effect<void>) => void,
   resume: (result: Effect.Effect<Transport, DialFailed | DialRefused>) => void
 ): WebSocket => {
   // `closeTimeout` is missing from @types/ws.
@@ -61,10 +83,11 @@ const open = (
   }
   const ws = new ReasonedWebSocket(request.url, [...request.protocols], options)
   ws.on("upgrade", (response) => {
-    const socket = response.socket as Socket // of an HTTP/1.1 client, so a net.Socket
-    const transport = new ClientTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)
+    // Of an HTTP/1.1 client, so a net.Socket.
+    const socket = response.socket as Socket | null | undefined
+    const { opened, transport } = transportOf(ws, socket, request, fork)
     ws.on("open", () => {
-      transport.opened(request.maxFrame)
+      opened()
       resume(Effect.succeed(transport))
     })
   })
@@ -81,7 +104,7 @@ const open = (
 
 const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialRefused, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.clock, (clock) =>
+    Effect.flatMap(Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]), ([clock, runtime, scope]) =>
       Effect.try({
         try: () => {
           let result: Effect.Effect<Transport, DialFailed | DialRefused> | undefined
@@ -89,6 +112,7 @@ const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialR
           const ws = open(
             request,
             () => clock.unsafeCurrentTimeMillis(),
+            (effect) => void Runtime.runFork(runtime)(effect, { scope }),
             (first) => {
               result ??= first
               waiting?.(result)

@@ -205,7 +205,7 @@ const makeServer = (
   trusted: Trusted,
   limits: Http.ServerOptions
 ): { readonly server: SharedServer; readonly listener: NodeListener } => {
-  const server = new SharedServer(limits)
+  const server = new SharedServer(limits, trusted)
   const listener = new NodeListener(path, trusted)
   server.route = listener.route
   server.fallback = {

@@ -107,10 +107,13 @@ const disconnect = (gateway: Gateway<never>) =>
 const router = (gateway: Gateway<never>, sampler: Sampler) => {
   const listSessions = sessions.makeList(gateway)
   return HttpRouter.empty.pipe(
-    HttpRouter.get("/", pageFiles.index(pageFiles.built)),
+    HttpRouter.get(
+      "/",
+      Effect.suspend(() => pageFiles.index(pageFiles.built()))
+    ),
     HttpRouter.get(
       "/assets/:name",
-      Effect.flatMap(HttpRouter.params, ({ name = "" }) => pageFiles.asset(pageFiles.built, name))
+      Effect.flatMap(HttpRouter.params, ({ name = "" }) => pageFiles.asset(pageFiles.built(), name))
     ),
     HttpRouter.get("/api/overview", overview(gateway, sampler)),
     HttpRouter.get(

@@ -1,12 +1,15 @@
 /** Who may see the inspector, and from which pages it may be told to act. */
 import { createHash, timingSafeEqual } from "node:crypto"
+import { IncomingMessage } from "node:http"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Redacted from "effect/Redacted"
 import { NotAllowed, NotAuthenticated } from "../../ConnectionError.js"
+import { clientAddressOf } from "../internal/upgradeRequest.js"
 import { Refused } from "./reply.js"
+import type { WrongPasswords } from "./wrongPasswords.js"
 
 export type Authenticate<R> = (
   request: HttpServerRequest.HttpServerRequest
@@ -17,13 +20,14 @@ export const refuseEverybody: Authenticate<never> = () =>
     reason: "the inspector lets nobody in: give it the option `authenticate`, for instance Inspector.basic(password)"
   })
 
-/** Runs the application's check; a 401 says what to present, if that is known. */
+/** Runs the application's check; a 401 says what to present, if that is known. Who has presented too much that is wrong gets 429. */
 export const guarded = <R>(
   authenticate: Authenticate<R>,
   challenge: string | undefined,
+  wrong: WrongPasswords,
   request: HttpServerRequest.HttpServerRequest
-): Effect.Effect<void, Refused, R> =>
-  Effect.catchTags(
+): Effect.Effect<void, Refused, R> => {
+  const checked = Effect.catchTags(
     Effect.suspend(() => authenticate(request)),
     {
       NotAuthenticated: ({ message }) =>
@@ -35,6 +39,25 @@ export const guarded = <R>(
       NotAllowed: ({ message }) => new Refused({ status: 403, reason: message })
     }
   )
+  // Who presents nothing guesses nothing.
+  if (request.headers["authorization"] === undefined) return checked
+  const address = askerOf(request)
+  const counted = Effect.tapError(checked, ({ status }) => (status === 401 ? wrong.add(address) : Effect.void))
+  return Effect.flatMap(wrong.refusedFor(address), (millis) => (millis > 0 ? tooManyGuesses(millis) : counted))
+}
+
+const tooManyGuesses = (millis: number): Refused => {
+  const seconds = Math.ceil(millis / 1000)
+  return new Refused({
+    status: 429,
+    reason: `too many wrong passwords came from this address: try again in ${seconds} s`,
+    headers: { "retry-after": String(seconds) }
+  })
+}
+
+/** The address of who asks, as far as the listener's `trustedProxies` tell. */
+const askerOf = ({ remoteAddress, source }: HttpServerRequest.HttpServerRequest): string =>
+  source instanceof IncomingMessage ? clientAddressOf(source) : Option.getOrElse(remoteAddress, () => "")
 
 export const basicChallenge = 'Basic realm="holdfast inspector", charset="UTF-8"'
 

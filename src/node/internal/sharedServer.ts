@@ -8,7 +8,9 @@
  */
 import * as Http from "node:http"
 import type { Duplex } from "node:stream"
+import type { Trusted } from "./clientAddress.js"
 import { HandedOver, isAnswering } from "./handedOver.js"
+import { believe } from "./upgradeRequest.js"
 
 export interface Route {
   readonly path: string
@@ -29,7 +31,10 @@ export class SharedServer extends Http.Server {
   /** Answers what nobody else listens for. */
   fallback: Answers | undefined
 
-  constructor(options: Http.ServerOptions) {
+  constructor(
+    options: Http.ServerOptions,
+    private readonly trusted: Trusted
+  ) {
     super(options)
     // `maxHeaderSize` bounds them. Node drops headers above a count without a word, and
     // with filler enough the one that a trusted proxy has put last would be dropped.
@@ -42,6 +47,7 @@ export class SharedServer extends Http.Server {
   override emit(event: any, ...args: Array<any>): boolean {
     if (event === "request") {
       const [request, response] = args as [Http.IncomingMessage, Http.ServerResponse]
+      believe(request, this.trusted)
       // A page and its socket may share a path: only who upgrades wants the gateway.
       if (this.listenerCount("request") > 0) return super.emit(event, ...args)
       const target = this.isOurs(request) ? this.route : this.fallback

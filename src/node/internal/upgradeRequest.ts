@@ -9,12 +9,25 @@ const protocolsOf = (request: Http.IncomingMessage): ReadonlyArray<string> =>
     .map((name) => name.trim())
     .filter((name) => name !== "")
 
-export const requestOf = (request: Http.IncomingMessage, trusted: Trusted): UpgradeRequest => {
+const askerOf = (request: Http.IncomingMessage, trusted: Trusted): Client => {
   const { remoteAddress = "", remotePort } = request.socket
   const peer: Client = { address: canonical(remoteAddress) ?? remoteAddress, port: remotePort }
   const forwardedFor = request.headers["x-forwarded-for"]
   // Node joins what is given more than once; only its type says otherwise.
-  const client = clientOf(peer, forwardedFor?.toString(), trusted)
+  return clientOf(peer, forwardedFor?.toString(), trusted)
+}
+
+/** Whom the listener that a plain request came to believes. */
+const believed = new WeakMap<Http.IncomingMessage, Trusted>()
+
+export const believe = (request: Http.IncomingMessage, trusted: Trusted): void => void believed.set(request, trusted)
+
+/** The address that a plain request comes from; of another server's than the listener's, its peer's. */
+export const clientAddressOf = (request: Http.IncomingMessage): string =>
+  askerOf(request, believed.get(request) ?? (() => false)).address
+
+export const requestOf = (request: Http.IncomingMessage, trusted: Trusted): UpgradeRequest => {
+  const client = askerOf(request, trusted)
   return {
     url: request.url ?? "/",
     headers: request.headers,
