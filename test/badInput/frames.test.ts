@@ -151,7 +151,7 @@ const notAMessage: ReadonlyArray<Case> = [
     name: "a type of 100,000 emoji",
     act: say({ type: "👋".repeat(100_000) }),
     code: 4400,
-    reason: /^unknown message type "(👋){25}$/u
+    reason: "unknown message type"
   }
 ]
 
