@@ -135,19 +135,21 @@ export const isSendable = (code: number): boolean =>
  */
 export const maxReasonBytes = 123
 
+const lineEnds = /[\p{Cc}\u2028\u2029]/gu
+
 const encoder = new TextEncoder()
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
 
 /**
  * Cuts a close reason to at most 123 *bytes* of valid UTF-8, never inside a
- * character. Lone surrogates become U+FFFD.
+ * character, and to one line. Lone surrogates become U+FFFD.
  *
  * @since 0.1.0
  * @category reasons
  */
 export const truncateReason = (reason: string): string => {
   const bytes = new Uint8Array(maxReasonBytes)
-  const { written } = encoder.encodeInto(reason, bytes)
+  const { written } = encoder.encodeInto(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), bytes)
   return decoder.decode(bytes.subarray(0, written))
 }
 

@@ -9,8 +9,11 @@
 import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
 import * as jsonData from "./internal/jsonData.js"
+import * as jsonScan from "./internal/jsonScan.js"
 import * as messagePackCodec from "./internal/messagePackCodec.js"
-import { malformed, validated } from "./internal/protocolShape.js"
+import { isTooDeep, mayBeTooDeep, tooDeep } from "./internal/nesting.js"
+import { malformed, validate } from "./internal/protocolShape.js"
+import { UnfitBody } from "./internal/unfitBody.js"
 import type * as Protocol from "./Protocol.js"
 
 /**
@@ -58,6 +61,8 @@ export interface Codec {
   readonly encode: (message: Exclude<Protocol.Message, Protocol.Data>) => Frame
   /** Decodes a frame; total, never throws. */
   readonly decode: (frame: Frame) => Protocol.Message | Malformed
+  /** The bytes of the body in a frame that decodes to a message with one. */
+  readonly bodySize: (frame: Frame) => number
 }
 
 /**
@@ -99,6 +104,15 @@ export const byteLength = (frame: Frame): number => {
   return bytes
 }
 
+/** The platform's own words show keys of the value. */
+const noJson = "it has no JSON form: it is in itself, has a bigint, or a toJSON that fails"
+
+/** Refuses a body that is too deep, and that alone: what is not walked through may be as deep as it likes. */
+const shallow = <M extends Protocol.Message | Malformed>(message: M, text: string): M =>
+  mayBeTooDeep(text) && "body" in message && isTooDeep(jsonScan.bodyOf(text))
+    ? { ...message, body: new UnfitBody("invalid-publication", tooDeep) }
+    : message
+
 /**
  * `holdfast.v1.json`: text frames, one JSON object each.
  *
@@ -110,9 +124,10 @@ export const json: Codec = {
   payload: (body) => {
     try {
       const text = JSON.stringify(body)
-      return text === undefined ? Either.left(`${typeof body} has no JSON form`) : Either.right(text)
-    } catch (cause) {
-      return Either.left(String(cause))
+      if (text === undefined) return Either.left(`${typeof body} has no JSON form`)
+      return isTooDeep(text) ? Either.left(tooDeep) : Either.right(text)
+    } catch (error) {
+      return Either.left(error instanceof RangeError ? tooDeep : noJson)
     }
   },
   data: (seq, ack, confirm, payload) =>
@@ -125,15 +140,16 @@ export const json: Codec = {
       return malformed("holdfast.v1.json takes text messages", CloseCode.UnsupportedData)
     }
     const data = jsonData.read(frame)
-    if (data !== undefined) return data
+    if (data !== undefined) return shallow(data, frame)
     let value: unknown
     try {
       value = JSON.parse(frame)
     } catch {
       return malformed("the message is not JSON")
     }
-    return validated(value)
-  }
+    return shallow(validate(value), frame)
+  },
+  bodySize: (frame) => byteLength(jsonScan.bodyOf(frame as string)) // one that decodes
 }
 
 /**

@@ -22,6 +22,7 @@ import * as Heartbeat from "./Heartbeat.js"
 import { type Stats, statsOf } from "./internal/connectionStats.js"
 import { FrameQueue } from "./internal/frameQueue.js"
 import * as liveConnection from "./internal/liveConnection.js"
+import { shownUrl } from "./internal/oneLine.js"
 import * as Options from "./Options.js"
 import type { Transport } from "./Transport.js"
 
@@ -119,7 +120,7 @@ export const dial = (
       .pipe(
         Effect.timeoutFail({
           duration: resolved.connectTimeout,
-          onTimeout: () => new ConnectTimeout({ url, timeout: resolved.connectTimeout })
+          onTimeout: () => new ConnectTimeout({ url: shownUrl(url), timeout: resolved.connectTimeout })
         })
       )
     return yield* make(transport, options)

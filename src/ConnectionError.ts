@@ -5,6 +5,7 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
+import { oneLine, shownUrl } from "./internal/oneLine.js"
 import type { Position, RecoveryReason } from "./Protocol.js"
 
 const iso = (millis: number): string => new Date(millis).toISOString()
@@ -52,7 +53,7 @@ export class ClosedByPeer extends Data.TaggedError("ClosedByPeer")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `closed by the peer: ${this.code}${this.reason === "" ? "" : ` ${this.reason}`}`
+    return `closed by the peer: ${this.code}${this.reason === "" ? "" : ` ${oneLine(this.reason)}`}`
   }
 }
 
@@ -67,7 +68,7 @@ export class ClosedLocally extends Data.TaggedError("ClosedLocally")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `closed by this end: ${this.code}${this.reason === "" ? "" : ` ${this.reason}`}`
+    return `closed by this end: ${this.code}${this.reason === "" ? "" : ` ${oneLine(this.reason)}`}`
   }
 }
 
@@ -79,7 +80,7 @@ export class ClosedLocally extends Data.TaggedError("ClosedLocally")<{
  */
 export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{ readonly cause?: unknown }> {
   override get message(): string {
-    const detail = this.cause instanceof Error ? `: ${this.cause.message}` : ""
+    const detail = this.cause instanceof Error ? `: ${oneLine(this.cause.message)}` : ""
     return `the connection broke without a close frame${detail}`
   }
 }
@@ -96,7 +97,7 @@ export class PeerViolation extends Data.TaggedError("PeerViolation")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `the peer broke the protocol (${this.code}): ${this.reason}`
+    return `the peer broke the protocol (${this.code}): ${oneLine(this.reason)}`
   }
 }
 
@@ -125,15 +126,15 @@ export class DialFailed extends Data.TaggedError("DialFailed")<{
   readonly cause: unknown
 }> {
   override get message(): string {
-    return `cannot connect to ${this.url}: ${describe(this.cause)}`
+    return `cannot connect to ${shownUrl(this.url)}: ${describe(this.cause)}`
   }
 }
 
 const describe = (cause: unknown): string => {
-  if (!(cause instanceof Error)) return String(cause)
+  if (!(cause instanceof Error)) return oneLine(String(cause))
   // An AggregateError (every address of a name failed) carries an empty message.
-  if (cause.message === "" && "code" in cause) return String(cause.code)
-  return cause.message
+  if (cause.message === "" && "code" in cause) return oneLine(String(cause.code))
+  return oneLine(cause.message)
 }
 
 /**
@@ -150,7 +151,7 @@ export class DialRefused extends Data.TaggedError("DialRefused")<{
   readonly retryAfter: number | undefined
 }> {
   override get message(): string {
-    return `${this.url} answered HTTP ${this.status}${this.body === "" ? "" : `: ${this.body}`}`
+    return `${shownUrl(this.url)} answered HTTP ${this.status}${this.body === "" ? "" : `: ${oneLine(this.body)}`}`
   }
 }
 
@@ -165,7 +166,7 @@ export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<{
   readonly timeout: number
 }> {
   override get message(): string {
-    return `no connection to ${this.url} within ${this.timeout} ms`
+    return `no connection to ${shownUrl(this.url)} within ${this.timeout} ms`
   }
 }
 
@@ -281,7 +282,7 @@ export class MessageRefused extends Data.TaggedError("MessageRefused")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `the server refused the message (${this.code}): ${this.reason}`
+    return `the server refused the message (${oneLine(this.code, 64)}): ${oneLine(this.reason, 300)}`
   }
 }
 
@@ -457,7 +458,7 @@ export class TopicRefused extends Data.TaggedError("TopicRefused")<{
   readonly reason: string
 }> {
   override get message(): string {
-    return `${this.topic} was refused (${this.code}): ${this.reason}`
+    return `${oneLine(this.topic, 300)} was refused (${oneLine(this.code, 64)}): ${oneLine(this.reason, 300)}`
   }
 }
 

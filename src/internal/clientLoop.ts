@@ -106,6 +106,7 @@ export class ClientLoop<R> {
     this.driver = new SessionDriver({
       codec: config.codec,
       limits: { maxMessage, ...bounds },
+      largestBody: maxMessage,
       bounds,
       state: stateOf(this.held.found, replayMessages),
       ackTimer: timer,

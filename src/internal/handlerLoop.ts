@@ -123,7 +123,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
     return Effect.flatMap(decision, (decided) =>
       Effect.sync(() => {
-        const refusal = { type: "error", code: "invalid-message", reason: error.issue.slice(0, 1000), seq } as const
+        const refusal = { type: "error", code: "invalid-message", reason: error.issue, seq } as const
         const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
         this.refusals = [...this.refusals.filter(isRecent), refusal]
         this.session.driver.say(refusal)

@@ -9,6 +9,7 @@ import type { Dialer, DialRequest } from "../Dialer.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import * as liveConnection from "./liveConnection.js"
+import { shownUrl } from "./oneLine.js"
 
 /** Dials, bounded by the connect timeout; the scope owns the connection. */
 export const dial = (
@@ -18,7 +19,10 @@ export const dial = (
 ): Effect.Effect<liveConnection.LiveConnection, AttemptError, Scope.Scope> => {
   const { closeTimeout, connectTimeout: timeout, maxMessage } = options
   return dialer.dial({ ...request, maxFrame: maxMessage + envelopeBytes, closeTimeout }).pipe(
-    Effect.timeoutFail({ duration: timeout, onTimeout: () => new ConnectTimeout({ url: request.url, timeout }) }),
+    Effect.timeoutFail({
+      duration: timeout,
+      onTimeout: () => new ConnectTimeout({ url: shownUrl(request.url), timeout })
+    }),
     Effect.flatMap((transport) => liveConnection.open(transport, options))
   )
 }

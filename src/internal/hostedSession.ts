@@ -142,6 +142,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.driver = new SessionDriver({
       codec: origin.codec,
       limits: host.limits,
+      largestBody: host.limits.maxMessage,
       bounds: { messages: replayMessages, bytes: replayBytes },
       state: origin.state,
       ackTimer: host.ackTimer,

@@ -19,7 +19,7 @@ const flaw = (value: unknown, depth: number): string | undefined => {
     case "number":
       return Number.isFinite(value) ? undefined : `${value} has no JSON form`
     case "bigint":
-      return Number.isSafeInteger(Number(value)) ? undefined : `${value} is beyond JSON's exact integers`
+      return Number.isSafeInteger(Number(value)) ? undefined : "an integer beyond 2^53 - 1"
     case "object":
       if (value === null) return undefined
       if (ArrayBuffer.isView(value)) return "bytes have no JSON form"
@@ -54,7 +54,7 @@ export const make = (value: unknown): Either.Either<string, string> => {
   if (found !== undefined) return Either.left(found)
   try {
     return Either.right(JSON.stringify(value, narrow))
-  } catch (error) {
-    return Either.left(String(error)) // a toJSON of the application's
+  } catch {
+    return Either.left("its toJSON fails") // the application's
   }
 }

@@ -1,4 +1,4 @@
-/** How many bytes `messagePackCodec` makes of a JSON value, without making them. */
+/** How many bytes `messagePackWriter` makes of a JSON value, without making them. */
 import { byteLength } from "../Codec.js"
 
 const ofCount = (count: number): number => (count < 0x10 ? 1 : count < 0x10000 ? 3 : 5)
@@ -9,14 +9,15 @@ const ofText = (text: string): number => {
 }
 
 const ofNumber = (n: number): number => {
-  if (!Number.isInteger(n)) return 9
+  if (!Number.isSafeInteger(n) || Object.is(n, -0)) return 9
   if (n >= 0) return n < 0x80 ? 1 : n < 0x100 ? 2 : n < 0x10000 ? 3 : n < 0x100000000 ? 5 : 9
   return n >= -0x20 ? 1 : n >= -0x80 ? 2 : n >= -0x8000 ? 3 : n >= -0x80000000 ? 5 : 9
 }
 
-/** The encoder counts an object's fields as it goes, and so gives each count the same two bytes. */
-const ofFields = (fields: object): number =>
-  Object.entries(fields).reduce((size, [name, value]) => size + ofText(name) + messagePackSize(value), 3)
+const ofFields = (fields: object): number => {
+  const entries = Object.entries(fields)
+  return entries.reduce((size, [name, value]) => size + ofText(name) + messagePackSize(value), ofCount(entries.length))
+}
 
 export const messagePackSize = (value: unknown): number => {
   switch (typeof value) {

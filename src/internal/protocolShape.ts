@@ -5,6 +5,7 @@ import type * as Schema from "effect/Schema"
 import { CloseCode } from "../CloseCode.js"
 import type { Malformed } from "../Codec.js"
 import * as Protocol from "../Protocol.js"
+import * as issue from "./issue.js"
 
 export const malformed = (reason: string, code: number = CloseCode.ProtocolViolation): Malformed => ({
   type: "malformed",
@@ -16,8 +17,13 @@ const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as nu
 
 const isId = (u: unknown): u is string => typeof u === "string" && u.length >= 1 && u.length <= 128
 
+const schemas = [...Protocol.ClientMessage.members, ...Protocol.ServerMessage.members]
+
+/** The fields that some message has: any other is ignored. */
+export const fieldNames: ReadonlySet<string> = new Set(schemas.flatMap(({ fields }) => Object.keys(fields)))
+
 const decoders = Object.fromEntries(
-  [...Protocol.ClientMessage.members, ...Protocol.ServerMessage.members].map((schema) => [
+  schemas.map((schema) => [
     schema.fields.type.literals[0],
     ParseResult.decodeUnknownEither(schema as Schema.Schema<Protocol.Message>)
   ])
@@ -32,6 +38,10 @@ const publicationOf = (message: Record<string, unknown>): Protocol.Message | Mal
   if (message.body === undefined) return malformed("publication: no body")
   return message as unknown as Protocol.Publication // every field was checked above
 }
+
+/** Names what looks like a type; what else a peer puts there may be a secret. */
+const unknownType = (type: string): string =>
+  /^[a-z_-]{1,32}$/i.test(type) ? `unknown message type "${type}"` : "unknown message type"
 
 /** The parsed value of a frame, checked against the protocol. */
 export const validate = (value: unknown): Protocol.Message | Malformed => {
@@ -51,35 +61,10 @@ export const validate = (value: unknown): Protocol.Message | Malformed => {
   }
   if (type === "publication") return publicationOf(message)
   if (typeof type !== "string") return malformed("a message is an object with a type")
-  if (!Object.hasOwn(decoders, type)) return malformed(`unknown message type ${JSON.stringify(type)}`)
+  if (!Object.hasOwn(decoders, type)) return malformed(unknownType(type))
   if (type === "publish" && message.body === undefined) return malformed("publish: no body")
   const decoded = decoders[type]?.(value)
-  if (decoded === undefined) return malformed(`unknown message type ${JSON.stringify(type)}`)
+  if (decoded === undefined) return malformed(unknownType(type))
   if (Either.isRight(decoded)) return decoded.right
-  return malformed(`${type}: ${issueOf(decoded.left)}`)
+  return malformed(`${type}: ${issue.describe(decoded.left)}`)
 }
-
-const issueOf = (error: ParseResult.ParseIssue): string =>
-  orTooDeep(
-    () => {
-      const issue = ParseResult.ArrayFormatter.formatIssueSync(error)[0]
-      return issue === undefined ? "malformed" : `${issue.path.join(".")}: ${issue.message}`
-    },
-    () => "nested too deeply"
-  )
-
-/** What a peer nests deeply enough exhausts the stack of whoever walks through it. */
-export const orTooDeep = <A>(walk: () => A, tooDeep: () => A): A => {
-  try {
-    return walk()
-  } catch (error) {
-    if (error instanceof RangeError) return tooDeep()
-    throw error
-  }
-}
-
-export const validated = (value: unknown) =>
-  orTooDeep(
-    () => validate(value),
-    () => malformed("the message is nested too deeply")
-  )

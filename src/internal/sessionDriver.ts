@@ -13,6 +13,7 @@ import type * as Protocol from "../Protocol.js"
 import * as Session from "../Session.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
 import { type Inbound, Inbox } from "./inbox.js"
+import * as largestBody from "./largestBody.js"
 import type { LiveConnection, Sink } from "./liveConnection.js"
 import { Outbox, type Sending } from "./outbox.js"
 import type { Paced, Pacer } from "./pacer.js"
@@ -56,6 +57,8 @@ export interface Hooks {
 export interface DriverOptions {
   readonly codec: Codec
   readonly limits: Protocol.Limits
+  /** The largest body that this end takes, in bytes. */
+  readonly largestBody: number
   readonly bounds: { readonly messages: number; readonly bytes: number }
   readonly state: Session.State
   readonly ackTimer: AckTimer
@@ -148,7 +151,8 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   /** A frame of the connection that attached as this generation. */
   receive(live: LiveConnection, generation: number, frame: Frame): void {
     if (live !== this.live || this.endReason !== undefined) return
-    const message = this.options.codec.decode(frame)
+    const { codec } = this.options
+    const message = largestBody.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
     // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
     const isAsked = message.type === "ack" && message.ack > this.state.acked
     if (!isAsked && this.options.guard?.admits(live, frame.length) === false) return

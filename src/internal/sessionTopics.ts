@@ -23,6 +23,7 @@ import * as publicationCodec from "./publicationCodec.js"
 import * as subscriber from "./subscriber.js"
 import type { TopicFeed } from "./topicFeed.js"
 import { mostRequests, type Request, TopicRequests } from "./topicRequests.js"
+import { UnfitBody } from "./unfitBody.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -340,6 +341,7 @@ export class SessionTopics<P extends Principal, R> {
     if (known.presenceOf !== undefined) {
       return Effect.fail(refusal(request, "not-allowed", "the server alone publishes who is there"))
     }
+    if (body instanceof UnfitBody) return Effect.fail(refusal(request, body.code, body.issue))
     const { broker } = this.topics
     return made(() => known.matched.mayPublish(body, this.caller)).pipe(
       Effect.flatMap((payload): Effect.Effect<Protocol.Position, TopicRefused | KeyReused> => {

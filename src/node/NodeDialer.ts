@@ -13,12 +13,13 @@ import type { ClientOptions, WebSocket } from "ws"
 import { BrowserTransport } from "../browser/internal/browserTransport.js"
 import { DialFailed, DialRefused } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
+import { oneLine, shownUrl } from "../internal/oneLine.js"
 import type { Transport } from "../Transport.js"
 import { ClientTransport } from "./internal/clientTransport.js"
 import { ReasonedWebSocket } from "./internal/wsTransport.js"
 
 /** As much of a refusal's body as is worth showing. */
-const maxBody = 512
+const maxBody = 200
 
 const retryAfterOf = (response: IncomingMessage, now: number): number | undefined => {
   const header = response.headers["retry-after"]
@@ -34,13 +35,13 @@ const readBody = (response: IncomingMessage, done: (body: string) => void): void
   const finish = () => {
     if (finished) return
     finished = true
-    done(body.trim())
+    done(oneLine(body, maxBody))
     response.destroy()
   }
   response.setEncoding("utf8")
   response.on("data", (chunk: string) => {
-    body = (body + chunk).slice(0, maxBody)
-    if (body.length === maxBody) finish()
+    body = (body + chunk).slice(0, 4 * maxBody)
+    if (body.length === 4 * maxBody) finish()
   })
   response.on("end", finish)
   response.on("close", finish)
@@ -95,12 +96,20 @@ const open = (
     const retryAfter = retryAfterOf(response, now())
     readBody(response, (body) => {
       upgrade.destroy()
-      resume(Effect.fail(new DialRefused({ url: request.url, status: response.statusCode ?? 0, body, retryAfter })))
+      resume(
+        Effect.fail(new DialRefused({ url: shownUrl(request.url), status: response.statusCode ?? 0, body, retryAfter }))
+      )
     })
   })
-  ws.on("error", (cause) => resume(Effect.fail(new DialFailed({ url: request.url, cause }))))
+  ws.on("error", (cause) => resume(Effect.fail(new DialFailed({ url: shownUrl(request.url), cause }))))
   return ws
 }
+
+/** What `ws` says of a URL that is none shows it whole. */
+const withoutUrl = (cause: unknown, url: string): unknown =>
+  cause instanceof Error && cause.message.includes(url)
+    ? new SyntaxError(cause.message.replaceAll(url, shownUrl(url)))
+    : cause
 
 const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialRefused, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) =>
@@ -125,7 +134,7 @@ const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialR
           return { ws, opened }
         },
         // Not a URL, or not a subprotocol's name.
-        catch: (cause) => new DialFailed({ url: request.url, cause })
+        catch: (cause) => new DialFailed({ url: shownUrl(request.url), cause: withoutUrl(cause, request.url) })
       }).pipe(
         Effect.tap(({ ws }) => Effect.addFinalizer(() => Effect.sync(() => ws.terminate()))),
         Effect.flatMap(({ opened, ws }) => Effect.onInterrupt(restore(opened), () => Effect.sync(() => ws.terminate())))

@@ -158,7 +158,7 @@ const notAMessage: ReadonlyArray<Case> = [
     act: say({ type: "👋".repeat(100_000) }),
     large: true,
     code: 4400,
-    reason: /^unknown message type "(👋){25}$/u
+    reason: "unknown message type"
   }
 ]
 

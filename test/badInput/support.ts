@@ -92,7 +92,16 @@ export const pack = (value: unknown): Buffer => {
   return Buffer.concat([counted(0xdf, entries.length), ...entries.flatMap(([k, v]) => [pack(k), pack(v)])])
 }
 
-const unpack = Schema.decodeUnknownSync(MsgPack.schema(Schema.Unknown))
+const unpacked = Schema.decodeUnknownSync(MsgPack.schema(Schema.Unknown))
+
+/** The library gives 64-bit integers as bigints. */
+const narrowed = (value: unknown): unknown => {
+  if (typeof value === "bigint") return Number(value)
+  if (Array.isArray(value)) return value.map(narrowed)
+  if (typeof value !== "object" || value === null || ArrayBuffer.isView(value)) return value
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, narrowed(inner)]))
+}
+const unpack = (bytes: Buffer): unknown => narrowed(unpacked(bytes))
 
 export const encode = (codec: CodecName, value: unknown): Codec.Frame =>
   codec === "json" ? JSON.stringify(value) : pack(value)

@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Codec } from "holdfast"
 import * as jsonData from "../../src/internal/jsonData.js"
-import { malformed, validated } from "../../src/internal/protocolShape.js"
+import { malformed, validate } from "../../src/internal/protocolShape.js"
 
 const parsed = (text: string) => {
   let value: unknown
@@ -12,7 +12,7 @@ const parsed = (text: string) => {
   } catch {
     return malformed("the message is not JSON")
   }
-  return validated(value)
+  return validate(value)
 }
 
 /** The same to everybody: their fields' order and prototypes too, and what `__proto__` names. */
