@@ -8,7 +8,7 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import type { BrokerUnavailable, KeyReused } from "./ConnectionError.js"
+import type { BrokerUnavailable, KeyReused, TooManyKeys } from "./ConnectionError.js"
 import * as memoryBroker from "./internal/memoryBroker.js"
 import * as topicLog from "./internal/topicLog.js"
 import type { Member, Position, RecoveryReason } from "./Protocol.js"
@@ -59,6 +59,10 @@ export interface PublishOptions {
   readonly key?: string | undefined
   /** What the log keeps from now on. Default `defaultRetention`. */
   readonly retention?: Retention | undefined
+  /** Who publishes: a broker with room for so many keys refuses those that hold most, with `TooManyKeys`. */
+  readonly publisher?: string | undefined
+  /** What a key that is not remembered fails with: then nothing is published. */
+  readonly ifNew?: TooManyKeys | undefined
 }
 
 /**
@@ -106,7 +110,7 @@ export class Broker extends Context.Tag("holdfast/Broker")<
       topic: string,
       payload: string,
       options?: PublishOptions
-    ) => Effect.Effect<Position, KeyReused | BrokerUnavailable>
+    ) => Effect.Effect<Position, KeyReused | TooManyKeys | BrokerUnavailable>
     /** Has the listener hear of everything after the position that is given back, until the scope closes. */
     readonly subscribe: (topic: string, listener: Listener) => Effect.Effect<Position, BrokerUnavailable, Scope.Scope>
     /** What was published after `since`; without it, from the oldest that is kept. */
@@ -147,14 +151,29 @@ export class Broker extends Context.Tag("holdfast/Broker")<
 export interface MemoryOptions {
   /** Milliseconds that a publication's key is remembered. Default 5 minutes. */
   readonly keyWindow?: number | undefined
-  /** How many keys are remembered; beyond it a publication with a new one fails until some are old. Default 1,000,000. */
+  /**
+   * How many keys one publisher alone may have remembered. An eighth more is left to others: the more are remembered,
+   * the fewer may whoever publishes another hold, and a publication with a new key fails with `TooManyKeys` beyond that
+   * until some are old. None is forgotten before. Default 1,000,000.
+   */
   readonly maxKeys?: number | undefined
   /**
    * How many topics are remembered. Beyond it the one that was unused for
    * longest goes, among those that nobody listens to and that remember no
-   * keys; positions in it are then of another epoch. Default 100,000.
+   * keys; positions in it are then of another epoch. Those that are in use stay, as
+   * many as gateways subscribe to and `maxKeys` allows, and one beside. Default 100,000.
    */
   readonly maxTopics?: number | undefined
+  /**
+   * Bytes that the publications of all topics may take in memory: two for each UTF-16 unit of a text that is not
+   * Latin-1, one otherwise, and 256 for each publication. Beyond it the oldest of all go. Default 256 MiB.
+   */
+  readonly maxBytes?: number | undefined
+  /**
+   * Milliseconds that an empty topic is remembered which nobody uses, or the age of its history if that is longer;
+   * positions in it are then of another epoch. Longer than the `resumeWindow` of gateways. Default 2 hours.
+   */
+  readonly topicTtl?: number | undefined
 }
 
 /**

@@ -445,9 +445,27 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: s
 }
 
 /**
+ * So many idempotency keys are remembered that this publisher may add none now: nothing was published. `option` names
+ * the limit, `retryAfter` is the milliseconds after which there is room again.
+ *
+ * @since 0.1.0
+ * @category topics
+ */
+export class TooManyKeys extends Data.TaggedError("TooManyKeys")<{
+  readonly option: "maxKeys" | "maxKeysPerSession"
+  readonly limit: number
+  readonly retryAfter: number
+}> {
+  override get message(): string {
+    return `too many keys are remembered (${this.option}: ${this.limit}): publish again in ${this.retryAfter} ms, or without a key`
+  }
+}
+
+/**
  * The server refused a request about a topic, or this end did before it was
  * sent. `code` is one of `PROTOCOL.md` §9; `unsubscribed` when the server has
  * ended the subscription by itself, `malformed-position` when `since` is none.
+ * With `retryAfter`, the same may be asked again after so many milliseconds.
  *
  * @since 0.1.0
  * @category topics
@@ -456,6 +474,7 @@ export class TopicRefused extends Data.TaggedError("TopicRefused")<{
   readonly topic: string
   readonly code: string
   readonly reason: string
+  readonly retryAfter?: number | undefined
 }> {
   override get message(): string {
     return `${oneLine(this.topic, 300)} was refused (${oneLine(this.code, 64)}): ${oneLine(this.reason, 300)}`

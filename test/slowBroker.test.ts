@@ -3,6 +3,7 @@ import { Clock, Effect, Fiber, Layer, TestClock } from "effect"
 import { Broker, ConnectionError } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { patiently } from "../src/internal/gatewayTopics.js"
+import { Outage } from "../src/internal/outage.js"
 import { isRunning, settle, World } from "./support.js"
 import {
   away,
@@ -200,7 +201,7 @@ describe("Who asks a broker patiently", () => {
           return Effect.fail(new ConnectionError.BrokerUnavailable({ cause: "away" }))
         })
         const start = yield* Clock.currentTimeMillis
-        const asking = patiently(away)
+        const asking = patiently(away, new Outage())
         const fiber = yield* Effect.fork(asking)
         yield* TestClock.adjust("16 seconds")
         yield* Fiber.interrupt(fiber)
@@ -215,7 +216,7 @@ describe("Who asks a broker patiently", () => {
         yield* Fiber.interrupt(again)
         assert.strictEqual(asked.length, 3)
         const reused = new ConnectionError.KeyReused({ topic: "t", key: "k" })
-        assert.strictEqual(yield* Effect.flip(patiently(Effect.fail(reused))), reused)
+        assert.strictEqual(yield* Effect.flip(patiently(Effect.fail(reused), new Outage())), reused)
       })
   )
 })

@@ -4,24 +4,22 @@
  * whoever asked still waits for it or not. What is asked of a broker and not
  * waited for could come to it after what was asked later: a ghost.
  */
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { Broker } from "../Broker.js"
 import type { BrokerUnavailable } from "../ConnectionError.js"
 import type { Member } from "../Protocol.js"
 import * as Topic from "../Topic.js"
-import { patiently } from "./gatewayTopics.js"
+import type { GatewayTopics } from "./gatewayTopics.js"
 
 export class Attendance {
   /** Of which it is a member because of this gateway. */
-  private readonly topics = new Set<string>()
+  private readonly names = new Set<string>()
   /** The last in the row of those that were asked for. */
   private last: Fiber.RuntimeFiber<void> | undefined
   private isOver = false
 
   constructor(
-    private readonly broker: Context.Tag.Service<Broker>,
+    private readonly topics: Pick<GatewayTopics<never, unknown>, "broker" | "patiently">,
     private readonly member: () => Member,
     private readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   ) {}
@@ -29,15 +27,15 @@ export class Attendance {
   join(topic: string): Effect.Effect<void> {
     return this.inTurn(() => {
       if (this.isOver) return Effect.void
-      this.topics.add(topic)
-      return this.broker.join(topic, Topic.presenceOf(topic), this.member())
+      this.names.add(topic)
+      return this.topics.broker.join(topic, Topic.presenceOf(topic), this.member())
     })
   }
 
   leave(topic: string): Effect.Effect<void> {
     return this.inTurn(() => {
-      this.topics.delete(topic)
-      return this.broker.leave(this.member().session, { topic, after: 0 })
+      this.names.delete(topic)
+      return this.topics.broker.leave(this.member().session, { topic, after: 0 })
     })
   }
 
@@ -45,7 +43,10 @@ export class Attendance {
   leaveAll(after: number): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.isOver = true
-      return Effect.zipRight(this.theOthers, patiently(this.broker.leave(this.member().session, { after })))
+      return Effect.zipRight(
+        this.theOthers,
+        this.topics.patiently(this.topics.broker.leave(this.member().session, { after }))
+      )
     })
   }
 
@@ -53,8 +54,8 @@ export class Attendance {
   get rejoinAll(): Effect.Effect<void> {
     return Effect.suspend(() =>
       Effect.forEach(
-        this.topics,
-        (topic) => patiently(this.broker.join(topic, Topic.presenceOf(topic), this.member())),
+        this.names,
+        (topic) => this.topics.patiently(this.topics.broker.join(topic, Topic.presenceOf(topic), this.member())),
         { discard: true }
       )
     )
@@ -67,7 +68,7 @@ export class Attendance {
 
   private inTurn(operation: () => Effect.Effect<void, BrokerUnavailable>): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const fiber = this.fork(Effect.zipRight(this.theOthers, patiently(Effect.suspend(operation))))
+      const fiber = this.fork(Effect.zipRight(this.theOthers, this.topics.patiently(Effect.suspend(operation))))
       // A broker in memory has answered already.
       if (fiber.unsafePoll() !== null) return Effect.void
       this.last = fiber

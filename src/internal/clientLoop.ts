@@ -285,7 +285,7 @@ export class ClientLoop<R> {
         this.events.publish({ _tag: "GoingAway", retryAfter: message.retryAfter, reason: message.reason })
         return
       case "error":
-        if (message.id !== undefined) return this.topics.refused(message.id, message.code, message.reason)
+        if (message.id !== undefined) return this.topics.refused(message.id, message)
         return this.refused(message)
       case "subscribed":
       case "unsubscribed":

@@ -332,13 +332,13 @@ export class ClientTopics {
   }
 
   /** The server refused a request about a topic. */
-  refused(id: number, code: string, reason: string): void {
-    this.refusedOne(id, code, reason)
+  refused(id: number, refusal: Protocol.Refusal): void {
+    this.refusedOne(id, refusal)
     this.answered(id)
     this.saySome()
   }
 
-  private refusedOne(id: number, code: string, reason: string): void {
+  private refusedOne(id: number, { code, reason, retryAfter }: Protocol.Refusal): void {
     for (const [topic, request] of this.leaving) {
       if (request !== id) continue
       // Not subscribed is what was asked for.
@@ -348,9 +348,9 @@ export class ClientTopics {
     for (const subscription of this.subscriptions.values()) {
       const { state, topic } = subscription
       if (state._tag === "Asked" && state.id === id)
-        return this.fail(subscription, new TopicRefused({ topic, code, reason }))
+        return this.fail(subscription, new TopicRefused({ topic, code, reason, retryAfter }))
     }
-    this.publisher.refused(id, code, reason)
+    this.publisher.refused(id, (topic) => new TopicRefused({ topic, code, reason, retryAfter }))
   }
 
   /** The client has ended. */

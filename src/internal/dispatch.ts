@@ -15,6 +15,7 @@ import type { Resolved } from "../Options.js"
 import type { SessionStore } from "../SessionStore.js"
 import type { encoder } from "./messageCodec.js"
 import type { News } from "./news.js"
+import { Outage } from "./outage.js"
 import { storeRetry } from "./ownership.js"
 
 interface Host<S> {
@@ -31,9 +32,15 @@ interface Addressee<S> {
 type Failure = SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge | StoreUnavailable
 
 /** The mailbox has no room now. */
-class Full extends Data.TaggedError("Full") {}
+class Full extends Data.TaggedError("Full")<{ readonly id: string }> {
+  override get message(): string {
+    return `the mailbox of session ${this.id} is full`
+  }
+}
 
 export class Dispatch<S> {
+  private readonly full = new Outage()
+
   constructor(
     private readonly host: Host<S>,
     private readonly sessions: ReadonlyMap<string, Addressee<S>>,
@@ -75,10 +82,11 @@ export class Dispatch<S> {
       this.patiently(this.host.store.post(id, mail, bounds)),
       (answer): Effect.Effect<void, Full | SessionNotFound> => {
         if (answer === "Unknown") return Effect.fail(new SessionNotFound({ id }))
-        return answer === "Full" ? Effect.fail(new Full()) : Effect.void
+        return answer === "Full" ? Effect.fail(new Full({ id })) : Effect.void
       }
     )
-    return Effect.retry(posted, { schedule: storeRetry, while: ({ _tag }) => _tag === "Full" }).pipe(
+    const noted = Effect.tapErrorTag(posted, "Full", (error) => this.full.failed(error))
+    return this.full.while(Effect.retry(noted, { schedule: storeRetry, while: ({ _tag }) => _tag === "Full" })).pipe(
       // It never gives up.
       Effect.catchTag("Full", Effect.die)
     )

@@ -7,7 +7,7 @@ import type { Resolved } from "../Options.js"
 import type { SessionStore } from "../SessionStore.js"
 import type { Attendance } from "./attendance.js"
 import { bounded } from "./bounded.js"
-import { type GatewayTopics, patiently } from "./gatewayTopics.js"
+import type { GatewayTopics } from "./gatewayTopics.js"
 import { type Ownership, storeRetry } from "./ownership.js"
 import { tombstone } from "./sessionEnd.js"
 
@@ -94,7 +94,7 @@ export const leave = <P extends Principal, R>(
   if (topics?.hasMembers !== true || standing === "Elsewhere") return Effect.void
   const mayBeResumed = over._tag === "Shutdown" && standing === "Kept"
   const after = mayBeResumed ? options.resumeWindow : 0
-  if (attendance === undefined) return patiently(topics.broker.leave(id, { after }))
+  if (attendance === undefined) return topics.patiently(topics.broker.leave(id, { after }))
   const left = attendance.leaveAll(after)
   if (!mayBeResumed) return left
   // Whoever has resumed it by now may have joined before that.

@@ -33,6 +33,7 @@ import type { Host, HostedSession } from "./hostedSession.js"
 import { Lingering } from "./lingering.js"
 import * as messageCodec from "./messageCodec.js"
 import { Origins } from "./origins.js"
+import { Outage } from "./outage.js"
 import { guardTerms } from "./rateGuard.js"
 import { readiness } from "./readiness.js"
 import * as reauthentication from "./reauthentication.js"
@@ -142,6 +143,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
         store,
         atOnce: storeAtOnce.make(store),
+        outage: new Outage(),
         fork: (effect) => fork(effect),
         lingering: new Lingering((effect) => fork(effect)),
         afterwards: new Afterwards(),

@@ -9,6 +9,7 @@ import {
   InvalidOption,
   MessageTooLarge,
   PositionLost,
+  type TooManyKeys,
   TopicRefused
 } from "../ConnectionError.js"
 import type { Gateway, Principal } from "../GatewaySession.js"
@@ -16,6 +17,7 @@ import type { Resolved } from "../Options.js"
 import type { Policy, Position } from "../Protocol.js"
 import * as Topic from "../Topic.js"
 import type { Matched, TopicRule } from "../TopicRule.js"
+import { Outage } from "./outage.js"
 import { storeRetry } from "./ownership.js"
 import * as publicationCodec from "./publicationCodec.js"
 import { TopicFeeds } from "./topicFeed.js"
@@ -37,13 +39,28 @@ export interface Known<P extends Principal, R> {
 const untold = (topic: string): TopicRefused =>
   new TopicRefused({ topic, code: "unknown-topic", reason: "it is not told who is on this topic" })
 
+/** Also of a session that has used up what it alone may. */
+export const tooManyKeys = (topic: string, { message, retryAfter }: TooManyKeys): TopicRefused =>
+  new TopicRefused({
+    topic: topic.slice(0, 300),
+    code: "too-many-keys",
+    reason: message,
+    retryAfter: Math.min(2 ** 31 - 1, Math.ceil(retryAfter))
+  })
+
 export class GatewayTopics<P extends Principal, R> {
+  private readonly outage = new Outage()
+
   constructor(
     readonly broker: Broker["Type"],
     readonly feeds: TopicFeeds,
     private readonly rules: ReadonlyArray<TopicRule<P, R>>,
-    readonly options: Resolved
+    readonly options: Resolved,
+    readonly now: () => number
   ) {}
+
+  /** Asks the broker again for as long as it fails. */
+  readonly patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>) => patiently(effect, this.outage)
 
   /** As the welcome can say it: in whole milliseconds, at most 24.8 days. */
   get keyWindow(): number {
@@ -94,7 +111,11 @@ export class GatewayTopics<P extends Principal, R> {
       const limit = this.options.maxMessage
       const size = publicationCodec.size(payload, limit)
       if (size > limit) return yield* new MessageTooLarge({ size, limit })
-      return yield* this.broker.publish(name, payload, { key: options?.key, retention: known.retention })
+      return yield* Effect.catchTag(
+        this.broker.publish(name, payload, { key: options?.key, retention: known.retention }),
+        "TooManyKeys",
+        (error) => Effect.fail(tooManyKeys(name, error))
+      )
     })
 
   readonly history: Topics["history"] = ({ name, schema }, options = {}) =>
@@ -141,15 +162,15 @@ export class GatewayTopics<P extends Principal, R> {
 }
 
 /** Asks the broker again for as long as it fails. What succeeds at once, as with a broker in memory, costs nothing more. */
-export const patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>) =>
-  Effect.catchIf(effect, isUnavailable, (error) => askAgain(effect, error)) as Effect.Effect<
+export const patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>, outage: Outage) =>
+  Effect.catchIf(effect, isUnavailable, (error) => outage.while(askAgain(effect, error, outage))) as Effect.Effect<
     A,
     Exclude<E, BrokerUnavailable>,
     R
   > // what is retried for ever does not fail
 
 /** The schedule has the first failure, which has come already, as its first. */
-const askAgain = <A, E, R>(effect: Effect.Effect<A, E, R>, error: E): Effect.Effect<A, E, R> => {
+const askAgain = <A, E, R>(effect: Effect.Effect<A, E, R>, error: E, outage: Outage): Effect.Effect<A, E, R> => {
   const failed: Effect.Effect<A, E, R> = Effect.fail(error)
   let attempt = failed
   const next = Effect.suspend(() => {
@@ -157,10 +178,11 @@ const askAgain = <A, E, R>(effect: Effect.Effect<A, E, R>, error: E): Effect.Eff
     attempt = effect
     return now
   })
-  return Effect.retry(next, { schedule: storeRetry, while: isUnavailable })
+  const noted = Effect.tapError(next, (error) => (isUnavailable(error) ? outage.failed(error) : Effect.void))
+  return Effect.retry(noted, { schedule: storeRetry, while: isUnavailable })
 }
 
-const isUnavailable = (error: unknown): boolean =>
+const isUnavailable = (error: unknown): error is BrokerUnavailable =>
   typeof error === "object" && error !== null && "_tag" in error && error._tag === "BrokerUnavailable"
 
 /** Undefined for a gateway without topics, which needs no broker. */
@@ -192,5 +214,6 @@ export const make = <P extends Principal, R>(
     // Of its own, so that it is closed in its turn: feeds come and go after the gateway's drain has been arranged.
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const feeds = new TopicFeeds(broker.value, bounds, scope)
-    return new GatewayTopics(broker.value, feeds, rules, options)
+    const clock = yield* Effect.clock
+    return new GatewayTopics(broker.value, feeds, rules, options, () => clock.unsafeCurrentTimeMillis())
   })

@@ -40,6 +40,7 @@ import type { Lingering } from "./lingering.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { MailIntake } from "./mailIntake.js"
 import type { decoder, encoder } from "./messageCodec.js"
+import type { Outage } from "./outage.js"
 import { type Outcome, Ownership } from "./ownership.js"
 import { type GuardTerms, RateGuard } from "./rateGuard.js"
 import { Renewal } from "./renewal.js"
@@ -59,6 +60,8 @@ export interface Host<C, S, P extends Principal, R> {
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
   readonly atOnce: StoreAtOnce
+  /** Of the store. */
+  readonly outage: Outage
   readonly ackTimer: AckTimer
   readonly topics: GatewayTopics<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
@@ -123,7 +126,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       origin.generation,
       () => this.ended,
       (gone) => this.finish(gone ? { _tag: "Lost" } : { _tag: "MovedAway" }),
-      () => this.askForMail()
+      () => this.askForMail(),
+      host.outage
     )
     this.since = host.now()
     this.fiber = new SessionFiber(host, this)

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { Fenced, StoreUnavailable } from "../ConnectionError.js"
+import type { Outage } from "./outage.js"
 
 const firstRetry = "100 millis"
 
@@ -33,7 +34,8 @@ export class Ownership {
     /** Another gateway has the session; or nobody, when it is gone. */
     private readonly lost: (gone: boolean) => void,
     /** The store answers again. */
-    private readonly recovered: () => void
+    private readonly recovered: () => void,
+    private readonly outage: Outage
   ) {}
 
   /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */
@@ -41,20 +43,24 @@ export class Ownership {
     return Effect.suspend(() => {
       const { generation } = this
       return Effect.catchAll(operation(generation), (error) =>
-        error._tag === "Fenced" ? this.fenced(error, operation) : this.retry(operation)
+        error._tag === "Fenced" ? this.fenced(error, operation) : this.retry(operation, error)
       )
     })
   }
 
   /** Apart from `run`, so that a store that answers is not charged for a schedule. */
-  private retry(operation: Operation): Effect.Effect<Outcome> {
+  private retry(operation: Operation, first: StoreUnavailable): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
-      const { generation } = this
-      const again = Effect.retry(operation(generation), {
+      const { generation, outage } = this
+      const noted = Effect.tapError(operation(generation), (error) =>
+        error._tag === "Fenced" ? Effect.void : outage.failed(error)
+      )
+      const again = Effect.retry(noted, {
         schedule: storeRetry,
         while: (error) => error._tag === "StoreUnavailable" && !this.isOver()
       })
-      return Effect.matchEffect(Effect.zipRight(Effect.sleep(firstRetry), again), {
+      const delayed = Effect.zipRight(outage.failed(first), Effect.zipRight(Effect.sleep(firstRetry), again))
+      return Effect.matchEffect(outage.while(delayed), {
         onSuccess: () => Effect.sync(() => this.recovered()),
         // An attempt whose answer was lost may have done it.
         onFailure: (error) =>

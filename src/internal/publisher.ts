@@ -132,8 +132,8 @@ export class Publisher implements Paced {
     this.answered(id, () => Effect.succeed(position))
   }
 
-  refused(id: number, code: string, reason: string): void {
-    this.answered(id, (topic) => Effect.fail(new TopicRefused({ topic, code, reason })))
+  refused(id: number, refusal: (topic: string) => TopicRefused): void {
+    this.answered(id, (topic) => Effect.fail(refusal(topic)))
   }
 
   private answered(id: number, answer: (topic: string) => Effect.Effect<Protocol.Position, TopicRefused>): void {

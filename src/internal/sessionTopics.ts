@@ -9,21 +9,20 @@ import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import { byteLength, type Codec } from "../Codec.js"
-import { type KeyReused, type MessageInvalid, type NotAllowed, TopicRefused } from "../ConnectionError.js"
+import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import type { Caller } from "../TopicRule.js"
 import { Attendance } from "./attendance.js"
 import { made } from "./bounded.js"
-import { type GatewayTopics, type Known, patiently } from "./gatewayTopics.js"
+import type { GatewayTopics, Known } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { Outflow } from "./outflow.js"
-import * as publicationCodec from "./publicationCodec.js"
 import * as subscriber from "./subscriber.js"
 import type { TopicFeed } from "./topicFeed.js"
+import { TopicPublications } from "./topicPublications.js"
 import { mostRequests, type Request, TopicRequests } from "./topicRequests.js"
-import { UnfitBody } from "./unfitBody.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -59,6 +58,7 @@ export class SessionTopics<P extends Principal, R> {
   private subscribing: Subscribing<P, R> | undefined
   private outflow: Outflow | undefined
   private readonly requests: TopicRequests<R>
+  private readonly publications: TopicPublications<P, R>
   private isOver = false
 
   constructor(
@@ -73,7 +73,8 @@ export class SessionTopics<P extends Principal, R> {
       () => this.outflow,
       (request, outflow) => this.answer(request, outflow)
     )
-    this.attendance = new Attendance(topics.broker, member, (effect) => session.fork(effect))
+    this.publications = new TopicPublications(topics, session.id)
+    this.attendance = new Attendance(topics, member, (effect) => session.fork(effect))
   }
 
   get names(): ReadonlyArray<string> {
@@ -169,9 +170,12 @@ export class SessionTopics<P extends Principal, R> {
   /** An interruption from outside does not come here: this one is a rule's own. */
   private refused({ id, topic }: Request, cause: Cause.Cause<TopicRefused>, outflow: Outflow): Effect.Effect<void> {
     const found = Option.getOrUndefined(Cause.failureOption(cause))
-    const refusal = found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
+    const refusal: Pick<TopicRefused, "code" | "reason" | "retryAfter"> =
+      found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
+    const { code, reason, retryAfter } = refusal
     const say = Effect.sync(() => {
-      outflow.say({ type: "error", code: refusal.code, reason: refusal.reason.slice(0, 1000), id })
+      const later = retryAfter === undefined ? {} : { retryAfter }
+      outflow.say({ type: "error", code, reason: reason.slice(0, 1000), id, ...later })
     })
     if (refusal === found) return say
     return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
@@ -222,7 +226,7 @@ export class SessionTopics<P extends Principal, R> {
       if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
-        Effect.flatMap(restore(patiently(feeds.acquire(topic))), (feed) =>
+        Effect.flatMap(restore(this.topics.patiently(feeds.acquire(topic))), (feed) =>
           Effect.onExit(restore(this.begin(request, known, feed, outflow)), (exit) =>
             exit._tag === "Success" && exit.value ? Effect.void : feeds.release(feed)
           )
@@ -255,7 +259,7 @@ export class SessionTopics<P extends Principal, R> {
     return Effect.gen(this, function* () {
       const { id, since, topic } = request
       if (known.hasMembers) yield* this.attendance.join(topic)
-      const { members, ...start } = yield* patiently(this.start(known, since))
+      const { members, ...start } = yield* this.topics.patiently(this.start(known, since))
       const expelled = this.subscribing?.expelled
       if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
       const { codec } = this.session
@@ -310,7 +314,7 @@ export class SessionTopics<P extends Principal, R> {
     membership.active = active
     if (following.begin(start.publications)) return
     // The connection's end has its own ways of being told.
-    active.recovering = this.session.fork(Effect.ignore(patiently(following.recover(broker))))
+    active.recovering = this.session.fork(Effect.ignore(this.topics.patiently(following.recover(broker))))
   }
 
   private unsubscribe(
@@ -336,22 +340,8 @@ export class SessionTopics<P extends Principal, R> {
     known: Known<P, R>,
     outflow: Outflow
   ): Effect.Effect<void, TopicRefused, R> {
-    const { body, id, key, topic } = request
-    const { maxMessage } = this.topics.options
-    if (known.presenceOf !== undefined) {
-      return Effect.fail(refusal(request, "not-allowed", "the server alone publishes who is there"))
-    }
-    if (body instanceof UnfitBody) return Effect.fail(refusal(request, body.code, body.issue))
-    const { broker } = this.topics
-    return made(() => known.matched.mayPublish(body, this.caller)).pipe(
-      Effect.flatMap((payload): Effect.Effect<Protocol.Position, TopicRefused | KeyReused> => {
-        const size = publicationCodec.size(payload, maxMessage)
-        return size > maxMessage
-          ? Effect.fail(refusal(request, "too-large", `${size} bytes, and the limit is ${maxMessage}`))
-          : patiently(broker.publish(topic, payload, { key, retention: known.retention }))
-      }),
-      Effect.map((position) => outflow.say({ type: "published", id, position })),
-      Effect.mapError((error) => unpublished(request, error))
+    return Effect.map(this.publications.publish(request, known, this.caller), (position) =>
+      outflow.say({ type: "published", id: request.id, position })
     )
   }
 
@@ -399,19 +389,6 @@ const tooMany = ({ maxSubscriptions }: Resolved) => ({
   code: "too-many-subscriptions",
   reason: `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
 })
-
-const unpublished = (request: Request, error: NotAllowed | MessageInvalid | KeyReused | TopicRefused): TopicRefused => {
-  switch (error._tag) {
-    case "NotAllowed":
-      return refusal(request, "not-allowed", error.reason)
-    case "MessageInvalid":
-      return refusal(request, "invalid-publication", error.issue)
-    case "KeyReused":
-      return refusal(request, "key-reused", error.message)
-    default:
-      return error
-  }
-}
 
 const refusal = ({ topic }: Request, code: string, reason: string): TopicRefused =>
   new TopicRefused({ topic: topic.slice(0, 300), code, reason })

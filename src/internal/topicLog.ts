@@ -1,27 +1,35 @@
 /** The log of one topic in memory: bounded in messages, bytes and age. */
 import type { History, Listener, Publication, Retention } from "../Broker.js"
 import type { Position } from "../Protocol.js"
-
-interface Remembered {
-  readonly position: Position
-  /** Of the payload. */
-  readonly print: string
-}
+import type { Due } from "./dueBuckets.js"
+import { Held, type HeldPublications } from "./heldPublications.js"
+import type { Key } from "./keyMemory.js"
+import type { Linked } from "./linkedList.js"
 
 export const defaultRetention: Retention = { messages: 1000, bytes: 16 * 1024 * 1024, age: 300_000 }
 
-export class TopicLog {
-  readonly listeners = new Set<Listener>()
-  private publications: Array<Publication> = []
+export class TopicLog implements Linked<TopicLog>, Due {
+  /** Among those that nobody uses. */
+  previous: TopicLog | undefined
+  next: TopicLog | undefined
+  dueAt: number | undefined
+  /** Milliseconds since the epoch. */
+  usedAt = 0
+  private listeners: Set<Listener> | undefined
+  private keys: Map<string, Key> | undefined
+  /** Nothing before `head`: what was given up is let go of at once. */
+  private kept: Array<Held | undefined> = []
   /** Index of the oldest that is kept. */
   private head = 0
-  private bytes = 0
+  /** UTF-16 units of what is kept. */
+  private units = 0
   private offset = 0
-  private readonly keys = new Map<string, Remembered>()
 
   constructor(
+    readonly topic: string,
     readonly epoch: string,
-    private retention: Retention
+    private retention: Retention,
+    private readonly all: HeldPublications
   ) {}
 
   get end(): Position {
@@ -30,63 +38,109 @@ export class TopicLog {
 
   /** Nobody would miss it but those who hold a position in it. */
   get isIdle(): boolean {
-    return this.listeners.size === 0 && this.keys.size === 0
+    return (this.listeners?.size ?? 0) === 0 && (this.keys?.size ?? 0) === 0
+  }
+
+  get isEmpty(): boolean {
+    return this.oldest === undefined
+  }
+
+  /** Milliseconds for which publications are kept. */
+  get age(): number {
+    return this.retention.age
+  }
+
+  /** When the oldest that is kept is too old after. */
+  get expiresAt(): number | undefined {
+    const { oldest } = this
+    return oldest === undefined ? undefined : oldest.publication.at + this.retention.age
+  }
+
+  private get oldest(): Held | undefined {
+    return this.kept[this.head]
   }
 
   append(payload: string, at: number, retention: Retention): Position {
     this.retention = retention
     this.offset++
     const publication: Publication = { position: this.end, payload, at }
-    this.publications.push(publication)
-    this.bytes += payload.length
+    const held = new Held(this, publication)
+    this.kept.push(held)
+    this.units += payload.length
+    this.all.add(held)
     this.trim(at)
-    for (const listener of this.listeners) listener.published(publication)
+    if (this.listeners !== undefined) for (const listener of this.listeners) listener.published(publication)
     return publication.position
-  }
-
-  /** What was published under this key, if it is remembered still. */
-  recall(key: string): Remembered | undefined {
-    return this.keys.get(key)
-  }
-
-  remember(key: string, remembered: Remembered): void {
-    this.keys.set(key, remembered)
-  }
-
-  forget(key: string): void {
-    this.keys.delete(key)
   }
 
   after(since: Position | undefined, limit: number, now: number): History {
     this.trim(now)
     const { end } = this
-    const first = this.offset - (this.publications.length - this.head)
+    const first = this.offset - (this.kept.length - this.head)
     if (since !== undefined && since.epoch !== this.epoch) return { _tag: "Refused", reason: "epoch", end }
     if (since !== undefined && since.offset > this.offset) return { _tag: "Refused", reason: "ahead", end }
     if (since !== undefined && since.offset < first) return { _tag: "Refused", reason: "expired", end }
     const from = this.head + (since === undefined ? 0 : since.offset - first)
-    return { _tag: "Complete", publications: this.publications.slice(from, from + limit), end }
+    const publications: Array<Publication> = []
+    for (const held of this.kept.slice(from, from + limit)) if (held !== undefined) publications.push(held.publication)
+    return { _tag: "Complete", publications, end }
   }
 
-  /** Gives up what is beyond the bounds. */
+  // ---- giving up
+
+  /** Gives up what is beyond the log's own bounds. */
   trim(now: number): void {
     const { age, bytes, messages } = this.retention
     for (;;) {
-      const oldest = this.publications[this.head]
-      if (oldest === undefined) break
-      const kept = this.publications.length - this.head
-      if (kept <= messages && (this.bytes <= bytes || kept === 1) && oldest.at + age >= now) break
-      this.bytes -= oldest.payload.length
-      this.head++
+      const { oldest } = this
+      if (oldest === undefined) return
+      const kept = this.kept.length - this.head
+      if (kept <= messages && (this.units <= bytes || kept === 1) && oldest.publication.at + age >= now) return
+      this.dropOldest()
     }
-    // Compacted now and then, so that giving up costs O(1) a publication.
-    if (this.head > 64 && this.head * 2 > this.publications.length) this.compact()
   }
 
-  /** Lets go of what was given up. */
-  compact(): void {
-    if (this.head === 0) return
-    this.publications = this.publications.slice(this.head)
-    this.head = 0
+  dropOldest(): void {
+    const { oldest } = this
+    if (oldest === undefined) return
+    this.all.remove(oldest)
+    this.units -= oldest.publication.payload.length
+    this.kept[this.head++] = undefined
+    // Compacted now and then, so that giving up costs O(1) a publication.
+    if (this.head === this.kept.length || (this.head > 64 && this.head * 2 > this.kept.length)) {
+      this.kept = this.kept.slice(this.head)
+      this.head = 0
+    }
+  }
+
+  /** Nobody will find it any more. */
+  clear(): void {
+    while (this.oldest !== undefined) this.dropOldest()
+  }
+
+  // ---- listeners and keys
+
+  listen(listener: Listener): void {
+    this.listeners ??= new Set()
+    this.listeners.add(listener)
+  }
+
+  unlisten(listener: Listener): void {
+    this.listeners?.delete(listener)
+  }
+
+  /** What was published under this key last, if it was not forgotten. */
+  recall(key: string): Key | undefined {
+    return this.keys?.get(key)
+  }
+
+  remember(key: Key): void {
+    this.keys ??= new Map()
+    this.keys.set(key.name, key)
+  }
+
+  forget(key: Key): void {
+    // The same name may be remembered anew.
+    if (this.keys?.get(key.name) === key) this.keys.delete(key.name)
   }
 }

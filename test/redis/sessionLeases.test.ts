@@ -1,6 +1,7 @@
 /** What is renewed when, whatever fails. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
+import { ConnectionError } from "holdfast"
 import { SessionLeases } from "../../src/redis/internal/sessionLeases.js"
 
 const holding = (renew: (id: string) => Effect.Effect<void, string>) => {
@@ -8,7 +9,7 @@ const holding = (renew: (id: string) => Effect.Effect<void, string>) => {
   const leases = new SessionLeases(
     1000,
     () => now,
-    (id) => renew(id)
+    (id) => Effect.mapError(renew(id), (cause) => new ConnectionError.StoreUnavailable({ cause }))
   )
   return {
     leases,

@@ -9,6 +9,7 @@ import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
 import type { Listener } from "../../Broker.js"
 import type { BrokerUnavailable } from "../../ConnectionError.js"
+import { Outage } from "../../internal/outage.js"
 import { storeRetry } from "../../internal/ownership.js"
 import type { Position } from "../../Protocol.js"
 import { type Ear, Feed, type Place } from "./feed.js"
@@ -44,6 +45,7 @@ export const jittered = (millis: number): Effect.Effect<void> =>
 export class Feeds {
   private readonly open = new Map<string, Open>()
   private readonly reads = Effect.unsafeMakeSemaphore(readAtOnce)
+  private readonly outage = new Outage()
 
   constructor(
     private readonly log: RedisLog,
@@ -83,11 +85,12 @@ export class Feeds {
   private make(topic: string): Open {
     const { connection } = this.log
     const patiently = Schedule.jittered(storeRetry)
-    const read = (since: Place | undefined, limit: number) =>
+    const read = (since: Place | undefined, limit: number) => {
+      const once = this.reads.withPermits(1)(this.log.read(topic, since?.position, limit, since?.at))
+      const noted = Effect.tapError(once, (error) => this.outage.failed(error))
       // It fails for no other reason than that Redis is away, and is tried again for ever.
-      Effect.orDie(
-        Effect.retry(this.reads.withPermits(1)(this.log.read(topic, since?.position, limit, since?.at)), patiently)
-      )
+      return Effect.orDie(this.outage.while(Effect.retry(noted, patiently)))
+    }
     const feed = new Feed(read, this.fork)
     const heard = Deferred.unsafeMake<void>(FiberId.none)
     const listen = connection.listen(topicKeys(connection.prefix, topic).channel, feed)

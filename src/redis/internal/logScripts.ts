@@ -9,7 +9,8 @@ const looked = 1000
 /**
  * KEYS: of the log, and of the idempotency key if there is one. ARGV from 6: payload, its UTF-16 units, an id, the
  * milliseconds since it was first asked for if it may have been published then (else empty), and of the idempotency
- * key the payload's fingerprint and the window. Answers `offset epoch`, or `reused`.
+ * key the payload's fingerprint, the window, and whether one that is not known publishes nothing (else empty). Answers
+ * `offset epoch`, `reused`, or `new`.
  */
 export const publish = script(`${logLua}
 local key = KEYS[4]
@@ -20,6 +21,7 @@ if key then
     local before, position = string.match(known, '^(%S+) (.*)$')
     return before == print and position or 'reused'
   end
+  if ARGV[12] ~= '' then return 'new' end
 end
 open()
 if asked ~= '' then

@@ -6,6 +6,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type { BrokerUnavailable } from "../../ConnectionError.js"
+import { Outage } from "../../internal/outage.js"
 import { storeRetry } from "../../internal/ownership.js"
 import type { Member, Position } from "../../Protocol.js"
 import { jittered } from "./feeds.js"
@@ -37,6 +38,7 @@ export class Memberships {
   /** Joins and leaves of a session, one after the other: of this broker's, the last that was asked for counts. */
   private readonly rows = new Rows()
   private readonly bySession = new Map<string, Set<Held>>()
+  private readonly outage = new Outage()
 
   constructor(
     private readonly log: RedisLog,
@@ -153,8 +155,10 @@ export class Memberships {
       }
       const patiently = Schedule.jittered(storeRetry)
       // While Redis is away they wait for it, and are renewed as soon as it is back.
-      const renew = ([presence, part]: (typeof parts)[number]) =>
-        Effect.ignore(Effect.retry(this.renewPart(presence, part), patiently))
+      const renew = ([presence, part]: (typeof parts)[number]) => {
+        const noted = Effect.tapError(this.renewPart(presence, part), (error) => this.outage.failed(error))
+        return this.outage.while(Effect.ignore(Effect.retry(noted, patiently)))
+      }
       return Effect.forEach(parts, renew, { concurrency: 20, discard: true })
     })
   }

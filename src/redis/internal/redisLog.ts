@@ -4,7 +4,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type { History, PublishOptions, Retention } from "../../Broker.js"
 import { defaultRetention } from "../../Broker.js"
-import { BrokerUnavailable, KeyReused } from "../../ConnectionError.js"
+import { BrokerUnavailable, KeyReused, type TooManyKeys } from "../../ConnectionError.js"
 import type { Position, RecoveryReason } from "../../Protocol.js"
 import type { Service as Connection } from "../RedisConnection.js"
 import { escape } from "./keys.js"
@@ -76,8 +76,8 @@ export class RedisLog {
   publish(
     topic: string,
     payload: string,
-    { key, retention }: PublishOptions
-  ): Effect.Effect<Position, KeyReused | BrokerUnavailable> {
+    { ifNew, key, retention }: PublishOptions
+  ): Effect.Effect<Position, KeyReused | TooManyKeys | BrokerUnavailable> {
     const unanswered: Array<Attempt> = []
     const { channel, log } = topicKeys(this.connection.prefix, topic)
     const keys = key === undefined ? log : [...log, `${channel}:k:${escape(key)}`]
@@ -85,18 +85,24 @@ export class RedisLog {
       const before = unanswered.pop()
       const attempt = before ?? { id: this.name(), since: now }
       const asked = before === undefined ? "" : Math.max(0, now - before.since) + slack
-      const about = key === undefined ? [] : [fingerprint(payload), this.terms.keyWindow]
+      const about =
+        key === undefined ? [] : [fingerprint(payload), this.terms.keyWindow, ifNew === undefined ? "" : "new"]
       const args = [payload, payload.length, attempt.id, asked, ...about]
       return Effect.onError(this.run(scripts.publish, keys, args, retention), () =>
         Effect.sync(() => void unanswered.push(attempt))
       )
     }
-    return Effect.flatMap(Effect.flatMap(Clock.currentTimeMillis, publishing), (answer) => {
-      const text = String(answer)
-      if (text === "reused") return Effect.fail(new KeyReused({ topic, key: key ?? "" }))
-      const space = text.indexOf(" ")
-      return Effect.succeed({ epoch: text.slice(space + 1), offset: Number(text.slice(0, space)) })
-    })
+    type Failure = KeyReused | TooManyKeys
+    return Effect.flatMap(
+      Effect.flatMap(Clock.currentTimeMillis, publishing),
+      (answer): Effect.Effect<Position, Failure> => {
+        const text = String(answer)
+        if (text === "new" && ifNew !== undefined) return Effect.fail(ifNew)
+        if (text === "reused") return Effect.fail(new KeyReused({ topic, key: key ?? "" }))
+        const space = text.indexOf(" ")
+        return Effect.succeed({ epoch: text.slice(space + 1), offset: Number(text.slice(0, space)) })
+      }
+    )
   }
 
   /** With `at`, refused as `ahead` where the publication at `since` is of another time: its offset was given away once more. */

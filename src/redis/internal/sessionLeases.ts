@@ -5,6 +5,8 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
+import type { StoreUnavailable } from "../../ConnectionError.js"
+import { Outage } from "../../internal/outage.js"
 
 interface Held {
   readonly generation: number
@@ -18,12 +20,13 @@ const batch = 500
 
 export class SessionLeases {
   private readonly held = new Map<string, Held>()
+  private readonly outage = new Outage()
 
   constructor(
     /** Milliseconds between two renewals. */
     private readonly interval: number,
     private readonly now: () => number,
-    private readonly renew: (id: string, held: Held) => Effect.Effect<void, unknown>
+    private readonly renew: (id: string, held: Held) => Effect.Effect<void, StoreUnavailable>
   ) {}
 
   get size(): number {
@@ -65,10 +68,14 @@ export class SessionLeases {
           const note = (at: number) => {
             if (held.renewed === renewed) held.renewed = at
           }
-          return Effect.match(this.renew(id, held), {
-            onFailure: () => note(this.now() - 0.9 * this.interval),
-            onSuccess: () => note(this.now())
+          const asked = Effect.matchEffect(this.renew(id, held), {
+            onFailure: (error) => {
+              note(this.now() - 0.9 * this.interval)
+              return this.outage.failed(error)
+            },
+            onSuccess: () => Effect.sync(() => note(this.now()))
           })
+          return this.outage.while(asked)
         }),
       { concurrency: "unbounded", discard: true }
     )

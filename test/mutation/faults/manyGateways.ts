@@ -168,7 +168,7 @@ export const group: Group = {
     {
       name: "a full mailbox loses what is sent",
       file: dispatch,
-      find: 'return answer === "Full" ? Effect.fail(new Full()) : Effect.void',
+      find: 'return answer === "Full" ? Effect.fail(new Full({ id })) : Effect.void',
       replace: "return Effect.void",
       caughtBy: [mail]
     },

@@ -1,6 +1,6 @@
 import type { Group } from "../fault.js"
 
-const memory = "src/internal/memoryBroker.ts"
+const memory = "src/internal/memoryMembers.ts"
 const attendance = "src/internal/attendance.ts"
 const sessionTopics = "src/internal/sessionTopics.ts"
 const forget = "src/internal/forget.ts"
@@ -22,22 +22,22 @@ export const group: Group = {
     {
       name: "a join that is asked for twice is told twice",
       file: memory,
-      find: "      known.expiresAt = undefined\n      return\n",
-      replace: "      known.expiresAt = undefined\n",
+      find: "      this.leaving.remove(known)\n      return\n",
+      replace: "      this.leaving.remove(known)\n",
       caughtBy: [broker]
     },
     {
       name: "a member that is back leaves when its time is over",
       file: memory,
-      find: "      known.expiresAt = undefined\n      return\n",
+      find: "      this.leaving.remove(known)\n      return\n",
       replace: "      return\n",
       caughtBy: [broker]
     },
     {
       name: "a member whose gateway has gone stays for ever",
       file: memory,
-      find: "membership.expiresAt < now) this.remove",
-      replace: "membership.expiresAt > now) this.remove",
+      find: "for (const membership of this.leaving.take(now)) {",
+      replace: "for (const membership of this.leaving.take(0 * now)) {",
       caughtBy: [broker]
     },
     {
@@ -74,8 +74,8 @@ export const group: Group = {
     {
       name: "joining and leaving overtake each other",
       file: attendance,
-      find: "Effect.zipRight(this.theOthers, patiently(Effect.suspend(operation)))",
-      replace: "patiently(Effect.suspend(operation))",
+      find: "Effect.zipRight(this.theOthers, this.topics.patiently(Effect.suspend(operation)))",
+      replace: "this.topics.patiently(Effect.suspend(operation))",
       caughtBy: [races]
     },
     {

@@ -2,12 +2,17 @@ import type { Group } from "../fault.js"
 
 const log = "src/internal/topicLog.ts"
 const memory = "src/internal/memoryBroker.ts"
+const keyMemory = "src/internal/keyMemory.ts"
+const topicLogs = "src/internal/topicLogs.ts"
+const held = "src/internal/heldPublications.ts"
 const subscription = "src/internal/topicSubscription.ts"
 const clientTopics = "src/internal/clientTopics.ts"
 const subscriber = "src/internal/subscriber.ts"
 const feed = "src/internal/topicFeed.ts"
 
 const broker = "test/broker.test.ts"
+const bounds = "test/brokerBounds.test.ts"
+const tooManyKeys = "test/tooManyKeys.test.ts"
 const topics = "test/topics.test.ts"
 const recovery = "test/topicRecovery.test.ts"
 const publish = "test/publish.test.ts"
@@ -71,14 +76,14 @@ export const group: Group = {
     {
       name: "history gives up what is exactly as old as may be",
       file: log,
-      find: "oldest.at + age >= now) break",
-      replace: "oldest.at + age > now) break",
+      find: "oldest.publication.at + age >= now) return",
+      replace: "oldest.publication.at + age > now) return",
       caughtBy: [broker]
     },
     {
       name: "the broker ignores keys",
       file: memory,
-      find: "const before = log.recall(key)",
+      find: "const before = log.recall(name)",
       replace: 'const before = log.recall("")',
       caughtBy: [broker]
     },
@@ -91,24 +96,81 @@ export const group: Group = {
     },
     {
       name: "a key is forgotten a millisecond early",
-      file: memory,
-      find: "if (remembered.at > before) return",
-      replace: "if (remembered.at > before + 1) return",
+      file: keyMemory,
+      find: "return at <= now - this.window",
+      replace: "return at <= now + 1 - this.window",
       caughtBy: [broker]
     },
     {
       name: "keys are never forgotten",
-      file: memory,
-      find: "      remembered.log.forget(remembered.key)\n",
-      replace: "",
+      file: keyMemory,
+      find: "return at <= now - this.window",
+      replace: "return at < now - 10 * this.window",
       caughtBy: [broker]
     },
     {
       name: "a listener that has gone is still told",
       file: memory,
-      find: "({ log }) => Effect.sync(() => log.listeners.delete(listener))",
-      replace: "({ log }) => Effect.sync(() => log.listeners.size)",
+      find: "    log.unlisten(listener)\n",
+      replace: "",
       caughtBy: [broker]
+    },
+    {
+      name: "a text that is not Latin-1 counts as half of what it takes",
+      file: held,
+      find: "wide.test(text) ? 2 * text.length",
+      replace: "wide.test(text) ? text.length",
+      caughtBy: [bounds]
+    },
+    {
+      name: "what a topic gives up by itself counts for ever",
+      file: held,
+      find: "    this.bytes -= held.size\n",
+      replace: "",
+      caughtBy: [bounds]
+    },
+    {
+      name: "an empty topic that nobody uses is never forgotten",
+      file: topicLogs,
+      find: "this.idleUntil(log) < now) this.remove(log)",
+      replace: "this.idleUntil(log) < 0) this.remove(log)",
+      caughtBy: [bounds]
+    },
+    {
+      name: "an empty topic is forgotten while somebody listens to it",
+      file: topicLogs,
+      find: "if (log.isEmpty && log.isIdle &&",
+      replace: "if (log.isEmpty &&",
+      caughtBy: [bounds]
+    },
+    {
+      name: "one publisher takes the room that is left for those that hold few keys",
+      file: keyMemory,
+      find: "(this.held.get(publisher) ?? 0) + share * size",
+      replace: "share * size",
+      caughtBy: [bounds]
+    },
+    {
+      name: "the keys of a session are not counted",
+      file: "src/internal/topicPublications.ts",
+      find: "      quota.add(id, now())\n",
+      replace: "      void id\n",
+      caughtBy: [tooManyKeys]
+    },
+    {
+      name: "a publication that is published again is counted twice",
+      file: "src/internal/keyQuota.ts",
+      find: "return id <= this.highest",
+      replace: "return id < this.highest",
+      caughtBy: [tooManyKeys]
+    },
+    {
+      name: "a session that has used up its keys is not given the position of what it published",
+      file: "src/internal/topicPublications.ts",
+      find: "if (wait > 0) return repeated(wait)",
+      replace:
+        'if (wait > 0) return Effect.fail(new TooManyKeys({ option: "maxKeysPerSession", limit, retryAfter: wait }))',
+      caughtBy: [tooManyKeys]
     },
     {
       name: "the client takes a publication twice that comes again",

@@ -3,14 +3,14 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Broker, History, Listener, Publication, Retention } from "../../../Broker.js"
-import type { BrokerUnavailable, KeyReused } from "../../../ConnectionError.js"
+import type { BrokerUnavailable, KeyReused, TooManyKeys } from "../../../ConnectionError.js"
 import type { Position, RecoveryReason } from "../../../Protocol.js"
 import type { Bench, Statement } from "../bench.js"
 import { type Breach, breach, expectSame } from "../expect.js"
 
 export type Service = Context.Tag.Service<Broker>
 
-type Publishing = Effect.Effect<ReadonlyArray<Position>, KeyReused | BrokerUnavailable>
+type Publishing = Effect.Effect<ReadonlyArray<Position>, KeyReused | TooManyKeys | BrokerUnavailable>
 
 /** JSON texts of the numbers `from` to `to`. */
 export const numbers = (from: number, to: number): ReadonlyArray<string> =>

@@ -1,5 +1,6 @@
 /** Laws of the key of a publication. */
 import * as Effect from "effect/Effect"
+import { TooManyKeys } from "../../../ConnectionError.js"
 import { cutShort, interleaved, turn } from "../bench.js"
 import { expectFailure, expectSame, expectThat } from "../expect.js"
 import { oddNames } from "../oddNames.js"
@@ -59,6 +60,21 @@ export const keys = [
         yield* t.expectLog(`the log after it (${name})`, topic, undefined, [body])
         yield* expectSame(`the first payload again (${name})`, yield* t.one.publish(topic, body, { key }), first)
       }
+    })
+  ),
+
+  law("a key: that must not be new publishes nothing and fails as it was told to, unless it is remembered", (t) =>
+    Effect.gen(function* () {
+      const ifNew = new TooManyKeys({ option: "maxKeysPerSession", limit: 1, retryAfter: 7 })
+      const refused = { _tag: "TooManyKeys", limit: 1, retryAfter: 7 }
+      yield* expectFailure("a new key", t.one.publish(t.topic, '"a"', { key, ifNew }), refused)
+      yield* t.expectLog("the log after it", t.topic, undefined, [])
+      const first = yield* t.one.publish(t.topic, '"a"', { key, publisher: "ann" })
+      const again = yield* t.other.publish(t.topic, '"a"', { key, ifNew, publisher: "bob" })
+      yield* expectSame("the position of a repetition", again, first)
+      const reused = { _tag: "KeyReused", topic: t.topic, key }
+      yield* expectFailure("a repetition with another payload", t.one.publish(t.topic, '"b"', { key, ifNew }), reused)
+      yield* t.expectLog("the log", t.topic, undefined, ['"a"'])
     })
   ),
 
