@@ -115,10 +115,31 @@ export const group: Group = {
       caughtBy: [client]
     },
     {
+      name: "a stranger's message may be as large as a client's",
+      file: "src/internal/connections.ts",
+      find: "      transport.limit?.(this.host.options.maxHello)\n",
+      replace: "",
+      caughtBy: ["test/badInput/strangers.test.ts"]
+    },
+    {
+      name: "a stranger may ping without end",
+      file: "src/internal/stranger.ts",
+      find: "this.count(emptyCost)",
+      replace: "this.count(0)",
+      caughtBy: ["test/badInput/strangers.test.ts"]
+    },
+    {
+      name: "small fragments cost nothing",
+      file: "src/internal/sessionDriver.ts",
+      find: "if (size < smallFragment)",
+      replace: "if (size < 0)",
+      caughtBy: ["test/badInput/strangers.test.ts"]
+    },
+    {
       name: "the upgrade leaves no room for the envelope of the largest message",
-      file: "src/internal/accept.ts",
-      find: "maxFrame: options.maxMessage + Codec.envelopeBytes",
-      replace: "maxFrame: options.maxMessage",
+      file: "src/internal/admission.ts",
+      find: "limit?.(maxMessage + envelopeBytes)",
+      replace: "limit?.(maxMessage)",
       caughtBy: [client]
     },
     {

@@ -49,8 +49,8 @@ export const group: Group = {
     {
       name: "what a peer sends after a violation is told",
       file: "src/node/internal/wsTransport.ts",
-      find: "    this.reader?.stop()\n",
-      replace: "",
+      find: "    this.reader?.stop()\n    this.cause = error\n",
+      replace: "    this.cause = error\n",
       caughtBy: [frames]
     },
     {
