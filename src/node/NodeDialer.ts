@@ -11,6 +11,7 @@ import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
 import { DialFailed, DialRefused } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
+import * as refused from "../internal/refused.js"
 import type { Transport } from "../Transport.js"
 import { ClientTransport } from "./internal/clientTransport.js"
 import { ReasonedWebSocket } from "./internal/wsTransport.js"
@@ -25,6 +26,10 @@ const retryAfterOf = (response: IncomingMessage, now: number): number | undefine
   const millis = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
   return Number.isFinite(millis) ? Math.max(0, millis) : undefined
 }
+
+/** Why, in a gateway's own word; who else answers has none. */
+const refusalOf = ({ headers }: IncomingMessage): string | undefined =>
+  headers[refused.header.toLowerCase()]?.toString().slice(0, maxBody)
 
 const readBody = (response: IncomingMessage, done: (body: string) => void): void => {
   let body = ""
@@ -72,7 +77,8 @@ const open = (
     const retryAfter = retryAfterOf(response, now())
     readBody(response, (body) => {
       upgrade.destroy()
-      resume(Effect.fail(new DialRefused({ url: request.url, status: response.statusCode ?? 0, body, retryAfter })))
+      const status = response.statusCode ?? 0
+      resume(Effect.fail(new DialRefused({ url: request.url, status, body, retryAfter, refusal: refusalOf(response) })))
     })
   })
   ws.on("error", (cause) => resume(Effect.fail(new DialFailed({ url: request.url, cause }))))
