@@ -23,6 +23,7 @@ import * as inboxStream from "./internal/inboxStream.js"
 import * as messageCodec from "./internal/messageCodec.js"
 import * as publicationCodec from "./internal/publicationCodec.js"
 import * as subscriptionStream from "./internal/subscriptionStream.js"
+import * as url from "./internal/url.js"
 import type { InvalidDecision, Messages } from "./Messages.js"
 import * as Options from "./Options.js"
 import type { Member, Position } from "./Protocol.js"
@@ -40,18 +41,27 @@ export interface ClientOptions<
   RUrl = never,
   RToken = never,
   RReconnect = never,
-  RInvalid = never
+  RInvalid = never,
+  RHeaders = never
 > extends Options.Options {
-  /** `ws:` or `wss:`; an effect is run for each attempt. */
+  /**
+   * `ws:` or `wss:`, with a host and without a fragment; an effect is run for each attempt. It, the token and the headers of
+   * an attempt are waited for no longer than `tokenTimeout` together: after that, the attempt has failed.
+   */
   readonly url: string | Effect.Effect<string, unknown, RUrl>
   readonly messages: Messages<ClientMessage, ServerMessage>
   /**
    * The hello's token, asked for at each attempt; when it fails, the attempt has failed. Asked for again whenever the server
-   * wants a fresh one; when it fails then, it is tried again after 1 s, doubling, at most 30 s.
+   * wants a fresh one; when it fails then, or takes longer than `tokenTimeout`, it is tried again after 1 s, doubling, at most
+   * 30 s. A server that refuses it (HTTP 401, close 4401) is asked once more if this is an effect; refused again before the
+   * client was Ready, it has ended.
    */
   readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
-  /** Extra headers of the upgrade request; not possible in a browser. */
-  readonly headers?: Readonly<Record<string, string>> | undefined
+  /** Extra headers of the upgrade request; an effect is run for each attempt. Not possible in a browser. */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | Effect.Effect<Readonly<Record<string, string>>, unknown, RHeaders>
+    | undefined
   /** Default `Codec.json`. */
   readonly codec?: Codec.Codec | undefined
   /** Default `Reconnect.exponential()`. */
@@ -91,7 +101,11 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly status: Effect.Effect<Status>
   /** The current status, then every change, up to and with `Ended`. A watcher that falls 64 behind misses the oldest. */
   readonly changes: Stream.Stream<Status>
-  /** Waits until the client is Ready; fails when it has ended, of which `ended` gives the typed reason. Bound the wait with `Effect.timeout`. */
+  /**
+   * Waits until the client is Ready, through any number of attempts, each of which is bounded (`tokenTimeout`,
+   * `connectTimeout`, `helloTimeout`); fails when it has ended, of which `ended` gives the typed reason. Bound the wait with
+   * `Effect.timeout`.
+   */
   readonly ready: Effect.Effect<Extract<Status, { _tag: "Ready" }>, SessionClosed>
   /** Waits for the end of the client. */
   readonly ended: Effect.Effect<EndReason>
@@ -146,7 +160,10 @@ export interface Client<ClientMessage, ServerMessage> {
   /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
   readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused>
   readonly stats: Effect.Effect<ClientStats>
-  /** Tries again now instead of waiting for the delay to pass. Nothing happens in any other state. */
+  /**
+   * Begins an attempt now: instead of waiting for the delay to pass, or in place of an attempt that has not come to Ready.
+   * Nothing happens when the client is Ready, or has ended.
+   */
   readonly reconnect: Effect.Effect<void>
   /**
    * When connected, sends what was accepted, says bye, and waits until the server has processed it, all within
@@ -155,8 +172,13 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly close: Effect.Effect<void>
 }
 
-const asEffect = <R>(value: string | Effect.Effect<string, unknown, R>): Effect.Effect<string, unknown, R> =>
-  typeof value === "string" ? Effect.succeed(value) : value
+/** One that is given as it is has succeeded already. */
+const asked = <A, R>(
+  value: A | Effect.Effect<A, unknown, R>,
+  context: Context.Context<R>
+): Effect.Effect<A, unknown> =>
+  // What is no effect is what one would yield.
+  Effect.isEffect(value) ? Effect.provide(value as Effect.Effect<A, unknown, R>, context) : Effect.succeed(value)
 
 /**
  * Starts a client. When the scope closes it says bye, as `close` does, unless a `SessionKeeper` keeps the session: then it leaves
@@ -167,20 +189,28 @@ const asEffect = <R>(value: string | Effect.Effect<string, unknown, R>): Effect.
  * @since 0.1.0
  * @category constructors
  */
-export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never, RReconnect = never, RInvalid = never>(
-  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid>
+export const make = <
+  ClientMessage,
+  ServerMessage,
+  RUrl = never,
+  RToken = never,
+  RReconnect = never,
+  RInvalid = never,
+  RHeaders = never
+>(
+  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid, RHeaders>
 ): Effect.Effect<
   Client<ClientMessage, ServerMessage>,
   InvalidOption,
-  Scope.Scope | Dialer | RUrl | RToken | RReconnect | RInvalid
+  Scope.Scope | Dialer | RUrl | RToken | RReconnect | RInvalid | RHeaders
 > =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
-    if (typeof options.url === "string" && !/^[a-z][a-z0-9+.-]*:(\/\/|$)/i.test(options.url)) {
-      const rule = 'a URL, such as "wss://example.com/socket"'
-      return yield* new InvalidOption({ option: "url", value: options.url, rule })
+    if (typeof options.url === "string" && !url.isPossible(options.url)) {
+      const value = JSON.stringify(url.shown(options.url))
+      return yield* new InvalidOption({ option: "url", value, rule: url.rule })
     }
-    const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid>()
+    const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid | RHeaders>()
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
     const { codec = Codec.json } = options
@@ -189,9 +219,11 @@ export const make = <ClientMessage, ServerMessage, RUrl = never, RToken = never,
       codec,
       options: resolved,
       backoff: yield* Reconnect.backoff(options.reconnect ?? Reconnect.exponential()),
-      url: Effect.provide(asEffect(options.url), context),
-      token: options.token === undefined ? undefined : Effect.provide(asEffect(options.token), context),
-      headers: options.headers,
+      given: {
+        url: asked(options.url, context),
+        token: options.token === undefined ? undefined : asked(options.token, context),
+        headers: options.headers === undefined ? undefined : asked(options.headers, context)
+      },
       context,
       now: () => clock.unsafeCurrentTimeMillis()
     })
@@ -255,9 +287,10 @@ export const layer = <
   RUrl = never,
   RToken = never,
   RReconnect = never,
-  RInvalid = never
+  RInvalid = never,
+  RHeaders = never
 >(
   tag: Context.Tag<Self, Client<ClientMessage, ServerMessage>>,
-  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid>
-): Layer.Layer<Self, InvalidOption, Dialer | Exclude<RUrl | RToken | RReconnect | RInvalid, Scope.Scope>> =>
+  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid, RHeaders>
+): Layer.Layer<Self, InvalidOption, Dialer | Exclude<RUrl | RToken | RReconnect | RInvalid | RHeaders, Scope.Scope>> =>
   Layer.scoped(tag, make(options))

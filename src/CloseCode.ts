@@ -154,14 +154,17 @@ export const truncateReason = (reason: string): string => {
 }
 
 /**
- * The verdict on the typed end of a connection or of an attempt to make one.
+ * The verdict on the typed end of a connection or of an attempt to make one,
+ * by itself: a client whose token is an effect tries once more where this says
+ * `NotAuthenticated`. `wasReady` tells whether this end has had a welcome
+ * before, so that its URL is good: see `verdictOfStatus`.
  *
  * @since 0.1.0
  * @category verdict
  */
 export const verdictOf = (
   end: ConnectionError.AttemptError,
-  options?: { readonly byeSent?: boolean | undefined }
+  options?: { readonly byeSent?: boolean | undefined; readonly wasReady?: boolean | undefined }
 ): Verdict => {
   switch (end._tag) {
     case "ClosedByPeer":
@@ -179,7 +182,7 @@ export const verdictOf = (
     case "WelcomeTimeout":
       return resume("HelloTimeout")
     case "DialRefused":
-      return verdictOfStatus(end.status)
+      return verdictOfStatus(end.status, { refusal: end.refusal, wasReady: options?.wasReady })
   }
 }
 
@@ -189,10 +192,20 @@ export const verdictOf = (
  * a server is being replaced; the other 3xx and 4xx refuse the request as it
  * stands, except those that ask to come later.
  *
+ * A gateway says by a header that a refusal is its own (`refusal`). Without it
+ * the answer may be that of a proxy, or of a captive portal, which passes by
+ * itself: it is final only for an end that was never Ready, whose URL may be
+ * wrong.
+ *
  * @since 0.1.0
  * @category verdict
  */
-export const verdictOfStatus = (status: number): Verdict => {
+export const verdictOfStatus = (
+  status: number,
+  options?: { readonly refusal?: string | undefined; readonly wasReady?: boolean | undefined }
+): Verdict => {
+  const isSomebodyElse = options?.wasReady === true && options.refusal === undefined
+  if (isSomebodyElse && status !== 429) return resume("TryLater")
   switch (status) {
     case 401:
       return stop("NotAuthenticated")

@@ -139,7 +139,8 @@ const describe = (cause: unknown): string => {
 
 /**
  * The server answered the upgrade with an HTTP status instead of 101.
- * `retryAfter` is in milliseconds, from the `Retry-After` header.
+ * `retryAfter` is in milliseconds, from the `Retry-After` header; `refusal` is
+ * the gateway's word for why, and absent where somebody else has answered.
  *
  * @since 0.1.0
  * @category dial
@@ -149,6 +150,7 @@ export class DialRefused extends Data.TaggedError("DialRefused")<{
   readonly status: number
   readonly body: string
   readonly retryAfter: number | undefined
+  readonly refusal?: string | undefined
 }> {
   override get message(): string {
     return `${shownUrl(this.url)} answered HTTP ${this.status}${this.body === "" ? "" : `: ${oneLine(this.body)}`}`
@@ -183,7 +185,8 @@ export class WelcomeTimeout extends Data.TaggedError("WelcomeTimeout")<{ readonl
 }
 
 /**
- * The application's token effect, or that of the URL, failed; the client tries again later.
+ * The application's token effect, or that of the URL or the headers, failed or did not answer within `tokenTimeout`; the
+ * client tries again later.
  *
  * @since 0.1.0
  * @category dial

@@ -12,8 +12,8 @@ import type * as Scope from "effect/Scope"
 
 /**
  * - `Awake`: what was so a moment ago may not be so any more. A client that waits to try again tries now, unless its server
- *   has asked for the delay, or it did so less than a second ago; one whose attempt is under way follows it with another if it
- *   fails; one that is Ready judges its read deadline now, and has the server answer a ping within `helloTimeout`.
+ *   has asked for the delay; one whose attempt is under way gives it up for another. Both at once, and then a second later, or
+ *   more while none succeeds. One that is Ready judges its read deadline now, and has the server answer a ping within `helloTimeout`.
  * - `Leaving`: nothing of this program may run for a while, or ever again. A client lets its connection go, and keeps its
  *   session; it tries again as after any loss.
  *

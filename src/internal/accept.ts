@@ -4,7 +4,7 @@ import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
 import * as Codec from "../Codec.js"
-import { type ConnectionLost, type NotAllowed, type NotAuthenticated, UpgradeRefused } from "../ConnectionError.js"
+import type { ConnectionLost, NotAllowed, NotAuthenticated } from "../ConnectionError.js"
 import type { GatewayOptions, Principal } from "../GatewaySession.js"
 import type { Incoming, UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
@@ -13,6 +13,7 @@ import type { Transport } from "../Transport.js"
 import { made } from "./bounded.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Origins } from "./origins.js"
+import { Refused } from "./refused.js"
 import { Stranger } from "./stranger.js"
 
 /** What is looked at before an upgrade is accepted. */
@@ -26,22 +27,24 @@ export const examine = <R>(
   request: UpgradeRequest,
   checks: Checks<R>,
   timeout: number
-): Effect.Effect<Codec.Codec, UpgradeRefused, R> => {
+): Effect.Effect<Codec.Codec, Refused, R> => {
   const codec = request.protocols.map(Codec.forSubprotocol).find((found) => found !== undefined)
   if (codec === undefined) {
     const offered = request.protocols.length === 0 ? "none was" : `only ${request.protocols.join(", ")} was`
     const body = `no known subprotocol: offer ${Protocol.subprotocols.join(" or ")} (${offered} offered)`
-    return Effect.fail(new UpgradeRefused({ status: 400, body }))
+    return Effect.fail(new Refused({ status: 400, code: "subprotocol", body }))
   }
   const origin = request.headers["origin"] === undefined ? undefined : String(request.headers["origin"])
   if (origin !== undefined && !checks.origins.allows(origin)) {
-    const refusal = new UpgradeRefused({ status: 403, body: `pages of ${origin} may not connect here` })
+    const refusal = new Refused({ status: 403, code: "origin", body: `pages of ${origin} may not connect here` })
     return Effect.zipRight(checks.origins.tell(origin), refusal)
   }
   if (checks.authorizeUpgrade === undefined) return Effect.succeed(codec)
-  const onTimeout = () => new UpgradeRefused({ status: 503, body: "the server takes too long to look at this request" })
+  const onTimeout = () =>
+    new Refused({ status: 503, code: "timeout", body: "the server takes too long to look at this request" })
   const { authorizeUpgrade } = checks
   return made(() => authorizeUpgrade(request)).pipe(
+    Effect.mapError(({ body, status }) => new Refused({ status, code: "application", body })),
     Effect.timeoutFail({ duration: timeout, onTimeout }),
     Effect.as(codec)
   )

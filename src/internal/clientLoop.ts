@@ -2,7 +2,6 @@
  * The life of a client: connect, greet, be Ready, wait, and again, in one
  * supervised fiber.
  */
-import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -12,9 +11,9 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { ClientEvent, ClientStats, EndReason, Start, Status } from "../ClientStatus.js"
 import { describeEnd } from "../ClientStatus.js"
-import { CloseCode, verdictOf } from "../CloseCode.js"
+import { CloseCode, type Verdict, verdictOf } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
-import { type AttemptError, type MessageInvalid, MessageRefused, TokenUnavailable } from "../ConnectionError.js"
+import { type AttemptError, type MessageInvalid, MessageRefused, type TokenUnavailable } from "../ConnectionError.js"
 import type { Dialer } from "../Dialer.js"
 import * as Heartbeat from "../Heartbeat.js"
 import { type HostEvent, HostEvents } from "../HostEvents.js"
@@ -24,6 +23,7 @@ import * as Protocol from "../Protocol.js"
 import type { Backoff } from "../Reconnect.js"
 import { type Keeper, SessionKeeper } from "../SessionKeeper.js"
 import * as ackTimer from "./ackTimer.js"
+import { AttemptTerms, type Given } from "./attemptTerms.js"
 import { bounded } from "./bounded.js"
 import { ClientTopics } from "./clientTopics.js"
 import { ClientWait } from "./clientWait.js"
@@ -43,9 +43,7 @@ export interface LoopOptions<R> {
   readonly codec: Codec
   readonly options: Resolved
   readonly backoff: Backoff<R>
-  readonly url: Effect.Effect<string, unknown>
-  readonly token: Effect.Effect<string, unknown> | undefined
-  readonly headers: Readonly<Record<string, string>> | undefined
+  readonly given: Given
   readonly context: Context.Context<R>
   readonly now: () => number
 }
@@ -61,13 +59,21 @@ const isKept = (reason: EndReason): boolean =>
   reason._tag === "GaveUp" ||
   (reason._tag === "Stopped" && (reason.verdict.why === "NotAuthenticated" || reason.verdict.why === "NotAllowed"))
 
+const stopped = (verdict: Extract<Verdict, { _tag: "Stop" }>, end: AttemptError): EndReason =>
+  verdict.why === "Ended" ? { _tag: "Closed" } : { _tag: "Stopped", verdict, end }
+
 export class ClientLoop<R> {
   readonly driver: SessionDriver
   readonly topics: ClientTopics
   private readonly held: HeldSession
   private readonly waiting: ClientWait<R>
   private byeSent = false
+  private wasReady = false
+  /** The server has refused the credentials of the last attempt that it looked at, and no connection was Ready since. */
+  private isRefused = false
   private readySince: number | undefined
+  /** The connection of the attempt that is under way. */
+  private greeting: LiveConnection | undefined
   private goaway: Protocol.Goaway | undefined
   /** What the connection is kept alive with. */
   private timing: Timing = { heartbeatInterval: 0, readDeadline: 0 }
@@ -78,6 +84,7 @@ export class ClientLoop<R> {
 
   private constructor(
     private readonly config: LoopOptions<R>,
+    private readonly terms: AttemptTerms,
     keeper: Keeper | undefined,
     timer: ackTimer.AckTimer,
     pacing: Pacer,
@@ -131,8 +138,8 @@ export class ClientLoop<R> {
         this.events.publish({ _tag: "Refused", code, reason: `${topic}: ${reason}`, seq: undefined })
     })
     const failed = (error: TokenUnavailable) => this.events.publish({ _tag: "TokenUnavailable", error })
-    const { codec, token } = config
-    this.refresh = token === undefined ? undefined : new TokenRefresh(codec, this.asked(token), failed)
+    const { token } = terms
+    this.refresh = token === undefined ? undefined : new TokenRefresh(config.codec, token, failed)
   }
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
@@ -144,6 +151,7 @@ export class ClientLoop<R> {
       const keeper = yield* open({ subprotocol: config.codec.subprotocol, failed })
       const loop = new ClientLoop(
         config,
+        yield* AttemptTerms.make(config.given, config.options.tokenTimeout),
         keeper,
         yield* ackTimer.make(config.options.ackDelay),
         yield* pacer.make,
@@ -172,49 +180,74 @@ export class ClientLoop<R> {
     while (this.driver.endReason === undefined) {
       this.status.set({ _tag: "Connecting", attempt })
       this.readySince = undefined
+      this.greeting = undefined
       this.goaway = undefined
-      this.waiting.heed()
-      const end = yield* Effect.flip(this.connect)
-      yield* Effect.logDebug(`holdfast: ${end.message}`)
-      const verdict = verdictOf(end, { byeSent: this.byeSent })
-      if (verdict._tag === "Stop") {
-        return this.finish(verdict.why === "Ended" ? { _tag: "Closed" } : { _tag: "Stopped", verdict, end })
+      const ended = yield* this.connect
+      if (Option.isNone(ended)) {
+        attempt++
+        continue
       }
+      const end = ended.value
+      yield* Effect.logDebug(`holdfast: ${end.message}`)
+      const verdict = verdictOf(end, { byeSent: this.byeSent, wasReady: this.wasReady })
+      if (verdict._tag === "Stop" && !this.mayBeFresh(verdict)) return this.finish(stopped(verdict, end))
       const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
       const isStable = this.readySince !== undefined && now - this.readySince >= this.config.options.stableAfter
       if (isStable) yield* this.config.backoff.reset
       attempt = isStable ? 1 : this.goaway === undefined ? attempt + 1 : attempt
-      const delay = yield* this.waiting.delay(end, this.goaway)
-      if (Option.isNone(delay)) return this.finish({ _tag: "GaveUp", end })
+      const delay = yield* this.waiting.delay(end, this.goaway, verdict._tag === "Stop")
+      if (Option.isNone(delay)) {
+        return this.finish(verdict._tag === "Stop" ? stopped(verdict, end) : { _tag: "GaveUp", end })
+      }
       yield* this.waiting.wait(attempt, delay.value, end)
     }
   })
 
-  /** One connection from dial to end. */
-  private readonly connect: Effect.Effect<never, AttemptError> = Effect.suspend(() => {
-    const { codec, dialer, headers, options, token, url } = this.config
+  /** Whether the server may be asked once more, with fresh credentials. */
+  private mayBeFresh({ why }: Extract<Verdict, { _tag: "Stop" }>): boolean {
+    if (why !== "NotAuthenticated" || !this.terms.canBeFresh || this.isRefused) return false
+    this.isRefused = true
+    return true
+  }
+
+  /** One connection from dial to end, which it gives; or `None` when another attempt is to be made instead. */
+  private readonly connect: Effect.Effect<Option.Option<AttemptError>> = Effect.suspend(() =>
+    this.waiting.opening(this.open).pipe(
+      Effect.flatMap(
+        Option.match({
+          onNone: () => {
+            // Its peer may never answer: nobody waits for a farewell.
+            this.greeting?.abandon(CloseCode.GoingAway, "another attempt takes its place")
+            return Effect.succeedNone
+          },
+          onSome: (live) => Effect.asSome(live.ended)
+        })
+      ),
+      Effect.scoped,
+      Effect.catchAll((end) => Effect.succeedSome(end))
+    )
+  )
+
+  /** A connection that has come to Ready. */
+  private readonly open: Effect.Effect<LiveConnection, AttemptError, Scope.Scope> = Effect.suspend(() => {
+    const { codec, dialer, options } = this.config
     return Effect.gen(this, function* () {
-      const credentials = token === undefined ? undefined : yield* this.asked(token)
-      const address = yield* this.asked(url)
-      const live = yield* handshake.dial(dialer, options, { url: address, protocols: [codec.subprotocol], headers })
+      const { headers, token, url } = yield* this.terms.next
+      const live = yield* handshake.dial(dialer, options, { url, protocols: [codec.subprotocol], headers })
+      this.greeting = live
       if (live.transport.ping === undefined) {
         live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
       }
-      const hello = this.hello(live, credentials)
+      const hello = this.hello(live, token)
       const { processed } = hello.resume ?? { processed: 0 }
       yield* handshake.greet(live, codec, hello, options.helloTimeout, {
         welcome: (welcome) => this.welcomed(live, welcome, processed),
         goaway: (goaway) => this.control(goaway, live, 0)
       })
       live.keepAlive(this.timing, yield* Heartbeat.jitter)
-      return yield* Effect.flatMap(live.ended, Effect.fail)
-    }).pipe(Effect.scoped)
+      return live
+    })
   })
-
-  private asked(value: Effect.Effect<string, unknown>): Effect.Effect<string, TokenUnavailable> {
-    // A defect of the application's is a failed attempt too, and shown as its reason.
-    return Effect.catchAllCause(value, (cause) => Effect.fail(new TokenUnavailable({ cause: Cause.squash(cause) })))
-  }
 
   private hello(live: LiveConnection, token: string | undefined): Protocol.Hello {
     const { acked, recorded } = this.driver.state
@@ -262,7 +295,9 @@ export class ClientLoop<R> {
     }
     this.topics.attached(live, welcome.resumed, welcome.keyWindow ?? 0)
     this.readySince = live.lastActivity
-    this.waiting.heed()
+    this.wasReady = true
+    this.isRefused = false
+    this.waiting.succeeded()
     this.status.set({ _tag: "Ready", session, generation, start, since: live.lastActivity })
   }
 

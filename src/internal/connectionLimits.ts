@@ -1,12 +1,7 @@
 /** How many connections a gateway takes, in all and from one address: from the upgrade until the socket is gone. */
 import type { Resolved } from "../Options.js"
+import { Refused } from "./refused.js"
 import { Tally } from "./tally.js"
-
-export interface Refusal {
-  readonly status: 429 | 503
-  readonly body: string
-  readonly headers: Readonly<Record<string, string>>
-}
 
 const headers = { "Retry-After": "5" }
 
@@ -27,17 +22,15 @@ export class ConnectionLimits {
   constructor(private readonly options: Pick<Resolved, "maxConnections" | "maxConnectionsPerAddress">) {}
 
   /** Counts one more connection until `leave`, or says why there cannot be one. */
-  enter(address: string): Refusal | undefined {
+  enter(address: string): Refused | undefined {
     const { maxConnections, maxConnectionsPerAddress } = this.options
     if (this.total >= maxConnections) {
-      return { status: 503, body: `this gateway holds ${maxConnections} connections already`, headers }
+      const body = `this gateway holds ${maxConnections} connections already`
+      return new Refused({ status: 503, code: "connections", body, headers })
     }
     if (this.addresses.of(address) >= maxConnectionsPerAddress) {
-      return {
-        status: 429,
-        body: `there are ${maxConnectionsPerAddress} connections from this address already`,
-        headers
-      }
+      const body = `there are ${maxConnectionsPerAddress} connections from this address already`
+      return new Refused({ status: 429, code: "address", body, headers })
     }
     this.total++
     this.addresses.add(address)

@@ -9,7 +9,6 @@ import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
-import { UpgradeRefused } from "../ConnectionError.js"
 import * as Heartbeat from "../Heartbeat.js"
 import type { Incoming, UpgradeRequest } from "../Listener.js"
 import type { Resolved } from "../Options.js"
@@ -23,6 +22,7 @@ import { bounded } from "./bounded.js"
 import { ConnectionLimits, networkOf } from "./connectionLimits.js"
 import type { GatewayFigures } from "./gatewayFigures.js"
 import { type Keeping, LiveConnection } from "./liveConnection.js"
+import { Refused, refuse } from "./refused.js"
 
 /** A connection whose client has said hello. */
 export interface Greeting {
@@ -103,7 +103,7 @@ export class Connections<R> {
     const address = networkOf(incoming.request.address)
     const refusal = this.limits.enter(address)
     if (refusal !== undefined) {
-      this.host.fork(incoming.refuse(refusal.status, refusal.body, refusal.headers))
+      this.host.fork(refuse(incoming, refusal))
       return
     }
     const accepted = this.accept(incoming, address)
@@ -124,13 +124,14 @@ export class Connections<R> {
     const examined = Effect.catchAllDefect(verdict, (defect) =>
       Effect.zipRight(
         Effect.logError("holdfast: authorizeUpgrade died", defect),
-        new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })
+        new Refused({ status: 500, code: "failed", body: "the server failed to look at this request" })
       )
     )
     // An upgrade that is never answered would hold up the server's close.
-    const answered = Effect.onInterrupt(examined, () => incoming.refuse(503, "the gateway is shutting down"))
+    const stopped = { status: 503, code: "restart", body: "the gateway is shutting down" } as const
+    const answered = Effect.onInterrupt(examined, () => refuse(incoming, stopped))
     return Effect.matchEffect(answered, {
-      onFailure: ({ body, status }) => Effect.as(incoming.refuse(status, body), false),
+      onFailure: (refused) => Effect.as(refuse(incoming, refused), false),
       onSuccess: (codec) => this.open(incoming, codec, address)
     })
   }

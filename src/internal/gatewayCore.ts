@@ -97,7 +97,12 @@ export class GatewayCore<C, S, P extends Principal, R> {
       disconnect: (target, reason = "disconnected") =>
         disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason),
       nodes: host.store.nodes,
-      ready: readiness({ isDraining: () => this.draining, store: host.store, topics: host.topics })
+      ready: readiness({
+        isDraining: () => this.draining,
+        timeout: options.connectTimeout,
+        store: host.store,
+        topics: host.topics
+      })
     }
     const shared: Host<C, S, P, R> = {
       ...host,

@@ -1,5 +1,7 @@
 /** Runs a session's handler over what its client sends, and has the store note what was processed. */
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import type { MessageInvalid } from "../ConnectionError.js"
 import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession.js"
 import type * as Protocol from "../Protocol.js"
@@ -33,6 +35,8 @@ interface Handled<S, P extends Principal> extends Session<S, P> {
   readonly ended: boolean
   readonly finish: (end: SessionEnd) => void
   readonly sendAck: () => void
+  /** Runs a fiber that the gateway supervises. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
 }
 
 export class HandlerLoop<C, S, P extends Principal, R> {
@@ -45,6 +49,10 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private stopped = false
   /** What the store was told of the client's acknowledgements. */
   private storedAcked = 0
+  /** While the store is asked to note what was processed. */
+  private noting: Fiber.RuntimeFiber<void> | undefined
+  /** What it notes is acknowledged at once. */
+  private isUrgent = false
   /** Of messages that the client may not know to be processed: those of the last window. */
   private refusals: Array<Protocol.Refusal> = []
 
@@ -73,7 +81,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
         if (driver.state.processed > driver.state.recorded) this.host.ackTimer.add(this.session)
         return rest
       }
-      if (!this.recordAtOnce(false)) return Effect.zipRight(this.record(false), this.run)
+      this.note(false)
       // What was handled is not held by a session that is idle.
       this.batch = driver.inbox.isEmpty ? nothing : driver.inbox.takeAll()
       this.at = 0
@@ -101,14 +109,20 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   private handle(message: Inbound): Effect.Effect<void, unknown, R> | undefined {
     const handling = begun(this.dispatch(message))
-    if (isSuccess(handling)) return this.handled(message)
-    return Effect.flatMap(handling, () => this.handled(message) ?? this.run)
+    if (isSuccess(handling)) {
+      this.handled(message)
+      return undefined
+    }
+    return Effect.flatMap(handling, () => {
+      this.handled(message)
+      return this.run
+    })
   }
 
-  private handled(message: Inbound): Effect.Effect<void, unknown, R> | undefined {
+  private handled(message: Inbound): void {
     this.at++
     this.session.driver.processed(message)
-    return message.confirm && !this.recordAtOnce(true) ? Effect.zipRight(this.record(true), this.run) : undefined
+    if (message.confirm) this.note(true)
   }
 
   private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
@@ -137,27 +151,60 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
   }
 
-  /** Has the store note what was processed, so that it may be acknowledged. */
-  record(now: boolean): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      if (this.recordAtOnce(now)) return Effect.void
-      const { driver, id, ownership } = this.session
-      const { acked, processed } = driver.state
-      this.storedAcked = acked
-      const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
-      return Effect.map(noted, () => driver.recorded(processed, now))
+  /**
+   * Has the store note what was processed, so that it may be acknowledged: `now`, or when that is convenient. What comes
+   * meanwhile is handled, however long the store takes: a client sends no more than its window without an acknowledgement.
+   */
+  note(now: boolean): void {
+    this.isUrgent ||= now
+    if (this.noting !== undefined || this.noteAtOnce()) return
+    const fiber = this.session.fork(this.noteAll)
+    // The store may have answered already.
+    if (fiber.unsafePoll() !== null) return
+    this.noting = fiber
+    fiber.addObserver(() => {
+      this.noting = undefined
     })
   }
 
+  /** Waits until the store has noted what was processed, or the session is over. */
+  get noted(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.noting === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.noting))))
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.noting?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Until nothing more was processed while the store answered. */
+  private readonly noteAll: Effect.Effect<void> = Effect.suspend(() => {
+    const { driver, id, ownership } = this.session
+    const { acked, processed } = driver.state
+    const now = this.isUrgent
+    this.isUrgent = false
+    this.storedAcked = acked
+    const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+    return Effect.flatMap(noted, () => {
+      if (this.session.ended) return Effect.void
+      driver.recorded(processed, now)
+      return driver.state.processed > processed || this.isUrgent ? this.noteAll : Effect.void
+    })
+  })
+
   /** Does so without waiting, and whether that was all there is to do. */
-  recordAtOnce(now: boolean): boolean {
+  private noteAtOnce(): boolean {
     const { driver, id, ownership } = this.session
     const { acked, processed, recorded } = driver.state
-    if (processed === recorded && acked === this.storedAcked) return true
+    if (processed === recorded && acked === this.storedAcked) {
+      this.isUrgent = false
+      return true
+    }
     const noted = this.host.atOnce.acknowledge?.(id, ownership.generation, { acked, processed })
     if (noted?._tag !== "Success") return false
     this.storedAcked = acked
-    driver.recorded(processed, now)
+    driver.recorded(processed, this.isUrgent)
+    this.isUrgent = false
     return true
   }
 }

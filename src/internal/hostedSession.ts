@@ -320,14 +320,14 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
   private get nothingMore(): Effect.Effect<void> {
     if (this.ended) return Effect.void
-    return Effect.map(Effect.zipRight(this.topics.settled, this.driver.close), () =>
+    return Effect.map(Effect.all([this.topics.settled, this.loop.noted, this.driver.close], { discard: true }), () =>
       this.finish(this.draining ? { _tag: "Shutdown" } : { _tag: "Bye" })
     )
   }
 
   /** Called by the timer of delayed acknowledgements. */
   sendAck(): void {
-    if (!this.ended && !this.loop.recordAtOnce(true)) this.host.fork(this.loop.record(true))
+    if (!this.ended) this.loop.note(true)
   }
 
   private failed(cause: Cause.Cause<unknown>): Effect.Effect<void> {
@@ -526,6 +526,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.over = end
     this.stopExpiry()
     this.renewal.stop()
+    this.loop.end()
     this.host.removed(this.id, end)
     const [code, reason] = closing(end)
     const live = this.driver.live

@@ -1,4 +1,4 @@
-/** Whether clients may be sent to a gateway. */
+/** Whether clients may be sent to a gateway, told in a bounded time. */
 import * as Effect from "effect/Effect"
 import type { Broker } from "../Broker.js"
 import { NotReady } from "../ConnectionError.js"
@@ -6,6 +6,8 @@ import type { SessionStore } from "../SessionStore.js"
 
 interface Gateway {
   readonly isDraining: () => boolean
+  /** Milliseconds that the store, or the broker, may take. */
+  readonly timeout: number
   readonly store: SessionStore["Type"]
   readonly topics: { readonly broker: Broker["Type"] } | undefined
 }
@@ -13,10 +15,15 @@ interface Gateway {
 const notReady = (what: string) => (error: { readonly cause: unknown }) =>
   new NotReady({ reason: `${what}: ${error.cause instanceof Error ? error.cause.message : error.cause}`, cause: error })
 
-export const readiness = ({ isDraining, store, topics }: Gateway): Effect.Effect<void, NotReady> =>
-  Effect.suspend(() => {
+export const readiness = ({ isDraining, store, timeout, topics }: Gateway): Effect.Effect<void, NotReady> => {
+  const asked = (what: string, ready: Effect.Effect<void, { readonly cause: unknown }>) =>
+    Effect.timeoutFail(Effect.disconnect(Effect.mapError(ready, notReady(what))), {
+      duration: timeout,
+      onTimeout: () => new NotReady({ reason: `${what} has not answered within ${timeout} ms`, cause: undefined })
+    })
+  return Effect.suspend(() => {
     if (isDraining()) return Effect.fail(new NotReady({ reason: "the gateway drains", cause: undefined }))
-    const stored = Effect.mapError(store.ready, notReady("the session store"))
-    if (topics === undefined) return stored
-    return Effect.zipRight(stored, Effect.mapError(topics.broker.ready, notReady("the broker")))
+    const stored = asked("the session store", store.ready)
+    return topics === undefined ? stored : Effect.zipRight(stored, asked("the broker", topics.broker.ready))
   })
+}

@@ -1,8 +1,8 @@
 /**
  * Keeps the authentication of a connected session from running out: asks the
- * client for a fresh token in time, has the application look at it, and ends
- * the session when the principal expires first. One for each connection of a
- * principal that expires; others cost nothing.
+ * client for a fresh token in time, has the application look at it, and closes
+ * the connection when the principal expires first. One for each connection of
+ * a principal that expires; others cost nothing.
  */
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -88,7 +88,7 @@ export class Reauthentication<P extends Principal, R> {
     return wasAsked
   }
 
-  /** Asks and ends in time; `pause` tells how long to wait before asking, from what is left. */
+  /** Asks and closes in time; `pause` tells how long to wait before asking, from what is left. */
   private watch(pause: (left: number) => number): void {
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     const expiresAt = expiryOf(this.session.principal)
@@ -97,10 +97,11 @@ export class Reauthentication<P extends Principal, R> {
     const now = this.host.now()
     const askAt = now + Math.max(0, pause(expiresAt - now))
     const asked = Effect.map(sleepUntil(askAt, this.host.now), () => this.ask(expiresAt))
-    const ended = Effect.map(sleepUntil(expiresAt, this.host.now), () =>
-      this.session.finish({ _tag: "NotAuthenticated", reason: expired })
+    // Nobody has refused anything: the session waits for its client, who is authenticated when it comes back.
+    const closed = Effect.map(sleepUntil(expiresAt, this.host.now), () =>
+      this.live.close(CloseCode.NotAuthenticated, expired)
     )
-    this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, ended) : ended)
+    this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)
   }
 
   private ask(expiresAt: number): void {
@@ -160,8 +161,11 @@ export class Reauthentication<P extends Principal, R> {
       return this.session.finish({ _tag: "NotAllowed", reason: "the token is another principal's" })
     }
     this.session.principal = principal
+    if (hasExpired(principal, this.host.now())) {
+      return this.session.finish({ _tag: "NotAuthenticated", reason: expired })
+    }
     const { refreshBefore } = this.host.options
-    // One that has expired already ends the session at once. A client that has nothing better to bring must not be asked in a loop.
+    // A client that has nothing better to bring must not be asked in a loop.
     this.watch((left) => (left > refreshBefore ? left - refreshBefore : Math.max(leastPause, Math.ceil(left / 2))))
   }
 }

@@ -14,6 +14,7 @@ import { BrowserTransport } from "../browser/internal/browserTransport.js"
 import { DialFailed, DialRefused } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
 import { oneLine, shownUrl } from "../internal/oneLine.js"
+import * as refused from "../internal/refused.js"
 import type { Transport } from "../Transport.js"
 import { ClientTransport } from "./internal/clientTransport.js"
 import { ReasonedWebSocket } from "./internal/wsTransport.js"
@@ -28,6 +29,10 @@ const retryAfterOf = (response: IncomingMessage, now: number): number | undefine
   const millis = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - now
   return Number.isFinite(millis) ? Math.max(0, millis) : undefined
 }
+
+/** Why, in a gateway's own word; who else answers has none. */
+const refusalOf = ({ headers }: IncomingMessage): string | undefined =>
+  headers[refused.header.toLowerCase()]?.toString().slice(0, maxBody)
 
 const readBody = (response: IncomingMessage, done: (body: string) => void): void => {
   let body = ""
@@ -96,9 +101,8 @@ const open = (
     const retryAfter = retryAfterOf(response, now())
     readBody(response, (body) => {
       upgrade.destroy()
-      resume(
-        Effect.fail(new DialRefused({ url: shownUrl(request.url), status: response.statusCode ?? 0, body, retryAfter }))
-      )
+      const [url, status] = [shownUrl(request.url), response.statusCode ?? 0]
+      resume(Effect.fail(new DialRefused({ url, status, body, retryAfter, refusal: refusalOf(response) })))
     })
   })
   ws.on("error", (cause) => resume(Effect.fail(new DialFailed({ url: shownUrl(request.url), cause }))))

@@ -17,6 +17,7 @@ import type * as Scope from "effect/Scope"
 import { WebSocketServer } from "ws"
 import { ConnectionLost, type InvalidOption, ListenFailed } from "../ConnectionError.js"
 import { Attempt } from "../internal/atOnce.js"
+import * as refused from "../internal/refused.js"
 import { type Incoming, Listener } from "../Listener.js"
 import type { Transport } from "../Transport.js"
 import { type Trusted, trust } from "./internal/clientAddress.js"
@@ -88,6 +89,15 @@ const statusText: Readonly<Record<number, string>> = {
 const refuse = (socket: Duplex, status: number, body: string, headers: Readonly<Record<string, string>> = {}): void =>
   answer(socket, status, statusText[status] ?? "Refused", `${body}\n`, headers)
 
+/** Refuses by the listener's own intent. */
+const refuseAs = (
+  code: refused.Code,
+  socket: Duplex,
+  status: number,
+  body: string,
+  headers: Readonly<Record<string, string>> = {}
+): void => refuse(socket, status, body, { ...headers, [refused.header]: code })
+
 type AcceptOptions = Parameters<Incoming["accept"]>[0]
 
 const webSocketServer = (options: AcceptOptions): WebSocketServer => {
@@ -128,11 +138,12 @@ class NodeListener {
     // A peer that resets while its upgrade is looked at is no error of the server's.
     socket.on("error", () => socket.destroy())
     const found = flaw(request)
-    if (found !== undefined) return refuse(socket, ...found)
+    if (found !== undefined) return refuseAs("handshake", socket, ...found)
     if (this.handler === undefined) {
-      return refuse(socket, 503, this.stopped ? "the gateway is shutting down" : "the gateway is not ready", {
-        "Retry-After": "1"
-      })
+      const later = { "Retry-After": "1" }
+      return this.stopped
+        ? refuseAs("restart", socket, 503, "the gateway is shutting down", later)
+        : refuseAs("not-ready", socket, 503, "the gateway is not ready", later)
     }
     this.handler(this.incoming(request, socket, head))
   }
@@ -215,7 +226,7 @@ const makeServer = (
     },
     upgrade: (_request, socket) => {
       socket.on("error", () => socket.destroy())
-      refuse(socket, 404, `nothing is here; the gateway is at ${path}`)
+      refuseAs("not-found", socket, 404, `nothing is here; the gateway is at ${path}`)
     }
   }
   return { server, listener }
@@ -251,14 +262,14 @@ export const layerHttp = (
       }
       const trusted = yield* trust(options.trustedProxies ?? [])
       const { listener, server } = makeServer(path, trusted, yield* httpLimits.resolve(options))
-      const refused = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
+      const failed = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
       const { port: asked } = options
       if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
-        return yield* refused(new Error("a port is a whole number from 0 (any free one) to 65535"))
+        return yield* failed(new Error("a port is a whole number from 0 (any free one) to 65535"))
       }
       const http = yield* Effect.mapError(
         NodeHttpServer.make(() => server, { port: asked, host }),
-        ({ cause }) => refused(cause)
+        ({ cause }) => failed(cause)
       )
       // Before the server closes, which would wait for requests and keep-alive connections without a bound.
       yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))

@@ -26,6 +26,7 @@ import * as address from "./internal/address.js"
 import { Asking, asError } from "./internal/asking.js"
 import { Client } from "./internal/client.js"
 import { type ChannelListener, Listening } from "./internal/listening.js"
+import { Readiness } from "./internal/readiness.js"
 import { type Argument, type Call, type Script, say } from "./internal/script.js"
 
 /**
@@ -70,7 +71,7 @@ export interface Options {
 export interface Service {
   readonly prefix: string
   readonly status: Effect.Effect<Status>
-  /** Succeeds when every node answers now; fails with the reason. */
+  /** Succeeds when every master takes writes now, or did within the last second; fails with the reason. */
   readonly ready: Effect.Effect<void, Error>
   /** Runs a script on keys of one slot: done or not, and told within `timeout` and an eighth. What failed may have been done. */
   readonly run: (
@@ -198,16 +199,14 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
     // What becomes of the first attempt is told by the events; the client goes on trying. Of a cluster that is down, or
     // Sentinels that do not answer, it tells nothing for as long as that lasts.
     yield* Effect.ignore(asking.ask(() => client.redis.connect()))
-    const ping = (node: Redis) =>
-      Effect.mapError(
-        asking.ask(() => node.ping()),
-        (error) => ({ node, error })
-      )
-    const pinged = Effect.suspend(() => Effect.forEach(client.nodes, ping, { concurrency: "unbounded", discard: true }))
+    const readiness = new Readiness(client, asking, prefix, clock, yield* FiberSet.makeRuntime<never>())
     // A connection that does not answer is opened anew, without a farewell that nobody would answer either; one that
     // is closed is so already.
     const kept = (node: Redis) =>
-      Effect.catchAll(ping(node), () => Effect.sync(() => node.status === "ready" && node.stream.destroy()))
+      Effect.catchAll(
+        asking.ask(() => node.ping()),
+        () => Effect.sync(() => node.status === "ready" && node.stream.destroy())
+      )
     const beat = Effect.suspend(() => Effect.forEach(client.nodes, kept, { concurrency: "unbounded", discard: true }))
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(heartbeatInterval), beat)))
     const listening = new Listening(client, { policy, heartbeatInterval }, fork)
@@ -219,14 +218,7 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
     return {
       prefix,
       status: Effect.sync(() => health.status),
-      ready: Effect.suspend(() =>
-        health.refusal === undefined
-          ? Effect.mapError(pinged, ({ error, node }) => {
-              const { host, port } = node.options
-              return new Error(`Redis at ${host}:${port} does not answer: ${error.message}`)
-            })
-          : Effect.fail(health.refusal)
-      ),
+      ready: Effect.suspend(() => (health.refusal === undefined ? readiness.ready : Effect.fail(health.refusal))),
       run: (script, keys, args) => asked(() => client.run(script, keys, args)),
       runAll: (calls) =>
         asked(() => Promise.all(calls.map(({ args, keys, script }) => client.run(script, keys, args)))),

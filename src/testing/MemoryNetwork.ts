@@ -36,6 +36,8 @@ export type Reach =
       readonly status: number
       readonly body: string
       readonly retryAfter?: number | undefined
+      /** The header of a gateway's own refusals; without it, it is a proxy that answers. */
+      readonly refusal?: string | undefined
     }
   | { readonly _tag: "Silent" }
 

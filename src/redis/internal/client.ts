@@ -99,6 +99,10 @@ export class Client {
     }
   }
 
+  get isCluster(): boolean {
+    return this.redis instanceof Cluster
+  }
+
   /** The connections that commands go to. */
   get nodes(): ReadonlyArray<Redis> {
     return this.redis instanceof Cluster ? this.redis.nodes("master") : [this.redis]

@@ -29,6 +29,8 @@ type Kind =
   | "n"
   /** The gateways. */
   | "g"
+  /** Nothing: whether it can be written. */
+  | "w"
 
 /** The name of a thing, and the beginning of those of its keys. */
 export const tagged = (prefix: string, kind: Kind, name: string): string => `${prefix}:{${kind}:${escape(name)}}`

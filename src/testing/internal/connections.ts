@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import { ConnectionLost, DialFailed, DialRefused, ListenFailed } from "../../ConnectionError.js"
 import type { Dialer, DialRequest } from "../../Dialer.js"
+import * as refused from "../../internal/refused.js"
 import type { Incoming, Listener } from "../../Listener.js"
 import type { Transport } from "../../Transport.js"
 import type { Reach } from "../MemoryNetwork.js"
@@ -208,8 +209,8 @@ export class Connections {
           return refuse(new DialRefused({ url: request.url, retryAfter: undefined, ...reach }))
         }
         const handler = this.handlers.get(to)
-        const refusal = (status: number, body: string, retryAfter?: number) =>
-          refuse(new DialRefused({ url: request.url, status, body, retryAfter }))
+        const refusal = (status: number, body: string, retryAfter?: number, refusal?: string) =>
+          refuse(new DialRefused({ url: request.url, status, body, retryAfter, refusal }))
         if (handler === undefined) {
           const { failure } = this.network.machine(to)
           return refusal(503, failure === undefined ? "nobody listens" : `nobody listens since ${failure}`, 1000)
@@ -227,7 +228,8 @@ export class Connections {
           refuse: (status, body, headers = {}) =>
             Effect.sync(() => {
               const after = headers["Retry-After"]
-              refusal(status, body, after === undefined ? undefined : Number(after) * 1000)
+              const retryAfter = after === undefined ? undefined : Number(after) * 1000
+              refusal(status, body, retryAfter, headers[refused.header])
             })
         })
       })

@@ -62,17 +62,31 @@ export const group: Group = {
       caughtBy: [authentication]
     },
     {
-      name: "a session outlives its principal's expiry",
+      name: "a connection outlives its principal's expiry",
       file: reauthentication,
-      find: "this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, ended) : ended)",
-      replace: "this.timer = this.host.fork(askAt < expiresAt ? asked : ended)",
+      find: "this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)",
+      replace: "this.timer = this.host.fork(askAt < expiresAt ? asked : closed)",
       caughtBy: [authentication]
+    },
+    {
+      name: "a principal's expiry ends its session",
+      file: reauthentication,
+      find: "this.live.close(CloseCode.NotAuthenticated, expired)",
+      replace: 'this.session.finish({ _tag: "NotAuthenticated", reason: expired })',
+      caughtBy: [authentication, "test/attempts.test.ts"]
+    },
+    {
+      name: "the gateway does not say that a refusal is its own",
+      file: "src/internal/refused.ts",
+      find: "{ ...headers, [header]: code }",
+      replace: "{ ...headers }",
+      caughtBy: ["test/attempts.test.ts", "test/node/refusals.test.ts"]
     },
     {
       name: "a principal expires a millisecond late",
       file: reauthentication,
-      find: "const ended = Effect.map(sleepUntil(expiresAt, this.host.now)",
-      replace: "const ended = Effect.map(sleepUntil(expiresAt + 1, this.host.now)",
+      find: "const closed = Effect.map(sleepUntil(expiresAt, this.host.now)",
+      replace: "const closed = Effect.map(sleepUntil(expiresAt + 1, this.host.now)",
       caughtBy: [authentication]
     },
     {
@@ -187,7 +201,7 @@ export const group: Group = {
     {
       name: "an upgrade that dies is never answered",
       file: connections,
-      find: 'new UpgradeRefused({ status: 500, body: "the server failed to look at this request" })',
+      find: 'new Refused({ status: 500, code: "failed", body: "the server failed to look at this request" })',
       replace: "Effect.never",
       caughtBy: [races]
     },

@@ -98,7 +98,7 @@ export const group: Group = {
     {
       name: "what a handler has done at once is done with a fiber again",
       file: "src/internal/handlerLoop.ts",
-      find: "    if (isSuccess(handling)) return this.handled(message)\n",
+      find: "    if (isSuccess(handling)) {\n      this.handled(message)\n      return undefined\n    }\n",
       replace: "",
       caughtBy: [fibers]
     }

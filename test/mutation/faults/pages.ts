@@ -69,8 +69,8 @@ export const group: Group = {
     {
       name: "Awake overrides the delay that a server asked for",
       file: "src/internal/clientWait.ts",
-      find: "this.awaking = isAsked ? undefined : ()",
-      replace: "this.awaking = ()",
+      find: "const called = this.called(!isAsked)",
+      replace: "const called = this.called(true)",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {

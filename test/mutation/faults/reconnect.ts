@@ -7,6 +7,7 @@ const wait = "src/internal/clientWait.ts"
 const reconnect = "test/reconnect.test.ts"
 const resume = "test/resume.test.ts"
 const lifecycle = "test/lifecycle.test.ts"
+const attempts = "test/attempts.test.ts"
 
 export const group: Group = {
   title: "Reconnect: exact delays, verdicts",
@@ -24,6 +25,41 @@ export const group: Group = {
       find: "now - this.readySince >= this.config.options.stableAfter",
       replace: "now - this.readySince > this.config.options.stableAfter",
       caughtBy: [reconnect]
+    },
+    {
+      name: "a token effect that cannot be interrupted defeats its bound",
+      file: "src/internal/apart.ts",
+      find: "Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interruptFork(fiber))",
+      replace: "Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interrupt(fiber))",
+      caughtBy: [attempts]
+    },
+    {
+      name: "reconnect leaves an attempt that is under way alone",
+      file: wait,
+      find: "return Effect.succeedNone",
+      replace: 'return by === "Wake" ? Effect.never : Effect.succeedNone',
+      caughtBy: [attempts]
+    },
+    {
+      name: "a storm of Awake keeps a slow client from being Ready",
+      file: wait,
+      find: "this.between = Math.min(mostBetween, this.between * 2)",
+      replace: "this.between = leastBetween",
+      caughtBy: [attempts]
+    },
+    {
+      name: "fresh credentials are refused without end",
+      file: loop,
+      find: "    this.isRefused = true\n",
+      replace: "",
+      caughtBy: [attempts]
+    },
+    {
+      name: "a portal's answer is final",
+      file: "src/CloseCode.ts",
+      find: "if (isSomebodyElse && status !== 429)",
+      replace: "if (isSomebodyElse && status >= 500)",
+      caughtBy: [attempts]
     },
     {
       name: "the backoff never starts over",
@@ -84,8 +120,8 @@ export const group: Group = {
     {
       name: "a verdict that is final is retried",
       file: loop,
-      find: 'if (verdict._tag === "Stop") {',
-      replace: 'if (verdict._tag === "Stop" && verdict.why === "Ended") {',
+      find: 'if (verdict._tag === "Stop" && !this.mayBeFresh(verdict)) return',
+      replace: 'if (verdict._tag === "Stop" && verdict.why === "Ended") return',
       caughtBy: [reconnect]
     },
     {

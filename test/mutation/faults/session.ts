@@ -56,10 +56,19 @@ export const group: Group = {
       caughtBy: [pure]
     },
     {
+      name: "handling waits for a store that is away",
+      file: "src/internal/handlerLoop.ts",
+      find: "      this.note(false)\n",
+      replace:
+        "      this.note(false)\n      if (this.noting !== undefined) return Effect.zipRight(this.noted, this.run)\n",
+      caughtBy: ["test/storeAway.test.ts"]
+    },
+    {
       name: "the gateway acknowledges without waiting for the store to note it",
       file: "src/internal/handlerLoop.ts",
-      find: "return Effect.map(noted, () => driver.recorded(processed, now))",
-      replace: "driver.recorded(processed, now)\n      return noted",
+      find: "    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n      driver.recorded(processed, now)\n",
+      replace:
+        "    driver.recorded(processed, now)\n    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {

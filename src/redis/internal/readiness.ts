@@ -1,0 +1,74 @@
+/** Whether every master of Redis takes writes now, asked by a small one on each. */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import type { Redis } from "ioredis"
+import type { Asking } from "./asking.js"
+import type { Client } from "./client.js"
+import { tagged } from "./keys.js"
+import { script } from "./script.js"
+
+/** Nanoseconds for which a yes counts: probes may ask often, of a store and of a broker. */
+const fresh = 1_000_000_000n
+
+/** Milliseconds after which Redis forgets what was written to ask. */
+const kept = 60_000
+
+const write = script("return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])")
+
+/** Names to look for a slot of a node among; each is of another slot. */
+const tries = 4096
+
+export class Readiness {
+  private last: { readonly at: bigint; readonly fiber: Fiber.RuntimeFiber<void, Error> } | undefined
+
+  constructor(
+    private readonly client: Client,
+    private readonly asking: Asking,
+    private readonly prefix: string,
+    private readonly clock: Clock.Clock,
+    private readonly fork: <E>(effect: Effect.Effect<void, E>) => Fiber.RuntimeFiber<void, E>
+  ) {}
+
+  /** Asks once for all that ask while it is asked, and for a second after a yes. */
+  readonly ready: Effect.Effect<void, Error> = Effect.suspend(() => {
+    const now = this.clock.unsafeCurrentTimeNanos()
+    const { last } = this
+    const told = last?.fiber.unsafePoll()
+    const counts = told === null || (told?._tag === "Success" && last !== undefined && now - last.at < fresh)
+    const asked = counts && last !== undefined ? last : { at: now, fiber: this.fork(this.all) }
+    this.last = asked
+    // Whoever goes away meanwhile is not the only one who waits.
+    return Effect.flatten(Fiber.await(asked.fiber))
+  })
+
+  private readonly all: Effect.Effect<void, Error> = Effect.suspend(() =>
+    Effect.forEach(this.client.nodes, (node) => this.writes(node), { concurrency: "unbounded", discard: true })
+  )
+
+  private writes(node: Redis): Effect.Effect<void, Error> {
+    const { host, port } = node.options
+    const key = this.keyOn(`${host}:${port}`)
+    // A master without slots has nothing to write.
+    const asked = this.asking.ask(() => (key === undefined ? node.ping() : this.client.run(write, [key], [kept])))
+    return Effect.mapError(
+      Effect.asVoid(asked),
+      (error) =>
+        new Error(
+          error.name === "ReplyError"
+            ? `Redis at ${host}:${port} refuses writes: ${error.message}`
+            : `Redis at ${host}:${port} does not answer: ${error.message}`
+        )
+    )
+  }
+
+  /** A key of a slot that is on this node. */
+  private keyOn(node: string): string | undefined {
+    if (!this.client.isCluster) return tagged(this.prefix, "w", "")
+    for (let i = 0; i < tries; i++) {
+      const key = tagged(this.prefix, "w", String(i))
+      if (this.client.nodeOf(key) === node) return key
+    }
+    return undefined
+  }
+}
