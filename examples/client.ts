@@ -99,6 +99,7 @@ const said = (
   since: Protocol.Position | "oldest"
 ): Stream.Stream<string, ConnectionError.TopicRefused> =>
   client.subscribe(room, { since }).pipe(
+    Stream.filter(Client.hasValue),
     Stream.map(({ value }) => `${value.from}: ${value.text}`),
     Stream.catchTag("PositionLost", (lost) =>
       Stream.concat(Stream.make(`[${lost.message}]`), said(client, lost.position))

@@ -101,8 +101,9 @@ const chat = (person: Person, url: string, stop: Deferred.Deferred<void>, said: 
     const stableAfter = "2 seconds"
     const client = yield* Client.make<Asked, Echoed>({ url, messages, token: person.name, stableAfter })
     yield* Effect.forkScoped(Stream.runForEach(client.changes, (status) => person.note(status)))
-    const showing = Stream.runForEach(client.subscribe(room, { since: "oldest" }), ({ value }) =>
-      person.show(`${value.from}: ${value.text}`)
+    const showing = client.subscribe(room, { since: "oldest" }).pipe(
+      Stream.filter(Client.hasValue),
+      Stream.runForEach(({ value }) => person.show(`${value.from}: ${value.text}`))
     )
     let number = 0
     const say = Effect.gen(function* () {

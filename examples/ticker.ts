@@ -18,6 +18,7 @@ const follower = (name: string, url: string, pace: number) =>
     const client = yield* Client.make({ url, messages: Messages.json })
     let seen = 0
     yield* client.subscribe(effect).pipe(
+      Stream.filter(Client.hasValue),
       Stream.tap(({ skipped, value }) =>
         Effect.gen(function* () {
           // The fast one says something now and then.

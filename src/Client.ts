@@ -85,6 +85,28 @@ export interface Publication<A> {
 }
 
 /**
+ * The place of a publication that was larger than this client's `maxMessage`, and came without its value. How many were
+ * skipped before it, its offset tells. Whoever has no use for it leaves it out with `Stream.filter(Client.hasValue)`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TooLarge {
+  readonly position: Position
+  readonly value?: undefined
+  readonly skipped: "too-large"
+}
+
+/**
+ * Whether a publication has come with its value.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const hasValue = <A>(publication: Publication<A> | TooLarge): publication is Publication<A> =>
+  publication.skipped !== "too-large"
+
+/**
  * @since 0.1.0
  * @category models
  */
@@ -141,13 +163,14 @@ export interface Client<ClientMessage, ServerMessage> {
    * The publications of a topic, through all reconnects, each once and in order: from `since` on, or from now. The position of
    * each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`, and the session
    * stays a member of the topic, for the stream that goes on from another position; where the topic's policy lets publications
-   * be skipped, `skipped` says how many were before this one. It is subscribed to while the stream runs, by one stream of this
-   * client at a time, and completes when the client has ended.
+   * be skipped, `skipped` says how many were before this one. One that is larger than this client's `maxMessage` comes as
+   * `TooLarge`, in its place and without its value. It is subscribed to while the stream runs, by one stream of this client at a
+   * time, and completes when the client has ended.
    */
   readonly subscribe: <A>(
     topic: Ref<A>,
     options?: { readonly since?: Position | "oldest" | undefined }
-  ) => Stream.Stream<Publication<A>, TopicRefused | PositionLost>
+  ) => Stream.Stream<Publication<A> | TooLarge, TopicRefused | PositionLost>
   /**
    * Publishes, and waits for the position that the server answers with. What a broken connection left unanswered is published
    * again under the same key, so that it is published once. Give a `key` of your own to publish again after a restart.

@@ -78,7 +78,8 @@ export type Status =
  *
  * - `SessionLost`: the session could not be resumed; a new one has begun.
  * - `MessageInvalid`: a message of the server did not decode.
- * - `Refused`: the server refused message `seq` of this client.
+ * - `Refused`: the server refused message `seq` of this client; or, with the code `too-large` and without a number, a message
+ *   was accepted that the server it has come to does not take.
  * - `Invited`: the server has subscribed this client to a topic; `client.subscribe` reads it.
  * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
  * - `TokenUnavailable`: the server asked for a fresh token, and the token effect failed; it is tried again for as long as

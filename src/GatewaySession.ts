@@ -138,8 +138,9 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
   /** As last authenticated. */
   readonly principal: P
   /**
-   * Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. It is
-   * encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
+   * Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. One
+   * larger than the client takes, or than `maxMessage`, fails with `MessageTooLarge`; so does one that has waited for room
+   * until the client came back with less. It is encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
    */
   readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
   /**
@@ -259,7 +260,8 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   /**
    * Sends to a session by its id, wherever it lives: in order and once, as `session.send` does. One that does not live here
    * has the message left in its mailbox in the store, from which the gateway that it lives on, or comes to, takes it;
-   * `send` suspends while that is full (`replayMessages`, `replayBytes`). When the store has failed for `writeDeadline`, it
+   * `send` suspends while that is full (`replayMessages`, `replayBytes`). What is larger than its client takes is then known
+   * only to that gateway, which logs and drops it. When the store has failed for `writeDeadline`, it
    * fails with `StoreUnavailable`: whether the message was left is then not known.
    */
   readonly send: (

@@ -201,11 +201,14 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
       generation: number,
       messages: ReadonlyArray<StoredMessage>
     ) => Effect.Effect<void, Fenced | StoreUnavailable>
-    /** Notes what the client has processed (`acked`, releasing it) and what was processed of the client's. Neither goes back. */
+    /**
+     * Notes what the client has processed (`acked`, releasing it) and what was processed of the client's. Neither goes back.
+     * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes.
+     */
     readonly acknowledge: (
       id: string,
       generation: number,
-      progress: { readonly acked: number; readonly processed: number }
+      progress: { readonly acked: number; readonly processed: number; readonly mail?: number | undefined }
     ) => Effect.Effect<void, Fenced | StoreUnavailable>
     /** The connection is gone: the session expires `window` milliseconds from now unless it is attached again; at the last of them it still can be. */
     readonly detach: (id: string, generation: number, window: number) => Effect.Effect<void, Fenced | StoreUnavailable>
@@ -240,7 +243,7 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
       mail: { readonly key: string; readonly payload: Payload },
       bounds: { readonly messages: number; readonly bytes: number }
     ) => Effect.Effect<"Posted" | "Full" | "Unknown", StoreUnavailable>
-    /** The mail of a session after this number, in order. It stays until messages made of it are appended. */
+    /** The mail of a session after this number, in order. It stays until messages made of it are appended, or it is dropped. */
     readonly collect: (
       id: string,
       generation: number,

@@ -180,7 +180,10 @@ export const Publication = Schema.Struct({
   type: Schema.Literal("publication"),
   topic: Schema.String,
   position: Position,
-  body: Schema.Unknown
+  /** Absent when it was skipped. */
+  body: Schema.optionalWith(Schema.Unknown, { exact: true }),
+  /** The body is larger than the client takes; it keeps its place among the publications. */
+  skipped: Schema.optionalWith(Schema.Literal("too-large"), { exact: true })
 })
 
 /**

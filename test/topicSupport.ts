@@ -1,6 +1,6 @@
 /** What the tests of topics share. */
 import { Cause, Context, Effect, Exit, Layer, Schema, type Scope, Stream, TestClock } from "effect"
-import { Broker, type Client, Gateway, Messages, Reconnect, Topic } from "holdfast"
+import { Broker, Client, Gateway, Messages, Reconnect, Topic } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { makeClient, type TestClient, World } from "./support.js"
 
@@ -80,8 +80,10 @@ export const follow = <A, E>(stream: Stream.Stream<A, E>): Effect.Effect<Followi
 /** Lets everything happen that can without time passing. */
 export const settled = TestClock.adjust(0)
 
-export const values = <A>({ seen }: Following<Client.Publication<A>, unknown>) => seen.map(({ value }) => value)
-export const skips = <A>({ seen }: Following<Client.Publication<A>, unknown>) => seen.map(({ skipped }) => skipped)
+type Publications<A> = Following<Client.Publication<A> | Client.TooLarge, unknown>
+const received = <A>({ seen }: Publications<A>) => seen.filter((publication) => Client.hasValue(publication))
+export const values = <A>(following: Publications<A>) => received(following).map(({ value }) => value)
+export const skips = <A>(following: Publications<A>) => received(following).map(({ skipped }) => skipped)
 
 /** Cuts, does something while the client is away, and has it come back at this very millisecond. */
 export const away = <A, E, R>(client: TestClient, effect: Effect.Effect<A, E, R>) =>

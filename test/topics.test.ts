@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Scope, Stream, TestClock } from "effect"
-import { Broker, type Client, Codec, ConnectionError, Gateway, Messages, type Protocol } from "holdfast"
+import { Broker, Client, Codec, ConnectionError, Gateway, Messages, type Protocol } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { collect, makeClient, settle, World } from "./support.js"
 import {
@@ -161,10 +161,9 @@ describe("A subscription", () => {
       const seen: Array<number> = []
       let since: Protocol.Position | "oldest" = "oldest"
       for (let i = 0; i < 5; i++) {
-        const two: Stream.Stream<Client.Publication<number>, unknown> = Stream.take(
-          client.subscribe(lobby, { since }),
-          2
-        )
+        const two: Stream.Stream<Client.Publication<number>, unknown> = client
+          .subscribe(lobby, { since })
+          .pipe(Stream.filter(Client.hasValue), Stream.take(2))
         for (const { position, value } of yield* Stream.runCollect(two)) {
           seen.push(value)
           since = position

@@ -34,6 +34,7 @@ const said = (
   since: Protocol.Position | "oldest"
 ): Stream.Stream<{ readonly from: string; readonly text: string }, ConnectionError.TopicRefused> =>
   client.subscribe(room, { since }).pipe(
+    Stream.filter(Client.hasValue),
     Stream.map(({ value }) => value),
     Stream.catchTag("PositionLost", (lost) =>
       Stream.unwrap(

@@ -400,11 +400,13 @@ export class Admission<C, S, P extends Principal, R> {
     generation: number,
     secret: string,
     outcome: { readonly resumed: boolean; readonly reason?: Protocol.ResetReason | undefined },
-    peer: { readonly processed: number; readonly oldest: number } = { processed: 0, oldest: 1 }
+    known: { readonly processed: number; readonly oldest: number } = { processed: 0, oldest: 1 }
   ): Protocol.ResetReason | undefined {
     if (live.end !== undefined) return undefined // `abandoned` sees to it
     const { heartbeatInterval, maxMessage, readDeadline, resumeWindow } = this.host.options
-    const missed = session.loop.refusalsFrom(peer.oldest)
+    const { oldest, processed } = known
+    const peer = { processed, oldest, takes: hello.limits?.maxMessage ?? Number.POSITIVE_INFINITY }
+    const missed = session.loop.refusalsFrom(oldest)
     const refused = session.attach(live, generation, peer, (processed) =>
       live.write(
         codec.encode({

@@ -34,7 +34,7 @@ import { HeldSession, type Progress, stateOf } from "./heldSession.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
 import * as pacer from "./pacer.js"
-import { type Hooks, SessionDriver } from "./sessionDriver.js"
+import { type Abandoned, type Hooks, SessionDriver } from "./sessionDriver.js"
 import { TokenRefresh } from "./tokenRefresh.js"
 import * as watched from "./watched.js"
 
@@ -53,6 +53,9 @@ interface Timing {
   readonly heartbeatInterval: number
   readonly readDeadline: number
 }
+
+/** A session that could not go on, and what became of its messages. */
+type Lost = Omit<Extract<Start, { _tag: "Reset" }>, "_tag">
 
 /** Whether another client of the same principal may yet go on with the session. */
 const isKept = (reason: EndReason): boolean =>
@@ -257,7 +260,8 @@ export class ClientLoop<R> {
       ...(token === undefined ? {} : { token }),
       ...(live.transport.ping === undefined ? { heartbeat: "message" as const } : {}),
       ...(resume === undefined ? {} : { resume }),
-      features: Protocol.features
+      features: Protocol.features,
+      limits: { maxMessage: this.config.options.maxMessage }
     }
   }
 
@@ -268,13 +272,14 @@ export class ClientLoop<R> {
       return live.violate(CloseCode.ProtocolViolation, "welcome: resumed a session that was not asked for")
     }
     live.features = features.shared(welcome.features)
+    this.driver.obey(limits)
+    if (welcome.resumed && this.driver.outbox.holdsLarger(limits.maxMessage, processed)) return this.giveUpSession(live)
     const start = this.startOf(welcome)
     const { heartbeatInterval, readDeadline } = this.config.options
     this.timing = {
       heartbeatInterval: Math.min(heartbeatInterval, welcome.heartbeat),
       readDeadline: Math.min(readDeadline, welcome.deadline)
     }
-    this.driver.obey(limits)
     // Before what was processed counts as delivered.
     for (const refusal of welcome.refused ?? []) this.refused(refusal)
     const event = {
@@ -303,12 +308,30 @@ export class ClientLoop<R> {
 
   private startOf(welcome: Protocol.Welcome): Start {
     if (welcome.resumed) return { _tag: "Resumed" }
-    if (!this.held.hasBegun) return { _tag: "Fresh" }
-    const reason = welcome.reason ?? "unknown"
-    this.held.forget()
-    const lost = { reason, ...this.driver.startAfresh(`the session was lost: ${reason}`) }
+    if (this.held.hasBegun) return { _tag: "Reset", ...this.startAfresh(welcome.reason ?? "unknown") }
+    // Accepted before anybody knew what this server takes.
+    if (this.driver.outbox.holdsLarger(this.driver.maxMessage, 0)) this.abandon("the session begins")
+    return { _tag: "Fresh" }
+  }
+
+  private startAfresh(reason: Protocol.ResetReason): Lost {
+    const lost = { reason, ...this.abandon(`the session was lost: ${reason}`) }
     this.events.publish({ _tag: "SessionLost", ...lost })
-    return { _tag: "Reset", ...lost }
+    return lost
+  }
+
+  private abandon(why: string): Abandoned {
+    this.held.forget()
+    return this.driver.startAfresh(why, ({ message: reason }) =>
+      this.events.publish({ _tag: "Refused", code: "too-large", reason, seq: undefined })
+    )
+  }
+
+  /** The server takes less than it did, and would have to be sent more to go on: the next connection begins a new session. */
+  private giveUpSession(live: LiveConnection): void {
+    this.startAfresh("incomplete")
+    live.write(this.config.codec.encode({ type: "bye" }))
+    live.close(CloseCode.Normal, "a message of the session is larger than the server takes now")
   }
 
   private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {

@@ -80,6 +80,7 @@ export class HeldSession {
 
   /** The session is over, or lost. Where what is kept is another's by now, the next one is this client's own, in memory. */
   forget(): void {
+    this.ticket = undefined
     if (this.keeper?.isMine() === false) this.keeper = undefined
     this.keeper?.forget()
   }

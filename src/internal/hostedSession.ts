@@ -91,6 +91,16 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
+/** What a client says of itself when it comes. */
+export interface Peer {
+  /** The last message that it has processed. */
+  readonly processed: number
+  /** The first of its own that it can send again. */
+  readonly oldest: number
+  /** Bytes of the largest message that it takes. */
+  readonly takes: number
+}
+
 export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging {
   readonly id: string
   readonly codec: Codec
@@ -202,7 +212,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
       Effect.suspend(() => {
         const size = byteLength(payload)
-        const fits = size > this.host.limits.maxMessage || this.driver.outbox.hasRoom(size)
+        const fits = size > this.driver.maxMessage || this.driver.outbox.hasRoom(size)
         if (!this.ended && !fits) this.finish({ _tag: "Overflow" })
         return this.driver.outbox.send(payload)
       })
@@ -442,9 +452,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   attach(
     live: LiveConnection,
     generation: number,
-    peer: { readonly processed: number; readonly oldest: number },
+    peer: Peer,
     introduce: (processed: number) => void
   ): Protocol.ResetReason | undefined {
+    if (!this.driver.heed(peer.takes, peer.processed)) return "incomplete"
     const told = this.driver.state.recorded
     const refused = this.driver.attach(
       live,

@@ -2,7 +2,8 @@
  * Takes what other gateways left for a session out of its mailbox, and sends it
  * in order: each message goes to the store marked with its mail, which leaves
  * the mailbox as the message is appended. So it is sent once, whatever becomes
- * of the gateway in between.
+ * of the gateway in between. What is larger than the client takes is logged and
+ * dropped.
  */
 import * as Effect from "effect/Effect"
 import type { Mail, SessionStore } from "../SessionStore.js"
@@ -113,9 +114,26 @@ export class MailIntake {
         // What is left in the mailbox is for whoever the session comes to next.
         Effect.catchTag("SessionClosed", () => Effect.void),
         Effect.catchTag("MessageTooLarge", (error) =>
-          Effect.logWarning(`holdfast: session ${this.session.id} does not get what was left for it: ${error.message}`)
+          Effect.zipRight(
+            Effect.logWarning(
+              `holdfast: session ${this.session.id} does not get what was left for it: ${error.message}`
+            ),
+            this.drop(number)
+          )
         )
       )
     })
+  }
+
+  /** Takes it out of the mailbox, where it would be in the way for ever; those before it go first, as messages. */
+  private drop(number: number): Effect.Effect<void> {
+    const { driver, id, ownership } = this.session
+    const dropped = ownership.run((generation) =>
+      this.host.store.acknowledge(id, generation, { acked: 0, processed: 0, mail: number })
+    )
+    return Effect.zipRight(driver.outbox.settled, dropped).pipe(
+      Effect.catchTag("SessionClosed", () => Effect.void),
+      Effect.asVoid
+    )
   }
 }

@@ -153,8 +153,9 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           }
         })
       ),
-      acknowledge: effectful((id, generation, { acked, processed }) =>
+      acknowledge: effectful((id, generation, { acked, mail, processed }) =>
         owned(id, generation, (record) => {
+          if (mail !== undefined) record.mailbox?.take(mail)
           record.processed = Math.max(record.processed, processed)
           if (acked <= record.acked) return
           record.acked = acked

@@ -31,10 +31,10 @@ interface SendWaiter {
   readonly confirm: boolean
   readonly mail: number | undefined
   readonly accepted: (seq: number) => void
-  readonly resume: (result: Effect.Effect<number, SessionClosed>) => void
+  readonly resume: (result: Effect.Effect<number, SessionClosed | MessageTooLarge>) => void
 }
 
-export type Fate = NotSent | OutcomeUnknown | MessageRefused
+export type Fate = NotSent | OutcomeUnknown | MessageRefused | MessageTooLarge
 
 const unnoticed = () => {}
 
@@ -95,6 +95,21 @@ export class Outbox {
     this.deliveries.refuse(seq, refusal)
   }
 
+  /** Whether a message after this one is larger than so many bytes. */
+  holdsLarger(limit: number, after: number): boolean {
+    return this.buffer.bytes > limit && this.buffer.after(after).some(({ size }) => size > limit)
+  }
+
+  /** Smaller messages than before are allowed: tells whoever waits for room with a larger one. */
+  refuseLarger(): void {
+    const { maxMessage: limit } = this.session
+    const refused = this.waiters.filter(({ size }) => size > limit)
+    if (refused.length === 0) return
+    this.waiters = this.waiters.filter(({ size }) => size <= limit)
+    for (const { resume, size } of refused) resume(Effect.fail(new MessageTooLarge({ size, limit })))
+    this.admit()
+  }
+
   /** Accepts nothing more. */
   close(): void {
     this.closing = true
@@ -111,9 +126,21 @@ export class Outbox {
     this.buffer.clear()
   }
 
-  /** Numbers the messages after this one anew, from 1; those before have an unknown outcome. How many are left. */
-  restart(after: number, reason: string, reset: () => void): number {
-    const waiting = this.buffer.after(after)
+  /**
+   * Numbers the messages after this one anew, from 1, without those that the peer does not take, which are given to `refused`;
+   * those before have an unknown outcome. How many are left.
+   */
+  restart(after: number, reason: string, reset: () => void, refused: (error: MessageTooLarge) => void): number {
+    const { maxMessage: limit } = this.session
+    const unsent = this.buffer.after(after)
+    const waiting = unsent.filter(({ size }) => size <= limit)
+    const larger = unsent.filter(({ size }) => size > limit)
+    // The last first: the others keep their numbers until their turn.
+    for (const { seq, size } of larger.reverse()) {
+      const error = new MessageTooLarge({ size, limit })
+      this.deliveries.remove(seq, error)
+      refused(error)
+    }
     this.buffer.clear()
     this.deliveries.restart(after, new OutcomeUnknown({ reason }))
     reset()
@@ -140,6 +167,11 @@ export class Outbox {
       const made = make()
       return made._tag === "Right" ? this.accept(made.right, false, unnoticed) : Effect.fail(made.left)
     })
+  }
+
+  /** Waits until the store has all that was accepted by now. */
+  get settled(): Effect.Effect<void, SessionClosed> {
+    return Effect.suspend(() => this.whenAppended(this.session.state.sent))
   }
 
   /** Gives a message that was left as this mail its place, after waiting for room, and does not wait for the store. */
@@ -210,7 +242,7 @@ export class Outbox {
     confirm: boolean,
     accepted: (seq: number) => void,
     mail?: number
-  ): Effect.Effect<number, SessionClosed> {
+  ): Effect.Effect<number, SessionClosed | MessageTooLarge> {
     return Effect.async((resume) => {
       const waiter: SendWaiter = { payload, size, confirm, mail, accepted, resume }
       this.waiters.push(waiter)

@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Codec, Frame } from "../Codec.js"
 import type * as Protocol from "../Protocol.js"
 import type { LiveConnection } from "./liveConnection.js"
-import type { Bounds } from "./topicFeed.js"
+import type { Bounds, Form } from "./topicFeed.js"
 
 /** Something that lags behind and can send more of what it has. */
 export interface Lagging {
@@ -14,7 +14,7 @@ export interface Lagging {
   readonly sendOne: () => void
 }
 
-export class Outflow {
+export class Outflow implements Form {
   messages = 0
   bytes = 0
   private readonly lagging = new Set<Lagging>()
@@ -23,7 +23,8 @@ export class Outflow {
   constructor(
     readonly live: LiveConnection,
     readonly codec: Codec,
-    private readonly bounds: Bounds
+    private readonly bounds: Bounds,
+    readonly maxBody: number
   ) {}
 
   /** Whether a publication would have to wait: for the connection, or for those before it. */

@@ -35,7 +35,10 @@ const publicationOf = (message: Record<string, unknown>): Protocol.Message | Mal
   if (!isId(position?.epoch) || !isCount(position?.offset) || position.offset === 0) {
     return malformed("publication: position is not one")
   }
-  if (message.body === undefined) return malformed("publication: no body")
+  const isSkipped = message.skipped === "too-large"
+  if ((message.body === undefined) !== isSkipped) {
+    return malformed(isSkipped ? "publication: a body, though it was skipped" : "publication: no body")
+  }
   return message as unknown as Protocol.Publication // every field was checked above
 }
 

@@ -3,6 +3,7 @@ import * as Either from "effect/Either"
 import { byteLength } from "../Codec.js"
 import { MessageInvalid } from "../ConnectionError.js"
 import type { Typed } from "../Messages.js"
+import type { Subprotocol } from "../Protocol.js"
 import * as jsonText from "./jsonText.js"
 import * as messageCodec from "./messageCodec.js"
 import { messagePackSize } from "./messagePackSize.js"
@@ -32,3 +33,13 @@ export const size = (json: string, limit: number): number => {
   if (text > limit || text * mostGrowth + 16 <= limit) return text
   return Math.max(text, messagePackSize(JSON.parse(json)))
 }
+
+/** A UTF-16 unit has at most three bytes of JSON text, which grow as above. */
+const mostBytesOfUnit = 3 * mostGrowth
+
+/** More bytes than a publication, given as JSON text, has in either form; found without looking at it. */
+export const sizeBound = (json: string): number => json.length * mostBytesOfUnit + 16
+
+/** The bytes of a publication, given as JSON text, in this form. */
+export const sizeIn = (subprotocol: Subprotocol, json: string): number =>
+  subprotocol === "holdfast.v1.json" ? byteLength(json) : messagePackSize(JSON.parse(json))

@@ -41,6 +41,12 @@ export class SeqWaiters<E> {
     for (const waiter of refused) waiter.resume(Effect.fail(failure))
   }
 
+  /** This number is taken out: it will not be reached, and those after it move up. */
+  remove(seq: number, failure: E): void {
+    this.refuse(seq, failure)
+    for (const waiter of this.waiters) if (waiter.seq > seq) waiter.seq--
+  }
+
   /** Numbers up to this one will not be reached; later ones count from it. */
   restart(after: number, failure: E): void {
     const failed = this.waiters.filter((waiter) => waiter.seq <= after)

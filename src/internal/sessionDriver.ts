@@ -8,7 +8,7 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec, Frame } from "../Codec.js"
-import type { ConnectionEnd } from "../ConnectionError.js"
+import type { ConnectionEnd, MessageTooLarge } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
 import * as Session from "../Session.js"
 import type { Acknowledging, AckTimer } from "./ackTimer.js"
@@ -87,6 +87,10 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   endReason: string | undefined
   /** What either end may have in flight, and the largest message. */
   private limits: Protocol.Limits
+  /** Bytes of the largest message to the peer: both ends allow it. */
+  maxMessage: number
+  /** Bytes of the largest that the peer takes, as far as it has said. */
+  peerTakes = Number.POSITIVE_INFINITY
 
   private epoch = 0
   private idleWaiters: Array<() => void> = []
@@ -97,6 +101,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   constructor(private readonly options: DriverOptions) {
     this.state = { ...options.state }
     this.limits = options.limits
+    this.maxMessage = options.limits.maxMessage
     this.inbox = new Inbox(options.hooks.arrived)
     this.outbox = new Outbox(options.bounds, this)
   }
@@ -104,8 +109,21 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   /** The server's limits hold for both directions. */
   obey(limits: Protocol.Limits): void {
     this.limits = limits
+    this.maxMessage = limits.maxMessage
+    this.outbox.refuseLarger()
     this.state.window = limits.messages
     this.options.pacing?.obey(limits)
+  }
+
+  /**
+   * The client says what it takes, and what it has processed; from now on it is sent no more. False when a message that it
+   * needs is larger.
+   */
+  heed(peerTakes: number, processed: number): boolean {
+    this.peerTakes = peerTakes
+    this.maxMessage = Math.min(this.limits.maxMessage, peerTakes)
+    this.outbox.refuseLarger()
+    return !this.outbox.holdsLarger(peerTakes, processed)
   }
 
   /** Says something besides, if there is a connection that takes it now. */
@@ -116,10 +134,6 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   /** What the server allows. */
   get allowed(): Protocol.Limits {
     return this.limits
-  }
-
-  get maxMessage(): number {
-    return this.limits.maxMessage
   }
 
   // ---- the connection
@@ -380,15 +394,16 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
 
   /**
    * Starts a new session in place of a lost one. What had left and was not
-   * acknowledged is given up; what had not left goes out in the new session.
+   * acknowledged is given up; what had not left goes out in the new session, but for what the server does not take any more.
    */
-  startAfresh(reason: string): Abandoned {
+  startAfresh(reason: string, refused: (error: MessageTooLarge) => void): Abandoned {
     const { acked, highest, window } = this.state
-    const carriedOver = this.outbox.restart(highest, reason, () => {
+    const reset = () => {
       this.epoch++
       this.inbox.unprocessedSize = 0
       this.state = Session.initial(window)
-    })
+    }
+    const carriedOver = this.outbox.restart(highest, reason, reset, refused)
     return { outcomeUnknown: highest - acked, carriedOver }
   }
 }

@@ -28,6 +28,8 @@ import { mostRequests, type Request, TopicRequests } from "./topicRequests.js"
 export interface Subscribed<P extends Principal, R> {
   readonly id: string
   readonly codec: Codec
+  /** Bytes of the largest message to its client, and of the largest that the client takes, as far as it has said. */
+  readonly driver: { readonly maxMessage: number; readonly peerTakes: number }
   readonly principal: P
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
 }
@@ -100,8 +102,9 @@ export class SessionTopics<P extends Principal, R> {
 
   attached(live: LiveConnection): void {
     this.detached()
-    const { options } = this.topics
-    this.outflow = new Outflow(live, this.session.codec, { messages: options.queueMessages, bytes: options.queueBytes })
+    const { queueBytes: bytes, queueMessages: messages } = this.topics.options
+    const { codec, driver } = this.session
+    this.outflow = new Outflow(live, codec, { messages, bytes }, driver.peerTakes)
     for (const [topic, { invited }] of this.memberships) {
       if (invited !== undefined) this.outflow.say({ type: "invite", topic, since: invited.since })
     }
@@ -264,9 +267,9 @@ export class SessionTopics<P extends Principal, R> {
       if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
       const { codec } = this.session
       const answer = codec.encode({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
-      const { maxMessage } = this.topics.options
+      const { maxMessage } = this.session.driver
       const size = byteLength(answer)
-      // Its client would be closed with 1009, for good.
+      // Its client would close with 1009, for good.
       if (size > maxMessage) {
         return yield* refusal(request, "too-large", `who is there takes ${size} bytes, and the limit is ${maxMessage}`)
       }

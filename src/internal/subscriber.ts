@@ -12,7 +12,7 @@ import type { Broker, History, Publication } from "../Broker.js"
 import type { BrokerUnavailable, ConnectionEnd } from "../ConnectionError.js"
 import type { Policy, Position, RecoveryReason, Subscribed } from "../Protocol.js"
 import type { Lagging, Outflow } from "./outflow.js"
-import type { Follower, Shared, TopicFeed } from "./topicFeed.js"
+import { type Follower, frameOf, type Shared, type TopicFeed } from "./topicFeed.js"
 
 /** Publications that are read from the broker at a time. */
 const page = 100
@@ -133,9 +133,9 @@ export class Subscriber implements Follower, Lagging {
     return this.cursor.epoch === epoch && this.cursor.offset < offset
   }
 
-  private send({ payload, position }: Publication): void {
-    this.outflow.write(this.outflow.codec.publication(this.feed.topic, position, payload))
-    this.cursor = position
+  private send(publication: Publication): void {
+    this.outflow.write(frameOf(this.outflow, this.feed.topic, publication))
+    this.cursor = publication.position
   }
 
   /** Reads and sends until the end of the log is reached. */
@@ -160,10 +160,11 @@ export class Subscriber implements Follower, Lagging {
     })
   }
 
-  private sendPatiently({ payload, position }: Publication): Effect.Effect<void, ConnectionEnd> {
+  private sendPatiently(publication: Publication): Effect.Effect<void, ConnectionEnd> {
+    const { position } = publication
     return Effect.suspend(() => {
       if (this.mode !== "Recovering" || position.epoch !== this.cursor.epoch) return Effect.void
-      const frame = this.outflow.codec.publication(this.feed.topic, position, payload)
+      const frame = frameOf(this.outflow, this.feed.topic, publication)
       return Effect.map(this.outflow.live.send(frame), () => {
         this.cursor = position
       })
@@ -193,7 +194,7 @@ export class Subscriber implements Follower, Lagging {
     const { position } = shared.publication
     if (position.epoch === this.cursor.epoch && position.offset <= this.cursor.offset) return
     if (this.mode === "Following" && !this.outflow.mustWait) {
-      this.outflow.write(shared.frame(this.outflow.codec))
+      this.outflow.write(shared.frame(this.outflow))
       this.cursor = position
       return
     }
@@ -235,7 +236,7 @@ export class Subscriber implements Follower, Lagging {
     const next = this.feed.get(this.cursor.offset + 1)
     // What lags is within the bounds of what the feed holds; if it ever were not, the log has it still.
     if (next === undefined) return this.giveUp()
-    this.outflow.write(next.frame(this.outflow.codec))
+    this.outflow.write(next.frame(this.outflow))
     this.skipTo(next.offset)
     if (next === this.newest) this.caughtUp()
   }

@@ -5,7 +5,7 @@ import type * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import * as Stream from "effect/Stream"
-import type { PresenceEvent, Publication } from "../Client.js"
+import type { PresenceEvent, Publication, TooLarge } from "../Client.js"
 import { type MessageInvalid, type PositionLost, TopicRefused } from "../ConnectionError.js"
 import type { InvalidDecision } from "../Messages.js"
 import { Member, type Position } from "../Protocol.js"
@@ -40,13 +40,14 @@ export const publications = <A>(
   since: Position | "oldest" | undefined,
   decode: (body: unknown) => Either.Either<A, MessageInvalid>,
   onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
-): Stream.Stream<Publication<A>, Failure> =>
+): Stream.Stream<Publication<A> | TooLarge, Failure> =>
   items(topics, topic, since, ({ take }) => {
     // Taken and not handed on yet: what follows a body that does not decode comes after that was dealt with.
     let rest: ReadonlyArray<Item> = []
-    const next: Effect.Effect<ReadonlyArray<Publication<A>>, Option.Option<Failure>> = Effect.suspend(() => {
-      const publications: Array<Publication<A>> = []
+    const next: Effect.Effect<ReadonlyArray<Publication<A> | TooLarge>, Option.Option<Failure>> = Effect.suspend(() => {
+      const publications: Array<Publication<A> | TooLarge> = []
       for (const [at, item] of rest.entries()) {
+        if (item._tag === "TooLarge") publications.push({ position: item.position, skipped: "too-large" })
         if (item._tag !== "Publication") continue
         const { body, position, skipped } = item
         const decoded = decode(body)
@@ -79,7 +80,7 @@ export const presence = (topics: ClientTopics, topic: string): Stream.Stream<Pre
     Stream.filterMap((item): Option.Option<PresenceEvent> => {
       if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members })
       // What a later version may tell besides is not for this one.
-      return decodePresence(item.body)
+      return item._tag === "Publication" ? decodePresence(item.body) : Option.none()
     }),
     // A presence topic is asked for anew instead.
     Stream.catchAll((failure) => (failure._tag === "PositionLost" ? Stream.die(failure) : Stream.fail(failure)))

@@ -16,17 +16,31 @@ import type { Codec, Frame } from "../Codec.js"
 import type { BrokerUnavailable } from "../ConnectionError.js"
 import type { TopicInfo } from "../GatewaySession.js"
 import type { Position, RecoveryReason, Subprotocol } from "../Protocol.js"
+import * as publicationCodec from "./publicationCodec.js"
+
+/** What a subscriber is sent, and how. */
+export interface Form {
+  readonly codec: Codec
+  /** Bytes of the largest body that it takes. */
+  readonly maxBody: number
+}
 
 /** A publication on its way to many: framed at its first use. */
 export class Shared {
   private readonly frames: { [P in Subprotocol]?: Frame } = {}
+  /** Those that tell that the body is too large, and the sizes by which that is seen. */
+  private readonly marks: { [P in Subprotocol]?: Frame } = {}
+  private readonly sizes: { [P in Subprotocol]?: number } = {}
+  private readonly sizeBound: number
 
   constructor(
     readonly topic: string,
     readonly publication: Publication,
     /** Sizes of all that the feed has had, up to and with this one. */
     readonly total: number
-  ) {}
+  ) {
+    this.sizeBound = publicationCodec.sizeBound(publication.payload)
+  }
 
   get offset(): number {
     return this.publication.position.offset
@@ -36,14 +50,38 @@ export class Shared {
     return this.publication.payload.length
   }
 
-  frame(codec: Codec): Frame {
-    const known = this.frames[codec.subprotocol]
+  /** The publication, or where its body is too large, a mark in its place. */
+  frame({ codec, maxBody }: Form): Frame {
+    const { subprotocol } = codec
+    if (this.sizeBound > maxBody && this.sizeIn(subprotocol) > maxBody) return this.mark(codec)
+    const known = this.frames[subprotocol]
     if (known !== undefined) return known
     const frame = codec.publication(this.topic, this.publication.position, this.publication.payload)
-    this.frames[codec.subprotocol] = frame
+    this.frames[subprotocol] = frame
     return frame
   }
+
+  private sizeIn(subprotocol: Subprotocol): number {
+    const size = this.sizes[subprotocol] ?? publicationCodec.sizeIn(subprotocol, this.publication.payload)
+    this.sizes[subprotocol] = size
+    return size
+  }
+
+  private mark(codec: Codec): Frame {
+    const mark = this.marks[codec.subprotocol] ?? tooLarge(codec, this.topic, this.publication.position)
+    this.marks[codec.subprotocol] = mark
+    return mark
+  }
 }
+
+const tooLarge = (codec: Codec, topic: string, position: Position): Frame =>
+  codec.encode({ type: "publication", topic, position, skipped: "too-large" })
+
+/** Frames a publication that is read from the log for one subscriber. */
+export const frameOf = ({ codec, maxBody }: Form, topic: string, { payload, position }: Publication): Frame =>
+  publicationCodec.sizeBound(payload) > maxBody && publicationCodec.sizeIn(codec.subprotocol, payload) > maxBody
+    ? tooLarge(codec, topic, position)
+    : codec.publication(topic, position, payload)
 
 /** Follows a topic. Called synchronously; must not throw. */
 export interface Follower {

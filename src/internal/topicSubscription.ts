@@ -18,6 +18,13 @@ export type Item =
       readonly skipped: number
       readonly size: number
     }
+  /** It is larger than this end takes. */
+  | {
+      readonly _tag: "TooLarge"
+      readonly position: Protocol.Position
+      readonly skipped: number
+      readonly size: number
+    }
   | { readonly _tag: "Members"; readonly members: ReadonlyArray<Protocol.Member>; readonly size: number }
 
 export type Failure = TopicRefused | PositionLost
@@ -86,11 +93,7 @@ export class TopicSubscription {
     }
     this.policy = policy
     if (!recovered && members === undefined && this.followsPresence) {
-      // Who is there is asked for anew.
-      this.flow.pause()
-      this.position = undefined
-      this.state = { _tag: "Idle" }
-      this.flow.ask()
+      this.askAnew()
       return undefined
     }
     if (!recovered && members === undefined && policy === "disconnect") {
@@ -104,7 +107,15 @@ export class TopicSubscription {
     return undefined
   }
 
-  publication({ body, position }: Protocol.Publication, size: number): Violation {
+  /** Asks who is there: what has changed since is not known. */
+  private askAnew(): void {
+    this.flow.pause()
+    this.position = undefined
+    this.state = { _tag: "Idle" }
+    this.flow.ask()
+  }
+
+  publication({ body, position, skipped: why }: Protocol.Publication, size: number): Violation {
     const { position: last } = this
     if (this.state._tag !== "Active" || typeof last !== "object") return undefined
     if (position.epoch !== last.epoch) {
@@ -118,9 +129,17 @@ export class TopicSubscription {
     if (skipped > 0 && this.policy === "disconnect") {
       return `publication of ${this.topic}: ${position.offset} came, ${last.offset + 1} was expected`
     }
+    if (why !== undefined && this.followsPresence) {
+      this.askAnew()
+      return undefined
+    }
     this.position = position
     this.counts.received++
-    this.push({ _tag: "Publication", position, body, skipped, size })
+    this.push(
+      why === undefined
+        ? { _tag: "Publication", position, body, skipped, size }
+        : { _tag: "TooLarge", position, skipped, size }
+    )
     return undefined
   }
 

@@ -223,8 +223,8 @@ class RedisStore {
       return Effect.asVoid(this.owned(scripts.append, id, generation, first.seq, ...items))
     })
 
-  readonly acknowledge: Store["acknowledge"] = (id, generation, { acked, processed }) =>
-    Effect.asVoid(this.owned(scripts.acknowledge, id, generation, acked, processed))
+  readonly acknowledge: Store["acknowledge"] = (id, generation, { acked, mail = 0, processed }) =>
+    Effect.asVoid(this.owned(scripts.acknowledge, id, generation, acked, processed, mail))
 
   readonly detach: Store["detach"] = (id, generation, window) =>
     Effect.suspend(() => {

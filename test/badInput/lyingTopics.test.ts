@@ -111,7 +111,7 @@ const reading = (policy?: string) =>
 const assertStopped = (
   client: TestClient,
   closed: ReadonlyArray<number>,
-  following: Following<Client.Publication<number>, unknown>,
+  following: Following<Client.Publication<number> | Client.TooLarge, unknown>,
   reason: RegExp
 ) =>
   Effect.gen(function* () {

@@ -1,5 +1,6 @@
 /** Clients that talk through one proxy, for rollingRestart.test.ts, in a process of its own. */
 import { Clock, Deferred, Effect, Fiber, Option, Scope, Stream, Utils } from "effect"
+import { Client } from "holdfast"
 import { answer } from "./child.js"
 import { type Plan, type Remark, type Report, Talk } from "./rollingRestart.js"
 import { eventually, makeClient, upTo } from "./support.js"
@@ -58,7 +59,7 @@ const talker = (from: number, port: number) =>
     )
     yield* Effect.forkScoped(
       failing("subscribe")(
-        Stream.runForEach(client.subscribe(Talk.at()), ({ skipped, value }) =>
+        Stream.runForEach(Stream.filter(client.subscribe(Talk.at()), Client.hasValue), ({ skipped, value }) =>
           Effect.sync(() => {
             seen.heard.push(value)
             if (skipped > 0) seen.errors.push(`${skipped} skipped before ${JSON.stringify(value)}`)

@@ -10,6 +10,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Exit, Scope, Stream } from "effect"
+import { Client } from "holdfast"
 import { connect, type Peer } from "../badInput/support.js"
 import { limit } from "../patience.js"
 import * as Child from "./child.js"
@@ -64,7 +65,8 @@ const setUp = Effect.gen(function* () {
   for (const [at, policy] of upTo(healthy).map((n) => [n, policies[n % 3] ?? "latest"] as const)) {
     const client = yield* Scope.extend(makeClient(port), clients)
     yield* client.ready
-    const receiving = Stream.runForEach(client.subscribe(topics[policy].at()), ({ skipped, value }) =>
+    const publications = Stream.filter(client.subscribe(topics[policy].at()), Client.hasValue)
+    const receiving = Stream.runForEach(publications, ({ skipped, value }) =>
       Effect.sync(() => {
         if (skipped > 0 && policy === "disconnect") failures.push(`${at} missed ${skipped}`)
         delays.push(now() - value.at)

@@ -30,6 +30,7 @@ const program = Effect.gen(function* () {
   yield* client.publish(lobby, { from: "ann", text: "hello" }) // published once, whatever happens to the connection
   yield* gateway.publish(lobby, { from: "the server", text: "welcome" })
   yield* client.subscribe(lobby, { since: "oldest" }).pipe(
+    Stream.filter(Client.hasValue), // leaves out what is larger than this client's `maxMessage`
     Stream.take(2),
     Stream.runForEach(({ position, value }) => Console.log(position.offset, value.from, value.text))
   )

@@ -1,6 +1,7 @@
 /** What clients and gateways see while Redis is away, and when it comes back without its data. */
 import { assert, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
+import { Client } from "holdfast"
 import * as Program from "../node/program.js"
 import { upTo } from "../node/support.js"
 import { eventually, patiently } from "../patience.js"
@@ -87,7 +88,12 @@ describeWithRedis("a gateway whose Redis is killed", () => {
       yield* client.ready
       const heard: Array<number> = []
       const lost = yield* Effect.forkScoped(
-        Effect.flip(Stream.runForEach(client.subscribe(news), ({ value }) => Effect.sync(() => heard.push(value))))
+        Effect.flip(
+          client.subscribe(news).pipe(
+            Stream.filter(Client.hasValue),
+            Stream.runForEach(({ value }) => Effect.sync(() => heard.push(value)))
+          )
+        )
       )
       yield* eventually(
         "it is subscribed",

@@ -1,7 +1,7 @@
 /** Gateways that share a Redis: any of them has any session, one at a time. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
-import type { Gateway } from "holdfast"
+import { Client, type Gateway } from "holdfast"
 import { upTo } from "../node/support.js"
 import * as TcpProxy from "../node/tcpProxy.js"
 import { eventually, patiently } from "../patience.js"
@@ -162,7 +162,7 @@ describeWithRedis("two gateways on one Redis", () => {
       ]
       const heard: Array<number> = []
       for (const { client } of [ann, bob]) {
-        const listening = Stream.runForEach(client.subscribe(news), ({ value }) =>
+        const listening = Stream.runForEach(Stream.filter(client.subscribe(news), Client.hasValue), ({ value }) =>
           Effect.sync(() => void heard.push(value))
         )
         yield* Effect.forkScoped(listening)

@@ -140,7 +140,7 @@ const live = (name: string, world: World) =>
     const read = Effect.gen(function* () {
       const reading: Reading = { publications: [], end: undefined }
       life.readings.push(reading)
-      yield* Stream.runForEach(client.subscribe(lobby), (publication) =>
+      yield* Stream.runForEach(Stream.filter(client.subscribe(lobby), Client.hasValue), (publication) =>
         Effect.sync(() => {
           reading.publications.push(publication)
           ledger.counts.delivered++

@@ -132,7 +132,10 @@ it.effect("what is published at one gateway is heard at the other, after the way
       const two = yield* Client.make({ url: "ws://gateway-2/", messages: Messages.json })
       const heard: Array<readonly [string, number]> = []
       yield* Effect.fork(
-        Stream.runForEach(two.subscribe(lobby), ({ value }) => Effect.map(now, (at) => void heard.push([value, at])))
+        two.subscribe(lobby).pipe(
+          Stream.filter(Client.hasValue),
+          Stream.runForEach(({ value }) => Effect.map(now, (at) => void heard.push([value, at])))
+        )
       )
       yield* Effect.sleep(100)
       yield* network.way({ latency: 10 }, "gateway-1", "broker")

@@ -39,6 +39,17 @@ end
 local expired = '{"_tag":"Expired"}'
 `
 
+/** Takes the mail up to a number out of the mailbox. */
+const takeMail = `
+local takeMail = function(taken, m)
+  if taken <= m then return end
+  local bytes = 0
+  for _, item in ipairs(redis.call('LPOP', B, int(taken - m)) or {}) do bytes = bytes + #item - 1 end
+  redis.call('HSET', S, 'm', int(taken))
+  redis.call('HINCRBY', S, 'c', int(-bytes))
+end
+`
+
 /** For operations of an owner: ARGV[1] is its generation, ARGV[2] how long a tombstone is kept. */
 const owner = `${prelude}
 local generation, grave = tonumber(ARGV[1]), tonumber(ARGV[2])
@@ -99,7 +110,7 @@ return {${done}}
 `)
 
 /** After the two: the number of the first message, and for each its item and the number of its mail, or nothing. */
-export const append = script(`${owner}
+export const append = script(`${owner}${takeMail}
 local first = tonumber(ARGV[3])
 -- The last writes were lost: what follows them would leave a gap.
 if #ARGV > 3 and first > s + 1 then
@@ -117,18 +128,14 @@ for i = 4, #ARGV, 2 do
 end
 redis.call('HSET', S, 's', int(s))
 redis.call('PEXPIREAT', O, int(x + grave))
-if taken > m then
-  local bytes = 0
-  for _, item in ipairs(redis.call('LPOP', B, int(taken - m)) or {}) do bytes = bytes + #item - 1 end
-  redis.call('HSET', S, 'm', int(taken))
-  redis.call('HINCRBY', S, 'c', int(-bytes))
-end
+takeMail(taken, m)
 return {${done}}
 `)
 
-/** After the two: what the client has processed, and what was processed of it. */
-export const acknowledge = script(`${owner}
+/** After the two: what the client has processed, what was processed of it, and up to which mail is dropped. */
+export const acknowledge = script(`${owner}${takeMail}
 local acked, processed = tonumber(ARGV[3]), tonumber(ARGV[4])
+takeMail(tonumber(ARGV[5]), m)
 if processed > r then redis.call('HSET', S, 'r', int(processed)) end
 if acked > a then
   if s > a then redis.call('LPOP', O, int(math.min(acked, s) - a)) end

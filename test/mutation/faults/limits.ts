@@ -6,6 +6,7 @@ const bucket = "src/internal/tokenBucket.ts"
 const topicRequests = "src/internal/topicRequests.ts"
 
 const limits = "test/limits.test.ts"
+const clientLimits = "test/clientLimits.test.ts"
 const rate = "test/rate.test.ts"
 const buckets = "test/tokenBucket.test.ts"
 const topics = "test/topics.test.ts"
@@ -15,6 +16,48 @@ const client = "test/client.test.ts"
 export const group: Group = {
   title: "Limits: everything is bounded",
   faults: [
+    {
+      name: "a client's own limit is not heeded",
+      file: "src/internal/sessionDriver.ts",
+      find: "    this.maxMessage = Math.min(this.limits.maxMessage, peerTakes)\n",
+      replace: "    this.maxMessage = this.limits.maxMessage\n",
+      caughtBy: [clientLimits]
+    },
+    {
+      name: "a session is resumed with less than a message that waits needs",
+      file: "src/internal/sessionDriver.ts",
+      find: "    return !this.outbox.holdsLarger(peerTakes, processed)\n",
+      replace: "    return !this.outbox.holdsLarger(peerTakes, processed + this.state.sent)\n",
+      caughtBy: [clientLimits]
+    },
+    {
+      name: "a publication is too large for whoever takes exactly as much",
+      file: "src/internal/topicFeed.ts",
+      find: "this.sizeIn(subprotocol) > maxBody) return",
+      replace: "this.sizeIn(subprotocol) >= maxBody) return",
+      caughtBy: [clientLimits]
+    },
+    {
+      name: "what is read from the log is sent whatever its size",
+      file: "src/internal/topicFeed.ts",
+      find: "publicationCodec.sizeBound(payload) > maxBody && ",
+      replace: "publicationCodec.sizeBound(payload) < 0 && ",
+      caughtBy: [clientLimits]
+    },
+    {
+      name: "mail that is too large stays in the mailbox",
+      file: "src/internal/mailIntake.ts",
+      find: "{ acked: 0, processed: 0, mail: number }",
+      replace: "{ acked: 0, processed: 0, mail: Math.min(0, number) }",
+      caughtBy: [clientLimits]
+    },
+    {
+      name: "a client goes on with a message that its server takes no more",
+      file: "src/internal/clientLoop.ts",
+      find: "if (welcome.resumed && this.driver.outbox.holdsLarger(limits.maxMessage, processed))",
+      replace: "if (welcome.resumed && this.driver.outbox.holdsLarger(2 ** 30, processed))",
+      caughtBy: [clientLimits]
+    },
     {
       name: "the rates are not enforced",
       file: "src/internal/rateGuard.ts",

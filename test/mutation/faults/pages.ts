@@ -41,8 +41,8 @@ export const group: Group = {
     {
       name: "a lost session stays kept",
       file: "src/internal/clientLoop.ts",
-      find: "    this.held.forget()\n    const lost",
-      replace: "    const lost",
+      find: "    this.held.forget()\n    return this.driver",
+      replace: "    return this.driver",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {

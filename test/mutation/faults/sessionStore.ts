@@ -18,7 +18,7 @@ export const group: Group = {
   faults: [
     unfenced("confirm", "(id, generation)"),
     { ...unfenced("append", "(id, generation, messages)"), simulate: true },
-    unfenced("acknowledge", "(id, generation, { acked, processed })"),
+    unfenced("acknowledge", "(id, generation, { acked, mail, processed })"),
     {
       name: "the store forgets to fence detach",
       file: store,

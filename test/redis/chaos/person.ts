@@ -26,6 +26,7 @@ const listen = (
   received: Map<string, number>
 ): Effect.Effect<void, unknown> =>
   client.subscribe(news, { since }).pipe(
+    Stream.filter(Client.hasValue),
     Stream.runForEach(({ value: { value } }) => Effect.sync(() => received.set(value, (received.get(value) ?? 0) + 1))),
     Effect.catchTag("PositionLost", (lost) => {
       book.positionsLost.push(lost.message)

@@ -96,6 +96,25 @@ export const mailing = [
     })
   ),
 
+  law("acknowledge: the mail that it drops, and all before, leaves the mailbox, which has room again", (t) =>
+    Effect.gen(function* () {
+      const id = yield* t.create()
+      yield* postAll(t, id, 1, 3)
+      yield* t.one.acknowledge(id, 1, { acked: 0, processed: 0, mail: 2 })
+      yield* expectMail(t, "after an acknowledge that drops 2", id, mail(3, 3))
+      yield* t.other.acknowledge(id, 1, { acked: 0, processed: 0, mail: 1 })
+      yield* t.other.acknowledge(id, 1, { acked: 0, processed: 0 })
+      yield* expectMail(t, "after one that drops 1, and one that drops none", id, mail(3, 3))
+      const two = { messages: 2, bytes: 100_000_000 }
+      yield* expectSame("what post answers then", yield* post(t.one, id, "key 4", text(4), two), "Posted")
+      yield* expectSame("what post answers to one more", yield* post(t.one, id, "key 5", text(5), two), "Full")
+      yield* t.one.append(id, 1, [made(1, 3)])
+      yield* expectMail(t, "after an append of a message made of 3", id, mail(4, 4))
+      const session = yield* t.attached("attach")
+      yield* expectSame("the messages", payloads(session.outbound), [text(3)])
+    })
+  ),
+
   law("append: mail is either appended or left, wherever an append of it is interrupted", (t) =>
     Effect.gen(function* () {
       for (let turns = 0; turns < 12; turns++) {
