@@ -152,10 +152,15 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly events: Stream.Stream<ClientEvent>
   /**
    * Accepts a message for delivery: in order, and once while the session lives.
-   * Suspends while the replay buffer is full. Works while disconnected.
+   * Suspends while the replay buffer is full: interrupted then, it is not accepted. What was accepted stays. Works while
+   * disconnected.
    */
   readonly send: (message: ClientMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
-  /** Sends, and waits until the server's handler has processed the message, or fails with the message's fate. */
+  /**
+   * Sends, and waits until the server's handler has processed the message, or fails with the message's fate. Interrupted, as by
+   * a timeout, before the message was ever written to a connection, it takes the message back: it is not sent later. One that
+   * was written, at least once, may be processed all the same: its outcome is unknown.
+   */
   readonly deliver: (
     message: ClientMessage
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
@@ -173,11 +178,12 @@ export interface Client<ClientMessage, ServerMessage> {
   ) => Stream.Stream<Publication<A> | TooLarge, TopicRefused | PositionLost>
   /**
    * Publishes, and waits for the position that the server answers with. What a broken connection left unanswered is published
-   * again under the same key, so that it is published once. Give a `key` of your own to publish again after a restart.
+   * again under the same key, so that it is published once. Interrupted, it is not written any more; what was written already may
+   * be published. Give a `key` of your own to publish again after a restart.
    */
   readonly publish: <A>(
     topic: Ref<A>,
-    value: A,
+    value: NoInfer<A>,
     options?: { readonly key?: string | undefined }
   ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
   /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */

@@ -140,12 +140,14 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
   /**
    * Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. One
    * larger than the client takes, or than `maxMessage`, fails with `MessageTooLarge`; so does one that has waited for room
-   * until the client came back with less. It is encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
+   * until the client came back with less. Interrupted while it waits for room, it is not accepted; what was accepted stays.
+   * It is encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
    */
   readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
   /**
    * Sends, and waits until the client has processed the message, or fails with its fate. A message that a client skips,
-   * because it does not fit the client's Schema, counts as processed.
+   * because it does not fit the client's Schema, counts as processed. Interrupted while it waits for room, it is not accepted;
+   * a message that was accepted is in the store, and cannot be taken back: only the wait for it ends.
    */
   readonly deliver: (
     message: ServerMessage
@@ -153,7 +155,7 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
   /**
    * Sends without ever waiting for room: a session whose buffer is full ends
    * with `Overflow`. For broadcasts, where one absent client must not hold up
-   * the others.
+   * the others. What was accepted stays, whoever is interrupted then.
    */
   readonly offer: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
   /**
@@ -244,10 +246,10 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
   /** A session that lives here. */
   readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
-  /** Publishes to a topic, whatever its rule says of clients. A topic needs a rule all the same. */
+  /** Publishes to a topic, whatever its rule says of clients. A topic needs a rule all the same. Interrupted, it may have published: the broker was asked. */
   readonly publish: <A>(
     topic: Ref<A>,
-    value: A,
+    value: NoInfer<A>,
     options?: Pick<PublishOptions, "key">
   ) => Effect.Effect<Position, TopicRefused | MessageInvalid | MessageTooLarge | KeyReused | BrokerUnavailable>
   /** What was published after `since`, or from the oldest that is kept: at most `limit` (default 100). Complete, or `PositionLost`. */

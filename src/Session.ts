@@ -63,6 +63,8 @@ export type Event =
   | { readonly _tag: "Send" }
   /** The store has everything up to this one. */
   | { readonly _tag: "Appended"; readonly upTo: number }
+  /** The application has given up this message: those after it move up, if it was never written. */
+  | { readonly _tag: "Withdrawn"; readonly seq: number }
   /** The next message was written to the connection, with this acknowledgement. */
   | { readonly _tag: "Transmitted"; readonly seq: number; readonly ack: number }
   /** A `data` message came. */
@@ -106,6 +108,8 @@ export type Effect =
   | { readonly _tag: "Transmit" }
   /** Forget the messages up to this one: the peer has processed them. */
   | { readonly _tag: "Release"; readonly upTo: number }
+  /** Forget this message, and number those after it anew, each one lower. */
+  | { readonly _tag: "Withdraw"; readonly seq: number }
   /** Hand this message to the application. */
   | { readonly _tag: "Deliver"; readonly seq: number }
   /** This message was here before: drop it. */
@@ -247,6 +251,8 @@ export const advance = (state: Draft, event: Event): ReadonlyArray<Effect> => {
       if (event.upTo <= state.appended) return none
       state.appended = event.upTo
       return state.link._tag === "Attached" ? transmit : none
+    case "Withdrawn":
+      return withdraw(state, event.seq)
     case "Transmitted":
       if (state.link._tag !== "Attached" || event.seq !== state.transmitted + 1) return none
       state.transmitted = event.seq
@@ -277,6 +283,15 @@ export const advance = (state: Draft, event: Event): ReadonlyArray<Effect> => {
       state.link = { _tag: "Ended" }
       return none
   }
+}
+
+/** While something is on its way to the store it has its number there already: nothing can move up then. */
+const withdraw = (state: Draft, seq: number): ReadonlyArray<Effect> => {
+  const { appended, highest, link, sent } = state
+  if (seq <= highest || seq > sent || appended < sent) return none
+  state.sent--
+  state.appended--
+  return link._tag === "Attached" ? [{ _tag: "Withdraw", seq }, ...transmit] : [{ _tag: "Withdraw", seq }]
 }
 
 const isSame = (a: State, b: State): boolean =>

@@ -71,6 +71,8 @@ export interface Keeper {
   readonly add: (message: KeptMessage) => void
   /** The server has processed the messages up to this one. */
   readonly remove: (upTo: number) => void
+  /** The message of this number is given up, and each that was added after it has a number that is lower by one: both in one step. */
+  readonly withdraw: (seq: number) => void
   readonly forget: () => void
 }
 

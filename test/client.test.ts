@@ -322,17 +322,21 @@ describe("Client.deliver", () => {
     }).pipe(Effect.provide(World))
   )
 
-  it.scoped("can be bounded by the caller, and the message still arrives", () =>
+  it.scoped("can be bounded by the caller, and a message that has left still arrives", () =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.MemoryNetwork
-      yield* network.reach({ _tag: "Refused" })
       const { handled } = yield* echoGateway()
       const client = yield* makeClient()
+      yield* client.ready
+      yield* settle
+      const link = yield* network.latest
+      link.silence("client")
       const delivery = yield* Effect.fork(Effect.timeoutOption(client.deliver("x"), "500 millis"))
       yield* TestClock.adjust(500)
       assert.isFalse(yield* isRunning(delivery))
       assert.strictEqual((yield* Fiber.join(delivery))._tag, "None")
-      yield* network.reach({ _tag: "Open" })
+      assert.deepStrictEqual(handled, [])
+      yield* network.cut()
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(handled, ["x"])
     }).pipe(Effect.provide(World))

@@ -49,6 +49,13 @@ export const plainTab = (): Tab => {
           isMine: () => true,
           keep: (state) => change((kept) => ({ ...kept, state })),
           add: (message) => change((kept) => ({ ...kept, messages: [...kept.messages, message] })),
+          withdraw: (gone) =>
+            change((kept) => ({
+              ...kept,
+              messages: kept.messages
+                .filter(({ seq }) => seq !== gone)
+                .map((message) => (message.seq > gone ? { ...message, seq: message.seq - 1 } : message))
+            })),
           remove: (upTo) => change((kept) => ({ ...kept, messages: kept.messages.filter(({ seq }) => seq > upTo) })),
           forget: () => change((kept) => ({ ...kept, state: nothing, messages: [] }))
         }

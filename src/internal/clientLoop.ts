@@ -5,10 +5,11 @@
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import type { ClientEvent, ClientStats, EndReason, Start, Status } from "../ClientStatus.js"
 import { describeEnd } from "../ClientStatus.js"
 import { CloseCode, type Verdict, verdictOf } from "../CloseCode.js"
@@ -111,6 +112,7 @@ export class ClientLoop<R> {
       arrived: undefined,
       released: () => this.held.released(this.driver.state.acked),
       recorded: keeper === undefined ? undefined : (upTo) => this.held.note(upTo),
+      withdrawn: (seq) => this.held.withdrawn(seq),
       append: keeper === undefined ? undefined : append
     }
     this.driver = new SessionDriver({
@@ -134,6 +136,7 @@ export class ClientLoop<R> {
       pacing,
       later: (run) => timer.add({ sendAck: run }),
       now: config.now,
+      patience: config.options.closeTimeout,
       subscribedBefore: this.held.found?.topics ?? [],
       changed: () => this.held.note(),
       invited: (topic) => this.events.publish({ _tag: "Invited", topic }),
@@ -151,7 +154,9 @@ export class ClientLoop<R> {
       const { listen } = yield* HostEvents
       const events = yield* watched.events<ClientEvent>()
       const failed = (cause: unknown) => events.leave({ _tag: "NotKept", cause })
-      const keeper = yield* open({ subprotocol: config.codec.subprotocol, failed })
+      // What is kept is let go of before the connection has closed: the next client need not wait for that.
+      const keeping = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+      const keeper = yield* Scope.extend(open({ subprotocol: config.codec.subprotocol, failed }), keeping)
       const loop = new ClientLoop(
         config,
         yield* AttemptTerms.make(config.given, config.options.tokenTimeout),
@@ -171,7 +176,7 @@ export class ClientLoop<R> {
       loop.fiber = fiber
       yield* listen((event) => loop.happened(event))
       // After the fiber in the order of finalizers, so before it when the scope closes.
-      yield* Effect.addFinalizer(() => (keeper === undefined ? loop.close : loop.leave))
+      yield* Effect.addFinalizer((exit) => (keeper === undefined ? loop.close : loop.leave(Scope.close(keeping, exit))))
       return loop
     })
   }
@@ -401,7 +406,7 @@ export class ClientLoop<R> {
     if (this.driver.endReason !== undefined) return
     const asked = this.stopping ?? reason
     if (forgets) this.held.forget()
-    this.driver.end(describeEnd(asked))
+    this.driver.end(describeEnd(asked), !forgets && this.held.isKept)
     this.topics.end(describeEnd(asked))
     this.status.set({ _tag: "Ended", reason: asked })
     this.events.end()
@@ -417,12 +422,15 @@ export class ClientLoop<R> {
 
   readonly close: Effect.Effect<void> = Effect.suspend(() => this.stop({ _tag: "Closed" }))
 
-  /** Ends, and leaves the session to the next client of its keeper. */
-  private readonly leave: Effect.Effect<void> = Effect.suspend(() => {
-    this.driver.live?.close(CloseCode.GoingAway, "its scope was closed")
-    this.finish({ _tag: "Closed" }, false)
-    return this.fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.fiber))
-  })
+  /** Ends, and leaves the session to the next client of its keeper, which is let go of. */
+  private leave(letGo: Effect.Effect<void>): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.driver.live?.close(CloseCode.GoingAway, "its scope was closed")
+      this.finish({ _tag: "Closed" }, false)
+      const interrupt = this.fiber === undefined ? Effect.void : Effect.asVoid(Fiber.interrupt(this.fiber))
+      return Effect.zipRight(letGo, interrupt)
+    })
+  }
 
   private stop(reason: EndReason): Effect.Effect<void> {
     return Effect.gen(this, function* () {

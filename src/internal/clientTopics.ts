@@ -1,5 +1,6 @@
 /** A client's topics: what it asks its server for, again on each connection, and who gets the answers. */
 import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import { CloseCode } from "../CloseCode.js"
 import type { Codec } from "../Codec.js"
@@ -28,6 +29,8 @@ export interface ClientTopicsOptions {
   /** Calls back after a short while, if the client lives still. */
   readonly later: (run: () => void) => void
   readonly now: () => number
+  /** Milliseconds for which a consumer waits for the end of one that was interrupted. */
+  readonly patience: number
   /** What the session is subscribed to already. */
   readonly subscribedBefore: ReadonlyArray<string>
   /** `names` has changed. */
@@ -76,8 +79,18 @@ export class ClientTopics {
 
   // ---- for the application
 
+  /** Whether the topic's consumer has let go of it, who was interrupted just now; `undefined` where there is none to wait for. */
+  whenLeft(topic: string): Effect.Effect<boolean> | undefined {
+    const claim = this.subscriptions.get(topic)?.claim
+    return claim?.isTaken === true ? claim.isLeft(this.options.patience) : undefined
+  }
+
   /** The subscription for a new consumer; refused while another has it. */
-  claim(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription | TopicRefused {
+  claim(
+    topic: string,
+    since: Protocol.Position | "oldest" | undefined,
+    consumer: Fiber.RuntimeFiber<unknown, unknown>
+  ): TopicSubscription | TopicRefused {
     const flaw = flawOf(topic)
     if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
     if (typeof since === "object" && !isPosition(since)) {
@@ -85,24 +98,25 @@ export class ClientTopics {
       return new TopicRefused({ topic, code: "malformed-position", reason })
     }
     const known = this.subscriptions.get(topic)
-    if (known?.isClaimed === true) {
+    if (known?.claim.isTaken === true) {
       const reason = "this client is reading it already: share its stream instead"
       return new TopicRefused({ topic, code: "already-subscribed", reason })
     }
     // The server's wish goes on where it was, unless the consumer knows better.
     if (known !== undefined && since === undefined) {
-      known.isClaimed = true
+      known.claim.take(consumer)
       return known
     }
     if (known !== undefined) this.restart(known)
     const subscription = this.add(topic, since)
-    subscription.isClaimed = true
+    subscription.claim.take(consumer)
     return subscription
   }
 
   /** The consumer has gone. */
   release(subscription: TopicSubscription): void {
-    const { state, topic } = subscription
+    const { claim, state, topic } = subscription
+    claim.drop()
     if (this.subscriptions.get(topic) !== subscription) return
     this.subscriptions.delete(topic)
     subscription.end(undefined)
@@ -307,7 +321,7 @@ export class ClientTopics {
     if (subscription === undefined) return
     subscription.end(failure)
     this.invitations.delete(subscription.topic)
-    if (subscription.isClaimed) return
+    if (subscription.claim.isTaken) return
     this.subscriptions.delete(subscription.topic)
     this.options.refused(failure)
   }
@@ -322,7 +336,7 @@ export class ClientTopics {
     const flaw = flawOf(topic)
     if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
-    const unread = [...this.subscriptions.values()].filter(({ isClaimed }) => !isClaimed)
+    const unread = [...this.subscriptions.values()].filter(({ claim }) => !claim.isTaken)
     if (unread.length >= maxInvitations) {
       return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }

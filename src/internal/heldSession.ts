@@ -30,6 +30,11 @@ export class HeldSession {
     return this.keeper?.found
   }
 
+  /** What is not forgotten another client may go on with. */
+  get isKept(): boolean {
+    return this.keeper !== undefined
+  }
+
   /** There was a session before. */
   get hasBegun(): boolean {
     return this.ticket !== undefined
@@ -76,6 +81,10 @@ export class HeldSession {
     if (this.keeper === undefined) return
     this.note()
     this.keeper.remove(upTo)
+  }
+
+  withdrawn(seq: number): void {
+    this.keeper?.withdraw(seq)
   }
 
   /** The session is over, or lost. Where what is kept is another's by now, the next one is this client's own, in memory. */

@@ -151,6 +151,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       // A client that only listens is the one that the store would otherwise never forget for.
       released: () => host.ackTimer.add(this),
       recorded: undefined,
+      withdrawn: undefined,
       append: (entries, done) => this.append(entries, done)
     }
     this.driver = new SessionDriver({

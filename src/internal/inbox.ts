@@ -4,6 +4,7 @@
  */
 import * as Effect from "effect/Effect"
 import { SessionClosed } from "../ConnectionError.js"
+import { Claim } from "./claim.js"
 
 /** A message of the peer, received and not yet processed. */
 export interface Inbound {
@@ -16,6 +17,8 @@ export interface Inbound {
 }
 
 export class Inbox {
+  /** The consumer's. */
+  readonly claim = new Claim()
   private messages: Array<Inbound> = []
   private takers: Array<() => void> = []
   /** Why nothing more will come. */

@@ -14,8 +14,8 @@ export const make =
     decode: (body: unknown, seq: number) => Either.Either<A, MessageInvalid>,
     onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
   ) =>
-  <E, R>(handle: (message: A) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> =>
-    Effect.suspend(() => {
+  <E, R>(handle: (message: A) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> => {
+    const run = Effect.suspend(() => {
       let taken: ReadonlyArray<Inbound> = []
       let at = 0
       let isOver = false
@@ -61,3 +61,5 @@ export const make =
         Effect.sync(() => driver.inbox.untake(taken.slice(at)))
       )
     })
+    return driver.inbox.claim.during(run)
+  }

@@ -20,6 +20,7 @@ export const make = <A>(
 ): Stream.Stream<A> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
+      yield* driver.inbox.claim.scoped
       let taken: ReadonlyArray<Inbound> = []
       let at = 0
       let inHand: Inbound | undefined

@@ -23,6 +23,8 @@ export interface Sending {
   readonly endReason: string | undefined
   /** A message was given the next number and is in the outbox. */
   readonly send: () => void
+  /** Nobody wants this message sent any more. */
+  readonly giveUp: (seq: number) => void
 }
 
 interface SendWaiter {
@@ -110,19 +112,27 @@ export class Outbox {
     this.admit()
   }
 
+  /** This message was taken back; those after it have moved up. */
+  withdrawn(seq: number): void {
+    this.buffer.withdraw(seq)
+    this.deliveries.withdraw(seq)
+    this.admit()
+  }
+
   /** Accepts nothing more. */
   close(): void {
     this.closing = true
   }
 
-  /** The session is over: everybody who waits is told. */
-  end(reason: string): void {
+  /** The session is over, here at least: everybody who waits is told. Where it is kept, it goes on with what has not left, too. */
+  end(reason: string, isKept: boolean): void {
     const waiters = this.waiters
     this.waiters = []
     for (const waiter of waiters) waiter.resume(Effect.fail(new SessionClosed({ reason })))
     this.appends.fail(() => new SessionClosed({ reason }))
     const { highest } = this.session.state
-    this.deliveries.fail((seq) => (seq > highest ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))
+    const isUnknown = (seq: number) => isKept || seq <= highest
+    this.deliveries.fail((seq) => (isUnknown(seq) ? new OutcomeUnknown({ reason }) : new NotSent({ reason })))
     this.buffer.clear()
   }
 
@@ -186,18 +196,23 @@ export class Outbox {
     })
   }
 
-  /** Sends, and waits until the peer has processed the message. */
+  /** Sends, and waits until the peer has processed the message. Whoever is interrupted gives it up. */
   deliver(payload: Payload): Effect.Effect<void, SessionClosed | MessageTooLarge | Fate> {
     return Effect.suspend(() => {
       const fate = Deferred.unsafeMake<void, Fate>(FiberId.none)
-      let forget = unnoticed
+      let forget = (): number | undefined => undefined
       // In the step in which the message gets its number: no answer can come before.
       const accepted = (seq: number) => {
         forget = this.deliveries.add(seq, (result) => Deferred.unsafeDone(fate, result))
       }
-      return this.accept(payload, true, accepted).pipe(
+      const giveUp = Effect.sync(() => {
+        const seq = forget()
+        if (seq !== undefined) this.session.giveUp(seq)
+      })
+      // Accepted where an interruption is heard of already.
+      return Effect.suspend(() => this.accept(payload, true, accepted)).pipe(
         Effect.zipRight(Deferred.await(fate)),
-        Effect.onInterrupt(() => Effect.sync(() => forget()))
+        Effect.onInterrupt(() => giveUp)
       )
     })
   }

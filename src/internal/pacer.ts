@@ -88,6 +88,15 @@ export class Pacer {
     return false
   }
 
+  /** This queue has nothing more to wait with, or something else. */
+  leave(queue: Paced): void {
+    const isFirst = this.waiting[0]?.queue === queue
+    this.waiting = this.waiting.filter((waiter) => waiter.queue !== queue)
+    if (!isFirst) return
+    this.disarm()
+    this.call()
+  }
+
   /** Counts a message that does not wait for its turn, because there are only few of its kind. */
   charge(size: number): void {
     this.limit?.charge(size, this.now)

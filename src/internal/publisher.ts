@@ -63,10 +63,19 @@ export class Publisher implements Paced {
       this.pending.set(id, pending)
       this.unwritten.push(pending)
       this.write()
-      return Effect.sync(() => {
-        this.pending.delete(id)
-      })
+      return Effect.sync(() => this.withdraw(pending))
     })
+  }
+
+  /** Nobody waits for its answer any more: it is not written, if it was not yet. */
+  private withdraw(pending: Pending): void {
+    this.pending.delete(pending.id)
+    const isNext = this.unwritten[0] === pending
+    this.unwritten = this.unwritten.filter((other) => other !== pending)
+    if (!isNext) return
+    // What waits for its turn is another one now, of another size.
+    this.pacing.leave(this)
+    this.write()
   }
 
   /** A connection is there; the server remembers a key for `keyWindow` milliseconds. */

@@ -5,6 +5,7 @@
 import type { Payload } from "../Codec.js"
 
 export interface Entry {
+  /** Lower by one for each message before it that was withdrawn. */
   readonly seq: number
   readonly payload: Payload
   readonly size: number
@@ -76,6 +77,17 @@ export class ReplayBuffer {
       this.entries.length = 0
       this.head = 0
     }
+  }
+
+  /** Takes out one that was never written; those after it move up. */
+  withdraw(seq: number): void {
+    const gone = this.get(seq)
+    if (gone === undefined) return
+    const later = this.after(seq)
+    this.entries.length -= later.length + 1
+    this.bytes -= gone.size
+    this.pushed -= gone.size
+    for (const entry of later) this.entries.push({ ...entry, seq: entry.seq - 1, offset: entry.offset - gone.size })
   }
 
   clear(): void {

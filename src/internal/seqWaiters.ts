@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 
 interface Waiter<E> {
+  /** Lower by one for each number before it that was withdrawn. */
   seq: number
   readonly resume: (result: Effect.Effect<void, E>) => void
 }
@@ -10,13 +11,15 @@ export class SeqWaiters<E> {
   /** By sequence number, lowest first. */
   private waiters: Array<Waiter<E>> = []
 
-  /** Has `resume` called when this number is reached, or will not be; gives what takes that back. */
-  add(seq: number, resume: Waiter<E>["resume"]): () => void {
+  /** Has `resume` called when this number is reached, or will not be; gives what takes that back, and tells the number if it was waited for still. */
+  add(seq: number, resume: Waiter<E>["resume"]): () => number | undefined {
     const waiter = { seq, resume }
     const at = this.waiters.findLastIndex((other) => other.seq <= seq)
     this.waiters.splice(at + 1, 0, waiter)
     return () => {
+      const before = this.waiters.length
       this.waiters = this.waiters.filter((other) => other !== waiter)
+      return this.waiters.length < before ? waiter.seq : undefined
     }
   }
 
@@ -53,6 +56,11 @@ export class SeqWaiters<E> {
     this.waiters = this.waiters.filter((waiter) => waiter.seq > after)
     for (const waiter of this.waiters) waiter.seq -= after
     for (const waiter of failed) waiter.resume(Effect.fail(failure))
+  }
+
+  /** Those after this number wait for one less. */
+  withdraw(seq: number): void {
+    for (const waiter of this.waiters) if (waiter.seq > seq) waiter.seq--
   }
 
   fail(failure: (seq: number) => E): void {

@@ -45,6 +45,8 @@ export interface Hooks {
   readonly released: () => void
   /** This end has processed the messages up to this one, and the peer was not told. */
   readonly recorded: ((upTo: number) => void) | undefined
+  /** A message was taken back, and those after it have moved up; `undefined` where what was accepted stays. */
+  readonly withdrawn: ((seq: number) => void) | undefined
   /**
    * Appends messages to the store, in order, and calls back with the outcome:
    * success, or a failure after which the session is over. One call at a time.
@@ -225,6 +227,9 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
         case "Release":
           this.release(effect.upTo)
           break
+        case "Withdraw":
+          this.withdraw(effect.seq)
+          break
         case "Deliver":
           this.accept(effect.seq)
           break
@@ -301,6 +306,13 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     if (upTo > 0) this.options.hooks.released()
   }
 
+  private withdraw(seq: number): void {
+    this.options.hooks.withdrawn?.(seq)
+    // What waits for its turn may be another message now, of another size.
+    if (seq === this.state.transmitted + 1) this.options.pacing?.leave(this)
+    this.outbox.withdrawn(seq)
+  }
+
   private accept(seq: number): void {
     const incoming = this.incoming
     if (incoming === undefined) return
@@ -346,6 +358,11 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     this.apply({ _tag: "Send" })
   }
 
+  /** Takes back a message that was never written, where that can be. */
+  giveUp(seq: number): void {
+    if (this.options.hooks.withdrawn !== undefined) this.apply({ _tag: "Withdrawn", seq })
+  }
+
   /** The handler of this message succeeded. */
   processed(message: Inbound): void {
     if (message.epoch !== this.epoch) return
@@ -380,11 +397,11 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     for (const wake of idle) wake()
   }
 
-  /** The session is over: everybody who waits is told. The connection is the caller's business. */
-  end(reason: string): void {
+  /** The session is over, or kept for another client: everybody who waits is told. The connection is the caller's business. */
+  end(reason: string, isKept = false): void {
     if (this.endReason !== undefined) return
     this.endReason = reason
-    this.outbox.end(reason)
+    this.outbox.end(reason, isKept)
     this.apply({ _tag: "End" })
     this.live = undefined
     this.options.pacing?.end()

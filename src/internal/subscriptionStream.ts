@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import type { PresenceEvent, Publication, TooLarge } from "../Client.js"
 import { type MessageInvalid, type PositionLost, TopicRefused } from "../ConnectionError.js"
@@ -14,6 +15,28 @@ import type { Item, TopicSubscription } from "./topicSubscription.js"
 
 type Failure = TopicRefused | PositionLost
 
+/** The subscription, until the scope closes; a consumer that is being interrupted is waited for. */
+const claimed = (
+  topics: ClientTopics,
+  topic: string,
+  since: Position | "oldest" | undefined
+): Effect.Effect<TopicSubscription, TopicRefused, Scope.Scope> =>
+  Effect.uninterruptibleMask((restore) => {
+    const claim = Effect.withFiberRuntime<TopicSubscription, TopicRefused, Scope.Scope>((fiber) => {
+      const result = topics.claim(topic, since, fiber)
+      if (result instanceof TopicRefused) return Effect.fail(result)
+      return Effect.as(
+        Effect.addFinalizer(() => Effect.sync(() => topics.release(result))),
+        result
+      )
+    })
+    const attempt: typeof claim = Effect.suspend(() => {
+      const left = topics.whenLeft(topic)
+      return left === undefined ? claim : Effect.flatMap(restore(left), (isLeft) => (isLeft ? attempt : claim))
+    })
+    return attempt
+  })
+
 /** Everything that comes, from the claim of the topic to the end of its scope. */
 const items = <A>(
   topics: ClientTopics,
@@ -23,13 +46,7 @@ const items = <A>(
 ): Stream.Stream<A, Failure> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
-      const subscription = yield* Effect.acquireRelease(
-        Effect.suspend(() => {
-          const claimed = topics.claim(topic, since)
-          return claimed instanceof TopicRefused ? Effect.fail(claimed) : Effect.succeed(claimed)
-        }),
-        (claimed) => Effect.sync(() => topics.release(claimed))
-      )
+      const subscription = yield* claimed(topics, topic, since)
       return Stream.repeatEffectChunkOption(Effect.map(take(subscription), Chunk.unsafeFromArray))
     })
   )

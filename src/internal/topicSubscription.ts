@@ -7,6 +7,7 @@ import * as Option from "effect/Option"
 import { PositionLost, type TopicRefused } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
 import * as Topic from "../Topic.js"
+import { Claim } from "./claim.js"
 import type { Bounds } from "./topicFeed.js"
 
 /** What a subscription's consumer gets, in order. */
@@ -50,8 +51,8 @@ const isSame = (a: Protocol.Position, b: Protocol.Position): boolean => a.epoch 
 
 export class TopicSubscription {
   state: State = { _tag: "Idle" }
-  /** Whether a consumer has it; the server may have wished it before one did. */
-  isClaimed = false
+  /** The consumer's; the server may have wished it before there was one. */
+  readonly claim = new Claim()
   /** Whether the server was ever asked for it. */
   wasAsked = false
   /** Whether the consumer was told why it has failed. */

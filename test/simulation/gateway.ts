@@ -1,5 +1,5 @@
 /** The program of a gateway: handles, answers, and writes down what it did. */
-import { Cause, Deferred, Duration, Effect, Layer, Random, Schema } from "effect"
+import { Cause, Deferred, Duration, Effect, FiberRef, Layer, Random, Schema } from "effect"
 import { Gateway, Messages, Topic } from "holdfast"
 import { Machine } from "holdfast/testing"
 import { idOf, type Ledger, type Said, type Sender } from "./ledger.js"
@@ -145,6 +145,14 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
 /** How often a gateway is drained between two crashes. */
 const maxDrains = 2
 
+/**
+ * Whether this program was interrupted, as one is whose machine crashes. It may be in the middle of what cannot be interrupted,
+ * and go on with it after its machine is back; what it says then of a network that it is not on any more is nobody's fault.
+ */
+export const isStopped: Effect.Effect<boolean> = Effect.withFiberRuntime((fiber) =>
+  Effect.succeed(!Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause)))
+)
+
 /** A gateway from its start to its end, and again if it is to be drained now and then. */
 export const program = (
   name: string,
@@ -178,7 +186,10 @@ export const program = (
   return Effect.forever(Effect.zipRight(Effect.scoped(once), again)).pipe(
     Effect.provide(onMachine),
     Effect.tapErrorCause((cause) =>
-      Effect.sync(() => (Cause.isInterruptedOnly(cause) ? undefined : ledger.violation(7, `${name} ended: ${cause}`)))
+      Effect.unlessEffect(
+        Effect.sync(() => ledger.violation(7, `${name} ended: ${cause}`)),
+        isStopped
+      )
     )
   )
 }

@@ -1,7 +1,7 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
-import { Effect, Random, Stream } from "effect"
+import { Effect, Option, Random, Stream } from "effect"
 import { Client, type ClientStatus, Codec } from "holdfast"
-import { type Asked, forever, lobby, messages, restFor, type Told } from "./gateway.js"
+import { type Asked, forever, isStopped, lobby, messages, restFor, type Told } from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
@@ -77,6 +77,23 @@ const live = (name: string, world: World) =>
 
     const rest = restFor(scenario)
 
+    /** Times that the client was connected so far, and whether it is now. */
+    const connected = Effect.map(client.status, ({ _tag }) => ({
+      isReady: _tag === "Ready",
+      times: life.statuses.filter(({ status }) => status._tag === "Ready").length
+    }))
+
+    /** Gives up a delivery that takes too long: not sent, if the client was away all the while. */
+    const patiently = (delivery: Effect.Effect<Fate>) =>
+      Effect.gen(function* () {
+        const before = yield* connected
+        const fate = yield* Effect.timeoutOption(delivery, "700 millis")
+        if (Option.isSome(fate)) return fate.value
+        const after = yield* connected
+        const wasAway = !before.isReady && !after.isReady && before.times === after.times
+        return wasAway ? ("not sent" as const) : ("unknown" as const)
+      })
+
     /** Asks one thing after the other; what becomes of each is written down. */
     const asking = (by: "send" | "deliver") =>
       Effect.gen(function* () {
@@ -105,7 +122,8 @@ const live = (name: string, world: World) =>
                     NotSent: () => Effect.succeed<Fate>("not sent"),
                     OutcomeUnknown: () => Effect.succeed<Fate>("unknown")
                   }),
-                  Effect.orDie
+                  Effect.orDie,
+                  n % 3 === 0 ? patiently : (delivery) => delivery
                 )
           yield* Effect.flatMap(outcome, note)
         }
@@ -168,7 +186,12 @@ const live = (name: string, world: World) =>
 /** Lives one client after the other. */
 export const program = (name: string, world: World) =>
   Effect.scoped(live(name, world)).pipe(
-    Effect.tapErrorCause((cause) => Effect.sync(() => world.ledger.violation(7, `${name} died: ${String(cause)}`))),
+    Effect.tapErrorCause((cause) =>
+      Effect.unlessEffect(
+        Effect.sync(() => world.ledger.violation(7, `${name} died: ${String(cause)}`)),
+        isStopped
+      )
+    ),
     Effect.zipRight(Effect.suspend(() => (world.isOver() ? forever : Effect.sleep("1 second")))),
     Effect.forever
   )

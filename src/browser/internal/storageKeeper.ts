@@ -10,6 +10,8 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { Subprotocol } from "../../Protocol.js"
 import type { Keeper, KeptMessage, KeptSession, KeptState } from "../../SessionKeeper.js"
+import { ItemNumbers } from "./itemNumbers.js"
+import { PageClaims } from "./pageClaims.js"
 import { SessionLock } from "./sessionLock.js"
 import { type Head, StorageSlot } from "./storageSlot.js"
 
@@ -40,6 +42,7 @@ class StorageKeeper implements Keeper {
   /** The oldest message that is kept, and the last that was. */
   private oldest = 1
   private sent = 0
+  private items = new ItemNumbers()
 
   constructor(
     private readonly options: StorageOptions,
@@ -56,10 +59,13 @@ class StorageKeeper implements Keeper {
 
   /** Whether all of it is there: with a message missing, a new one would get its number. */
   private find(head: Head): boolean {
-    const { acknowledged, attempts, processed, sent, ticket, topics } = head
-    const messages = this.slot.messages(acknowledged, sent)
+    const { acknowledged, attempts, moved, processed, sent, ticket, topics } = head
+    const items = new ItemNumbers(moved)
+    const messages = this.slot.messages(acknowledged, sent, items)
     if (messages === undefined) return false
-    this.slot.clear((seq) => seq > acknowledged && seq <= sent)
+    const stored = new Set(messages.map(({ seq }) => items.of(seq)))
+    this.slot.clear((item) => stored.has(item))
+    this.items = items
     this.kept = { ticket, attempts, acknowledged, processed, topics }
     this.found = { ...this.kept, messages }
     this.oldest = acknowledged + 1
@@ -81,6 +87,7 @@ class StorageKeeper implements Keeper {
       sent: this.sent,
       acknowledged,
       processed,
+      ...(this.items.shifts.length === 0 ? {} : { moved: this.items.shifts }),
       topics
     }
   }
@@ -122,7 +129,7 @@ class StorageKeeper implements Keeper {
 
   add(message: KeptMessage): void {
     this.trying(() => {
-      this.slot.add(message)
+      this.slot.add(this.items.of(message.seq), message)
       this.sent = message.seq
       // Whoever claims it reads the head as it is.
       if (this.state === "left") this.write()
@@ -131,7 +138,19 @@ class StorageKeeper implements Keeper {
 
   remove(upTo: number): void {
     this.trying(() => {
-      for (; this.oldest <= upTo; this.oldest++) this.slot.remove(this.oldest)
+      for (; this.oldest <= upTo; this.oldest++) this.slot.remove(this.items.of(this.oldest))
+      this.items.release(upTo)
+    })
+  }
+
+  /** Once the head is written it is gone: what a page that dies now leaves of it is found by nobody. */
+  withdraw(seq: number): void {
+    this.trying(() => {
+      const item = this.items.of(seq)
+      this.items.withdraw(seq)
+      this.sent--
+      this.write()
+      this.slot.remove(item)
     })
   }
 
@@ -141,6 +160,7 @@ class StorageKeeper implements Keeper {
       this.kept = nothing
       this.oldest = 1
       this.sent = 0
+      this.items = new ItemNumbers()
       this.write()
     })
   }
@@ -179,15 +199,23 @@ class StorageKeeper implements Keeper {
 const isLeft = (head: Head, { subprotocol }: StorageOptions): boolean =>
   head.owner === "" && head.subprotocol === subprotocol
 
+const slotsOf = (options: StorageOptions) => {
+  const storage = options.storage()
+  return Array.from({ length: slots }, (_, index) => {
+    const slot = new StorageSlot(storage, `${options.key}/${index + 1}`)
+    return { slot, head: slot.head }
+  })
+}
+
+const leftSlot = (options: StorageOptions) =>
+  slotsOf(options).find(({ head }) => head !== undefined && isLeft(head, options))
+
 /** Claims the first slot that was left, or else the first that no page has. */
 const claim = (options: StorageOptions, lock: SessionLock): StorageKeeper | undefined => {
   const owner = Encoding.encodeBase64Url(crypto.getRandomValues(new Uint8Array(12)))
-  const storage = options.storage()
-  const free = Array.from({ length: slots }, (_, index) => {
-    const slot = new StorageSlot(storage, `${options.key}/${index + 1}`)
-    return { slot, head: slot.head }
-  }).filter(({ head }) => head === undefined || head.owner === "" || options.now() - head.at >= stale)
-  const first = free.find(({ head }) => head !== undefined && isLeft(head, options)) ?? free[0]
+  const isFree = ({ head }: { readonly head: Head | undefined }) =>
+    head === undefined || head.owner === "" || options.now() - head.at >= stale
+  const first = leftSlot(options) ?? slotsOf(options).find(isFree)
   return first === undefined ? undefined : new StorageKeeper(options, first.slot, owner, lock)
 }
 
@@ -209,6 +237,30 @@ const listening = (keeper: StorageKeeper, page: EventTarget | undefined): Effect
     )
   )
 
+/** Waits for a client of this page that is ending and leaves its session, unless there is one that was left already. */
+const othersLeft = (options: StorageOptions): Effect.Effect<void, unknown> =>
+  Effect.flatMap(Effect.try({ try: () => leftSlot(options), catch: (cause) => cause }), (found) =>
+    found === undefined
+      ? Effect.if(PageClaims.of(options.storage(), options.key).oneLeft, {
+          onTrue: () => othersLeft(options),
+          onFalse: () => Effect.void
+        })
+      : Effect.void
+  )
+
+/** A slot, until the scope closes. */
+const claimed = (options: StorageOptions, lock: SessionLock) =>
+  Effect.uninterruptible(
+    Effect.gen(function* () {
+      const keeper = yield* Effect.try({ try: () => claim(options, lock), catch: (cause) => cause })
+      if (keeper === undefined) return undefined
+      // Let go of after the session was left.
+      yield* PageClaims.of(options.storage(), options.key).add
+      yield* listening(keeper, options.page)
+      return keeper
+    })
+  )
+
 export const open = (options: StorageOptions): Effect.Effect<Keeper | undefined, never, Scope.Scope> =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime<never>()
@@ -218,13 +270,12 @@ export const open = (options: StorageOptions): Effect.Effect<Keeper | undefined,
     })
     const full = new Error(`${slots} sessions are kept under the key ${JSON.stringify(options.key)} already`)
     for (;;) {
-      const claimed = yield* Effect.either(Effect.try({ try: () => claim(options, lock), catch: (cause) => cause }))
-      const keeper = Either.getOrUndefined(claimed)
+      const result = yield* Effect.either(Effect.zipRight(othersLeft(options), claimed(options, lock)))
+      const keeper = Either.getOrUndefined(result)
       if (keeper === undefined) {
-        options.failed(Either.isLeft(claimed) ? claimed.left : full)
+        options.failed(Either.isLeft(result) ? result.left : full)
         return undefined
       }
-      yield* listening(keeper, options.page)
       const ticket = keeper.found?.ticket
       if (ticket === undefined || (yield* lock.claim(ticket.session))) return keeper
       // It stays claimed here, and the next slot is looked at.

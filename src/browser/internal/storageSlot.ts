@@ -5,13 +5,14 @@ import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
 import { subprotocols } from "../../Protocol.js"
 import type { KeptMessage } from "../../SessionKeeper.js"
+import { type ItemNumbers, Shifts } from "./itemNumbers.js"
 
 /** One more can always be counted. */
 const Count = Schema.NonNegativeInt.pipe(Schema.lessThan(Number.MAX_SAFE_INTEGER))
 
 /**
  * `owner` is the page that has the session, or "" when it was left, by `left`; `at` is when it was last written. `sent` is the
- * last message, as of then.
+ * last message, as of then; `moved` is there where one before it was withdrawn.
  */
 export const Head = Schema.Struct({
   version: Schema.Literal(1),
@@ -24,6 +25,7 @@ export const Head = Schema.Struct({
   sent: Count,
   acknowledged: Count,
   processed: Count,
+  moved: Schema.optionalWith(Shifts, { exact: true }),
   topics: Schema.Array(Schema.String)
 }).pipe(Schema.filter(({ acknowledged, processed, ticket }) => ticket !== undefined || acknowledged + processed === 0))
 export type Head = typeof Head.Type
@@ -56,10 +58,10 @@ export class StorageSlot {
   }
 
   /** The messages after this one, up to the last; `undefined` where one is missing. */
-  messages(after: number, last: number): ReadonlyArray<KeptMessage> | undefined {
+  messages(after: number, last: number, items: ItemNumbers): ReadonlyArray<KeptMessage> | undefined {
     const messages: Array<KeptMessage> = []
     for (let seq = after + 1; seq <= last; seq++) {
-      const item = readItem(this.storage.getItem(this.nameOf(seq)))
+      const item = readItem(this.storage.getItem(this.nameOf(items.of(seq))))
       const payload = Option.flatMap(item, payloadOf)
       if (Option.isNone(item) || Option.isNone(payload)) return undefined
       messages.push({ seq, payload: payload.value, confirm: item.value.confirm })
@@ -67,32 +69,32 @@ export class StorageSlot {
     return messages
   }
 
-  add({ confirm, payload, seq }: KeptMessage): void {
+  add(item: number, { confirm, payload }: KeptMessage): void {
     const body = typeof payload === "string" ? { text: payload } : { bytes: Encoding.encodeBase64(payload) }
-    this.storage.setItem(this.nameOf(seq), JSON.stringify({ confirm, ...body } satisfies typeof Item.Type))
+    this.storage.setItem(this.nameOf(item), JSON.stringify({ confirm, ...body } satisfies typeof Item.Type))
   }
 
-  remove(seq: number): void {
-    this.storage.removeItem(this.nameOf(seq))
+  remove(item: number): void {
+    this.storage.removeItem(this.nameOf(item))
   }
 
   /** Forgets everything but the messages that `keeps` names. */
-  clear(keeps: (seq: number) => boolean = () => false): void {
+  clear(keeps: (item: number) => boolean = () => false): void {
     const names = Array.from({ length: this.storage.length }, (_, index) => this.storage.key(index) ?? "")
     for (const name of names) {
-      const seq = this.seqOf(name)
-      if (name === this.name || (seq !== undefined && !keeps(seq))) this.storage.removeItem(name)
+      const item = this.itemOf(name)
+      if (name === this.name || (item !== undefined && !keeps(item))) this.storage.removeItem(name)
     }
   }
 
   // No slot is named like a message of another, whatever keys there are: a slot's name ends with "/" and a digit.
 
-  private nameOf(seq: number): string {
-    return `${this.name}#${seq}`
+  private nameOf(item: number): string {
+    return `${this.name}#${item}`
   }
 
-  private seqOf(name: string): number | undefined {
-    const seq = name.startsWith(`${this.name}#`) ? name.slice(this.name.length + 1) : ""
-    return /^\d+$/.test(seq) ? Number(seq) : undefined
+  private itemOf(name: string): number | undefined {
+    const item = name.startsWith(`${this.name}#`) ? name.slice(this.name.length + 1) : ""
+    return /^\d+$/.test(item) ? Number(item) : undefined
   }
 }
