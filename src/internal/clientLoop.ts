@@ -130,8 +130,9 @@ export class ClientLoop<R> {
         this.events.publish({ _tag: "Refused", code, reason: `${topic}: ${reason}`, seq: undefined })
     })
     const failed = (error: TokenUnavailable) => this.events.publish({ _tag: "TokenUnavailable", error })
-    const { codec, token } = config
-    this.refresh = token === undefined ? undefined : new TokenRefresh(codec, this.asked(token), failed)
+    const { token } = config
+    const answer = (live: LiveConnection, token: string) => this.driver.writeUnpaced(live, { type: "token", token })
+    this.refresh = token === undefined ? undefined : new TokenRefresh(answer, this.asked(token), failed)
   }
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
@@ -197,7 +198,7 @@ export class ClientLoop<R> {
       const address = yield* this.asked(url)
       const live = yield* handshake.dial(dialer, options, { url: address, protocols: [codec.subprotocol], headers })
       if (live.transport.ping === undefined) {
-        live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
+        live.messagePing = (id) => this.driver.writeUnpaced(live, { type: "ping", id })
       }
       const hello = this.hello(live, credentials)
       const { processed } = hello.resume ?? { processed: 0 }
@@ -240,7 +241,7 @@ export class ClientLoop<R> {
       heartbeatInterval: Math.min(heartbeatInterval, welcome.heartbeat),
       readDeadline: Math.min(readDeadline, welcome.deadline)
     }
-    this.driver.obey(limits)
+    this.driver.obey(limits, live)
     // Before what was processed counts as delivered.
     for (const refusal of welcome.refused ?? []) this.refused(refusal)
     const event = {
@@ -251,7 +252,12 @@ export class ClientLoop<R> {
     }
     this.held.welcomed({ session, secret })
     // The acknowledgement shows the server that its new secret has arrived.
-    const proof = () => live.write(this.config.codec.encode({ type: "ack", ack: event.told }))
+    const proof = () => {
+      const ack = { type: "ack", ack: event.told } as const
+      // Of a new session nothing has been taken at the server.
+      if (welcome.resumed) this.driver.writeUnpaced(live, ack)
+      else live.write(this.config.codec.encode(ack))
+    }
     const refused = this.driver.attach(live, event, proof)
     if (refused !== undefined) {
       return live.violate(
