@@ -98,7 +98,9 @@ describe("A gateway with a message rate", () => {
         messages: 1024,
         bytes: 1_048_576,
         messageRate: 10_000,
-        byteRate: 16_777_216
+        byteRate: 16_777_216,
+        requestRate: 1000,
+        requests: 2048
       })
     }).pipe(Effect.provide(World))
   )
@@ -237,9 +239,9 @@ describe("A gateway with a message rate", () => {
 })
 
 describe("A gateway with a byte rate", () => {
-  // The bucket: 1000 for the second, 2000 and 4 × 128 for the window, 1500 for a largest message.
+  // The bucket: 1000 for the second, 2000 and 4 × 128 for the window, 2000 and 2048 for that of requests, 1500 for a largest message.
   const options = { byteRate: 1000, replayBytes: 2000, replayMessages: 4, maxMessage: 1500 }
-  const bucket = 1000 + 2000 + 4 * 128 + 1500
+  const bucket = 1000 + 2000 + 4 * 128 + 2000 + 2048 + 1500
   const tooMuch = "more than 1000 bytes a second"
   const sized = (seq: number, size: number) => data(seq, "x".repeat(size - JSON.stringify(data(seq, "")).length))
 
@@ -248,10 +250,10 @@ describe("A gateway with a byte rate", () => {
       const { handled } = yield* listener(options)
       const exact = yield* join()
       for (let seq = 1; seq <= 4; seq++) {
-        exact.say(sized(seq, 1000))
+        exact.say(sized(seq, 2000))
         yield* settle
       }
-      exact.say(sized(5, bucket - 4000))
+      exact.say(sized(5, bucket - 8000))
       yield* settle
       assert.isUndefined(exact.closed())
       assert.lengthOf(handled, 5)
@@ -271,14 +273,12 @@ describe("A gateway with a byte rate", () => {
 
   it.scoped("asks to come back after a second at least, however soon it is full", () =>
     Effect.gen(function* () {
-      yield* listener({ byteRate: 1000, replayBytes: 1, replayMessages: 1, maxMessage: 1 })
+      yield* listener({ messageRate: 20_000, replayMessages: 1 })
       const raw = yield* join()
-      const padded = (size: number) => raw.say({ type: "ack", ack: 0, pad: "x".repeat(size - 30) })
-      // Of 1130.
-      padded(400)
-      padded(800)
+      // Of 2005, which take a tenth of a second.
+      for (let id = 0; id <= 2005; id++) raw.say({ type: "pong", id })
       yield* settle
-      assert.deepInclude(find(raw, "goaway"), { retryAfter: 1000, reason: tooMuch })
+      assert.deepInclude(find(raw, "goaway"), { retryAfter: 1000, reason: "more than 20000 messages a second" })
     }).pipe(Effect.provide(World))
   )
 
@@ -287,7 +287,7 @@ describe("A gateway with a byte rate", () => {
       yield* listener({ ...options, byteRate: 10 })
       const raw = yield* join()
       for (let seq = 1; seq <= 5; seq++) {
-        raw.say(sized(seq, 1000))
+        raw.say(sized(seq, 2000))
         yield* settle
       }
       assert.strictEqual(find(raw, "goaway")?.["retryAfter"], 30_000)
@@ -406,9 +406,10 @@ describe("A client", () => {
         yield* client.reconnect
         yield* settle
         assert.strictEqual((yield* client.status)._tag, "Ready")
-        assert.lengthOf(handled, 19 * turn)
+        assert.lengthOf(handled, 19 * turn - (turn - 1))
+        // What proves that the welcome came is a message, too.
         yield* TestClock.adjust("1 second")
-        assert.lengthOf(handled, 19 * (turn + 1))
+        assert.lengthOf(handled, 19 * (turn + 1) - turn)
       }
       yield* TestClock.adjust("2 seconds")
       assert.deepStrictEqual(handled, upTo(100))

@@ -145,7 +145,8 @@ export class ClientLoop<R> {
     })
     const failed = (error: TokenUnavailable) => this.events.publish({ _tag: "TokenUnavailable", error })
     const { token } = terms
-    this.refresh = token === undefined ? undefined : new TokenRefresh(config.codec, token, failed)
+    const answer = (live: LiveConnection, token: string) => this.driver.writeUnpaced(live, { type: "token", token })
+    this.refresh = token === undefined ? undefined : new TokenRefresh(answer, token, failed)
   }
 
   static make<R>(config: LoopOptions<R>): Effect.Effect<ClientLoop<R>, never, Scope.Scope> {
@@ -244,7 +245,7 @@ export class ClientLoop<R> {
       const live = yield* handshake.dial(dialer, options, { url, protocols: [codec.subprotocol], headers })
       this.greeting = live
       if (live.transport.ping === undefined) {
-        live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))
+        live.messagePing = (id) => this.driver.writeUnpaced(live, { type: "ping", id })
       }
       const hello = this.hello(live, token)
       const { processed } = hello.resume ?? { processed: 0 }
@@ -277,7 +278,7 @@ export class ClientLoop<R> {
       return live.violate(CloseCode.ProtocolViolation, "welcome: resumed a session that was not asked for")
     }
     live.features = features.shared(welcome.features)
-    this.driver.obey(limits)
+    this.driver.obey(limits, live)
     if (welcome.resumed && this.driver.outbox.holdsLarger(limits.maxMessage, processed)) return this.giveUpSession(live)
     const start = this.startOf(welcome)
     const { heartbeatInterval, readDeadline } = this.config.options
@@ -295,7 +296,12 @@ export class ClientLoop<R> {
     }
     this.held.welcomed({ session, secret })
     // The acknowledgement shows the server that its new secret has arrived.
-    const proof = () => live.write(this.config.codec.encode({ type: "ack", ack: event.told }))
+    const proof = () => {
+      const ack = { type: "ack", ack: event.told } as const
+      // Of a new session nothing has been taken at the server.
+      if (welcome.resumed) this.driver.writeUnpaced(live, ack)
+      else live.write(this.config.codec.encode(ack))
+    }
     const refused = this.driver.attach(live, event, proof)
     if (refused !== undefined) {
       return live.violate(

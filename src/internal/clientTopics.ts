@@ -10,6 +10,7 @@ import * as Topic from "../Topic.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { Pacer } from "./pacer.js"
 import { type Fate, Publisher } from "./publisher.js"
+import { RequestQueue } from "./requestQueue.js"
 import type { Bounds } from "./topicFeed.js"
 import { TopicSubscription } from "./topicSubscription.js"
 
@@ -57,10 +58,7 @@ export class ClientTopics {
   private readonly leaving = new Map<string, number>()
   /** Subscribed by the server's wish, which it repeats on each connection of the session. */
   private readonly invitations = new Set<string>()
-  /** Requests about subscriptions that were written to this connection and not answered. */
-  private readonly unanswered = new Set<number>()
-  /** Those that wait to be written, so that the server never has more of them than its limits allow. */
-  private unsaid: Array<Protocol.Subscribe | Protocol.Unsubscribe> = []
+  private readonly queue: RequestQueue
   private live: LiveConnection | undefined
   private nextId = 1
   private isOver = false
@@ -68,7 +66,8 @@ export class ClientTopics {
   constructor(private readonly options: ClientTopicsOptions) {
     const { codec, limits, now, pacing, subscribedBefore } = options
     for (const topic of subscribedBefore) this.leaving.set(topic, unasked)
-    this.publisher = new Publisher(codec, limits, pacing, now, () => this.unanswered.size)
+    this.queue = new RequestQueue(pacing)
+    this.publisher = new Publisher(codec, limits, this.queue, now)
   }
 
   /** What the session may be subscribed to by this end's wish. */
@@ -110,6 +109,7 @@ export class ClientTopics {
     if (known !== undefined) this.restart(known)
     const subscription = this.add(topic, since)
     subscription.claim.take(consumer)
+    if (known !== undefined) subscription.mayBeKnown = true
     return subscription
   }
 
@@ -119,18 +119,26 @@ export class ClientTopics {
     claim.drop()
     if (this.subscriptions.get(topic) !== subscription) return
     this.subscriptions.delete(topic)
+    if (this.takeBack(subscription)) this.options.changed()
     subscription.end(undefined)
     // Where the server has refused it, or never heard of it, there is nothing to unsubscribe from.
-    if (!subscription.wasAsked || (state._tag === "Over" && state.failure?._tag !== "PositionLost")) return
+    if (!subscription.mayBeKnown || (state._tag === "Over" && state.failure?._tag !== "PositionLost")) return
     if (state._tag === "Over" && subscription.isFailureTaken) this.linger(topic)
     else this.unsubscribe(topic)
+  }
+
+  /** Whether the server has yet to hear what is asked of it; it never will. */
+  private takeBack({ state }: TopicSubscription): boolean {
+    return state._tag === "Asked" && this.queue.withdraw(state.id)
   }
 
   /** The server's wish stays, and is asked for from another position. */
   private restart(subscription: TopicSubscription): void {
     const { state, topic } = subscription
     this.subscriptions.delete(topic)
+    const isUnsaid = this.takeBack(subscription)
     subscription.end(undefined)
+    if (isUnsaid) return
     const isThere = state._tag === "Asked" || state._tag === "Active" || state._tag === "Over"
     if (isThere) this.pause(topic)
   }
@@ -170,7 +178,8 @@ export class ClientTopics {
       return subscription
     }
     this.subscriptions.set(topic, subscription)
-    if (this.leaving.get(topic) === unasked) this.leaving.delete(topic)
+    // An earlier client's, which goes on.
+    if (this.leaving.get(topic) === unasked) subscription.mayBeKnown = this.leaving.delete(topic)
     this.options.changed()
     this.ask(subscription)
     return subscription
@@ -181,8 +190,9 @@ export class ClientTopics {
     const { since, topic } = subscription
     const id = this.nextId++
     subscription.state = { _tag: "Asked", id }
-    subscription.wasAsked = true
-    this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) })
+    this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) }, () => {
+      subscription.mayBeKnown = true
+    })
   }
 
   private pause(topic: string): void {
@@ -203,35 +213,8 @@ export class ClientTopics {
     this.say({ type: "unsubscribe", id, topic })
   }
 
-  private say(message: Protocol.Subscribe | Protocol.Unsubscribe): void {
-    if (this.live === undefined) return
-    this.unsaid.push(message)
-    this.saySome()
-  }
-
-  private saySome(): void {
-    for (;;) {
-      const [message] = this.unsaid
-      if (message === undefined || this.live === undefined || !this.maySay) return
-      this.unsaid.shift()
-      this.unanswered.add(message.id)
-      const frame = this.options.codec.encode(message)
-      this.options.pacing.charge(frame.length)
-      this.live.write(frame)
-    }
-  }
-
-  private get maySay(): boolean {
-    const { size } = this.unanswered
-    return size === 0 || size + this.publisher.unanswered < this.options.limits().messages
-  }
-
-  /** Whether it was a request about a subscription, and had no answer before. */
-  private answered(id: number | undefined): boolean {
-    if (id === undefined || !this.unanswered.delete(id)) return false
-    this.saySome()
-    this.publisher.write()
-    return true
+  private say(message: Protocol.Subscribe | Protocol.Unsubscribe, written = () => {}): void {
+    this.queue.add({ id: message.id, frame: this.options.codec.encode(message), isWanted: () => true, written })
   }
 
   // ---- the connection
@@ -239,14 +222,16 @@ export class ClientTopics {
   /** A connection is there: everything is asked for again. */
   attached(live: LiveConnection, resumed: boolean, keyWindow: number): void {
     this.live = live
+    this.queue.attached(live, this.options.limits())
     // A new session is subscribed to nothing.
     if (!resumed) {
       this.leaving.clear()
       this.invitations.clear()
     }
     for (const topic of [...this.leaving.keys()]) {
+      const again = this.subscriptions.get(topic)
       // What was taken up again meanwhile goes on.
-      if (this.subscriptions.has(topic)) this.leaving.delete(topic)
+      if (again !== undefined) again.mayBeKnown = this.leaving.delete(topic)
       else if (this.leaving.get(topic) === unasked) this.options.later(() => this.unwanted(topic))
       else this.unsubscribe(topic)
     }
@@ -254,14 +239,12 @@ export class ClientTopics {
       if (subscription.state._tag === "Paused") this.remain(subscription.topic)
       else this.ask(subscription)
     }
-    this.publisher.attached(live, keyWindow)
+    this.publisher.attached(keyWindow)
   }
 
   detached(): void {
     this.live = undefined
-    this.unanswered.clear()
-    this.unsaid = []
-    this.publisher.detached()
+    this.queue.detached()
     for (const subscription of this.subscriptions.values()) {
       const { _tag } = subscription.state
       if (_tag === "Active" || _tag === "Asked") subscription.state = { _tag: "Idle" }
@@ -269,7 +252,7 @@ export class ClientTopics {
   }
 
   drained(): void {
-    this.publisher.write()
+    this.queue.write()
   }
 
   receive(message: TopicMessage, size: number, live: LiveConnection): void {
@@ -281,8 +264,8 @@ export class ClientTopics {
       case "unsubscribed":
         return this.unsubscribed(message)
       case "published":
-        this.publisher.published(message)
-        return this.saySome()
+        if (this.queue.answered(message.id)) this.publisher.published(message)
+        return this.queue.write()
       case "invite":
         return this.invited(message, live)
     }
@@ -297,8 +280,10 @@ export class ClientTopics {
     const subscription = this.subscriptions.get(topic)
     const isUnwanted = subscription === undefined || subscription.state._tag === "Over"
     // It was ended by the server while the request was on its way: nobody would ever end what has begun now.
-    if (this.answered(id) && isUnwanted && !this.leaving.has(topic)) this.unsubscribe(topic)
+    const isAnswer = id !== undefined && this.queue.answered(id)
+    if (isAnswer && isUnwanted && !this.leaving.has(topic)) this.unsubscribe(topic)
     this.check(subscription?.subscribed(message), live)
+    this.queue.write()
   }
 
   private unsubscribed({ id, reason, topic }: Protocol.Unsubscribed): void {
@@ -314,7 +299,8 @@ export class ClientTopics {
       this.leaving.delete(topic)
       this.options.changed()
     }
-    this.answered(id)
+    this.queue.answered(id)
+    this.queue.write()
   }
 
   private fail(subscription: TopicSubscription | undefined, failure: TopicRefused): void {
@@ -341,18 +327,17 @@ export class ClientTopics {
       return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
     this.invitations.add(topic)
-    this.add(topic, since)
+    this.add(topic, since).mayBeKnown = true
     this.options.invited(topic)
   }
 
   /** The server refused a request about a topic. */
   refused(id: number, refusal: Protocol.Refusal): void {
-    this.refusedOne(id, refusal)
-    this.answered(id)
-    this.saySome()
+    this.refusedOne(id, refusal, this.queue.answered(id))
+    this.queue.write()
   }
 
-  private refusedOne(id: number, { code, reason, retryAfter }: Protocol.Refusal): void {
+  private refusedOne(id: number, { code, reason, retryAfter }: Protocol.Refusal, wasUnanswered: boolean): void {
     for (const [topic, request] of this.leaving) {
       if (request !== id) continue
       // Not subscribed is what was asked for.
@@ -364,13 +349,14 @@ export class ClientTopics {
       if (state._tag === "Asked" && state.id === id)
         return this.fail(subscription, new TopicRefused({ topic, code, reason, retryAfter }))
     }
-    this.publisher.refused(id, (topic) => new TopicRefused({ topic, code, reason, retryAfter }))
+    if (wasUnanswered) this.publisher.refused(id, (topic) => new TopicRefused({ topic, code, reason, retryAfter }))
   }
 
   /** The client has ended. */
   end(reason: string): void {
     this.isOver = true
     this.live = undefined
+    this.queue.detached()
     for (const subscription of this.subscriptions.values()) subscription.end(undefined)
     this.publisher.end(reason)
   }

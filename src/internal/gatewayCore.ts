@@ -112,7 +112,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
         messages: options.replayMessages,
         bytes: options.replayBytes,
         messageRate: options.messageRate,
-        byteRate: options.byteRate
+        byteRate: options.byteRate,
+        requestRate: options.requestRate,
+        requests: options.maxRequests
       },
       handlers: config,
       authenticate: (hello) => config.authenticate(hello),

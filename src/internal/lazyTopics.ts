@@ -1,6 +1,5 @@
 /** A session's topics, made when there is something to do about them: most sessions of a gateway may have none. */
 import * as Effect from "effect/Effect"
-import { CloseCode } from "../CloseCode.js"
 import { type BrokerUnavailable, SessionClosed, TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
@@ -10,11 +9,12 @@ import type { GatewayTopics } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
 import type { SessionDriver } from "./sessionDriver.js"
 import { SessionTopics, type Subscribed } from "./sessionTopics.js"
-import { mostRequests, type Request, tooManyRequests } from "./topicRequests.js"
+import { type Addressee, type Request, TopicRequests } from "./topicRequests.js"
 
 interface Host<P extends Principal, R> {
   readonly options: Resolved
   readonly topics: GatewayTopics<P, R> | undefined
+  readonly now: () => number
 }
 
 interface Session<P extends Principal, R> extends Subscribed<P, R> {
@@ -27,8 +27,8 @@ const noTopics = (topic: string): TopicRefused =>
 export class LazyTopics<P extends Principal, R> {
   private made: SessionTopics<P, R> | undefined
   private isOpen = false
-  /** Answers in a row that found the connection congested, where there are no topics. */
-  private unread = 0
+  /** Where there are no topics. */
+  private refused: TopicRequests<Addressee, R> | undefined
 
   constructor(
     private readonly host: Host<P, R>,
@@ -37,7 +37,7 @@ export class LazyTopics<P extends Principal, R> {
 
   private of(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
     if (this.made !== undefined) return this.made
-    const topics = new SessionTopics(shared, this.session)
+    const topics = new SessionTopics(shared, this.session, this.host.now)
     this.made = topics
     const { live } = this.session.driver
     if (live !== undefined) topics.attached(live)
@@ -70,13 +70,28 @@ export class LazyTopics<P extends Principal, R> {
   // ---- the client's
 
   receive(request: Request, live: LiveConnection, size: number): void {
-    const { options, topics } = this.host
+    const { topics } = this.host
     if (topics !== undefined) return this.of(topics).receive(request, live, size)
-    // Each has its answer; those that find the connection congested wait there.
-    this.unread = live.isCongested ? this.unread + 1 : 0
-    if (this.unread > mostRequests(options)) return live.violate(CloseCode.ProtocolViolation, tooManyRequests)
-    const { code, reason } = noTopics(request.topic)
-    live.write(this.session.codec.encode({ type: "error", code, reason, id: request.id }))
+    this.refused ??= this.refusing()
+    this.refused.receive(request, live, size)
+  }
+
+  /** Each has its answer, in its turn. */
+  private refusing(): TopicRequests<Addressee, R> {
+    const { codec, driver } = this.session
+    const requests = new TopicRequests<Addressee, R>({
+      limits: this.host.options,
+      now: this.host.now,
+      fork: (effect) => this.session.fork(effect),
+      addressee: () => (driver.live === undefined ? undefined : { live: driver.live }),
+      answer: ({ id, topic }, { live }) =>
+        Effect.sync(() => {
+          const { code, reason } = noTopics(topic)
+          live.write(codec.encode({ type: "error", code, reason, id }))
+        })
+    })
+    requests.open()
+    return requests
   }
 
   // ---- the session's life
@@ -92,6 +107,7 @@ export class LazyTopics<P extends Principal, R> {
   }
 
   detached(): void {
+    this.refused?.clear()
     this.made?.detached()
   }
 
@@ -100,11 +116,12 @@ export class LazyTopics<P extends Principal, R> {
   }
 
   ended(): void {
+    this.refused?.stop()
     this.made?.ended()
   }
 
   get settled(): Effect.Effect<void> {
-    return this.made?.settled ?? Effect.void
+    return this.made?.settled ?? this.refused?.settled ?? Effect.void
   }
 
   get attendance(): Attendance | undefined {

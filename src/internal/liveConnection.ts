@@ -279,7 +279,8 @@ export class LiveConnection implements Receiver, Heartbeat.Beating, ReadDeadline
     )
   }
 
-  private get room(): Effect.Effect<void> {
+  /** Waits until the connection has drained once, or has ended: for one who goes on then, however much others write. */
+  get room(): Effect.Effect<void> {
     return Effect.async<void>((resume) => {
       const wake = () => resume(Effect.void)
       this.roomWaiters = [...this.roomWaiters, wake]

@@ -4,11 +4,9 @@
  */
 import * as Effect from "effect/Effect"
 import type { Codec, Frame } from "../Codec.js"
-import { byteLength } from "../Codec.js"
 import { NotSent, OutcomeUnknown, TopicRefused } from "../ConnectionError.js"
 import type * as Protocol from "../Protocol.js"
-import type { LiveConnection } from "./liveConnection.js"
-import type { Paced, Pacer } from "./pacer.js"
+import type { RequestQueue } from "./requestQueue.js"
 
 export type Fate = NotSent | OutcomeUnknown | TopicRefused
 
@@ -16,7 +14,6 @@ interface Pending {
   readonly id: number
   readonly topic: string
   readonly frame: Frame
-  readonly size: number
   /** Bytes of the body's JSON text. */
   readonly bodySize: number
   /** When it was written first, in milliseconds since the epoch. */
@@ -27,31 +24,18 @@ interface Pending {
 /** How much earlier than the server forgets a key it is not relied on any more, in milliseconds. */
 const margin = 10_000
 
-export class Publisher implements Paced {
+export class Publisher {
   /** Not answered, in their order. */
   private readonly pending = new Map<number, Pending>()
-  /** Those of them that are to be written to this connection. */
-  private unwritten: Array<Pending> = []
-  /** Written to this connection and not answered: their sizes. */
-  private inFlight = new Map<number, number>()
-  private bytesInFlight = 0
-  private live: LiveConnection | undefined
   private keyWindow = 0
   private ended: string | undefined
 
   constructor(
     private readonly codec: Codec,
     private readonly limits: () => Protocol.Limits,
-    private readonly pacing: Pacer,
-    private readonly now: () => number,
-    /** Other requests that the server has not answered. */
-    private readonly others: () => number
+    private readonly queue: RequestQueue,
+    private readonly now: () => number
   ) {}
-
-  /** Requests that the server has not answered. */
-  get unanswered(): number {
-    return this.inFlight.size
-  }
 
   /** `id` is larger than any before. */
   publish(request: Omit<Protocol.Publish, "type">, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
@@ -59,34 +43,38 @@ export class Publisher implements Paced {
       if (this.ended !== undefined) return resume(Effect.fail(new NotSent({ reason: this.ended })))
       const frame = this.codec.encode({ type: "publish", ...request })
       const { id, topic } = request
-      const pending = { id, topic, frame, size: byteLength(frame), bodySize, writtenAt: undefined, resume }
+      const pending = { id, topic, frame, bodySize, writtenAt: undefined, resume }
       this.pending.set(id, pending)
-      this.unwritten.push(pending)
-      this.write()
-      return Effect.sync(() => this.withdraw(pending))
+      this.ask(pending)
+      return Effect.sync(() => {
+        this.pending.delete(id)
+        this.queue.withdraw(id)
+      })
     })
   }
 
-  /** Nobody waits for its answer any more: it is not written, if it was not yet. */
-  private withdraw(pending: Pending): void {
-    this.pending.delete(pending.id)
-    const isNext = this.unwritten[0] === pending
-    this.unwritten = this.unwritten.filter((other) => other !== pending)
-    if (!isNext) return
-    // What waits for its turn is another one now, of another size.
-    this.pacing.leave(this)
-    this.write()
+  private ask(pending: Pending): void {
+    const { frame, id } = pending
+    this.queue.add({
+      id,
+      frame,
+      isWanted: () => {
+        this.giveUp(pending)
+        return this.pending.has(id)
+      },
+      written: () => {
+        pending.writtenAt ??= this.now()
+      }
+    })
   }
 
   /** A connection is there; the server remembers a key for `keyWindow` milliseconds. */
-  attached(live: LiveConnection, keyWindow: number): void {
-    this.live = live
+  attached(keyWindow: number): void {
     this.keyWindow = keyWindow
-    this.inFlight = new Map()
-    this.bytesInFlight = 0
-    for (const pending of [...this.pending.values()]) this.giveUp(pending)
-    this.unwritten = [...this.pending.values()]
-    this.write()
+    const pending = [...this.pending.values()]
+    // Those that wait for the server's limits are told as well.
+    for (const publication of pending) this.giveUp(publication)
+    for (const publication of pending) if (this.pending.has(publication.id)) this.ask(publication)
   }
 
   /** Fails a publication that must not be written, now that it could be. */
@@ -103,40 +91,6 @@ export class Publisher implements Paced {
     }
   }
 
-  detached(): void {
-    this.live = undefined
-  }
-
-  /** Writes what the connection and the server's limits take now. */
-  write(): void {
-    const { live } = this
-    let next = this.unwritten[0]
-    while (live !== undefined && next !== undefined && !live.isCongested && !this.pacing.holds(this)) {
-      // It may have waited for its turn.
-      if (this.pending.has(next.id)) this.giveUp(next)
-      if (this.pending.has(next.id)) {
-        if (!this.fits(next.size) || !this.pacing.take(next.frame.length, this)) return
-        next.writtenAt ??= this.now()
-        this.inFlight.set(next.id, next.size)
-        this.bytesInFlight += next.size
-        live.write(next.frame)
-      }
-      this.unwritten.shift()
-      next = this.unwritten[0]
-    }
-  }
-
-  /** The server's rates allow the next one. */
-  paced(): void {
-    this.write()
-  }
-
-  private fits(size: number): boolean {
-    const { bytes, messages } = this.limits()
-    if (this.inFlight.size === 0) return true
-    return this.inFlight.size + this.others() < messages && this.bytesInFlight + size <= bytes
-  }
-
   published({ id, position }: Protocol.Published): void {
     this.answered(id, () => Effect.succeed(position))
   }
@@ -146,21 +100,15 @@ export class Publisher implements Paced {
   }
 
   private answered(id: number, answer: (topic: string) => Effect.Effect<Protocol.Position, TopicRefused>): void {
-    const size = this.inFlight.get(id)
-    if (size === undefined) return
-    this.inFlight.delete(id)
-    this.bytesInFlight -= size
     const found = this.pending.get(id)
     this.pending.delete(id)
     found?.resume(answer(found.topic))
-    this.write()
   }
 
   end(reason: string): void {
     this.ended = reason
     const pending = [...this.pending.values()]
     this.pending.clear()
-    this.unwritten = []
     for (const { resume, writtenAt } of pending) {
       resume(Effect.fail(writtenAt === undefined ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))
     }

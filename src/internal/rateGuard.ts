@@ -1,10 +1,11 @@
 /**
  * A gateway's side of the rates: counts what one session's client sends,
  * through all of its connections, and ends the one that sends too fast. The
- * session stays.
+ * session stays. Of requests it counts the bytes alone: they wait for a rate
+ * of their own (`TopicRequests`).
  */
 import { CloseCode } from "../CloseCode.js"
-import type { Codec } from "../Codec.js"
+import { type Codec, envelopeBytes } from "../Codec.js"
 import type { Resolved } from "../Options.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { bytesAtOnce, messagesAtOnce, RateLimit, type Rates, terms } from "./tokenBucket.js"
@@ -29,18 +30,19 @@ export interface GuardTerms {
 }
 
 /**
- * What may be sent at once, and the window beside it: all of that may arrive at once
- * when the network has held it up. With it a client that sends no more than its
- * window, at once 95% of that, and 95% of the rate, never sends too fast, whatever the
- * network does; a message larger than that included.
+ * What may be sent at once, and the windows beside it, of messages and of requests: all
+ * of that may arrive at once when the network has held it up. With it a client that sends
+ * no more than its windows, at once 95% of that, and 95% of the rate, never sends too fast,
+ * whatever the network does; a message larger than that included.
  */
 export const guardTerms = (options: Resolved): GuardTerms => {
   const { byteRate, maxMessage, messageRate, replayBytes, replayMessages } = options
-  const window = Math.max(replayBytes, maxMessage) + replayMessages * envelopeAllowance
+  const bodies = Math.max(replayBytes, maxMessage)
+  const windows = bodies + replayMessages * envelopeAllowance + bodies + 2 * envelopeBytes
   return {
     rates: {
       messages: terms(messageRate, messagesAtOnce(messageRate) + replayMessages + heartbeatAllowance),
-      bytes: terms(byteRate, bytesAtOnce(byteRate) + window + maxMessage)
+      bytes: terms(byteRate, bytesAtOnce(byteRate) + windows + maxMessage)
     },
     words: { messages: `more than ${messageRate} messages a second`, bytes: `more than ${byteRate} bytes a second` }
   }
@@ -56,10 +58,10 @@ export class RateGuard {
   ) {}
 
   /** Counts a message that the connection has just heard, and whether it may be looked at; if not, the connection ends. */
-  admits(live: LiveConnection, size: number): boolean {
+  admits(live: LiveConnection, size: number, isRequest = false): boolean {
     const now = live.lastActivity
     this.limit ??= new RateLimit(this.terms.rates, now)
-    const lacking = this.limit.take(size, now)
+    const lacking = isRequest ? this.limit.takeBytes(size, now) : this.limit.take(size, now)
     if (lacking === undefined) return true
     const reason = this.terms.words[lacking]
     const retryAfter = Math.min(mostRetryAfter, Math.max(leastRetryAfter, this.limit.untilFull(now)))

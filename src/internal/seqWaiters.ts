@@ -47,7 +47,7 @@ export class SeqWaiters<E> {
   /** This number is taken out: it will not be reached, and those after it move up. */
   remove(seq: number, failure: E): void {
     this.refuse(seq, failure)
-    for (const waiter of this.waiters) if (waiter.seq > seq) waiter.seq--
+    this.withdraw(seq)
   }
 
   /** Numbers up to this one will not be reached; later ones count from it. */

@@ -19,6 +19,7 @@ import { Outbox, type Sending } from "./outbox.js"
 import type { Paced, Pacer } from "./pacer.js"
 import type { RateGuard } from "./rateGuard.js"
 import type { Entry } from "./replayBuffer.js"
+import { isRequest } from "./topicRequests.js"
 
 /** What a client that starts afresh had to give up. */
 export interface Abandoned {
@@ -109,12 +110,12 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   }
 
   /** The server's limits hold for both directions. */
-  obey(limits: Protocol.Limits): void {
+  obey(limits: Protocol.Limits, live: LiveConnection): void {
     this.limits = limits
     this.maxMessage = limits.maxMessage
     this.outbox.refuseLarger()
     this.state.window = limits.messages
-    this.options.pacing?.obey(limits)
+    this.options.pacing?.obey(limits, live.features.has("request-limits"))
   }
 
   /**
@@ -131,6 +132,13 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   /** Says something besides, if there is a connection that takes it now. */
   say(message: Protocol.Refusal): void {
     if (this.live !== undefined && !this.live.isCongested) this.live.write(this.options.codec.encode(message))
+  }
+
+  /** Writes what does not wait for its turn: it is small, and there is little of it. */
+  writeUnpaced(live: LiveConnection, message: Exclude<Protocol.Message, Protocol.Data>): void {
+    const frame = this.options.codec.encode(message)
+    this.options.pacing?.charge(frame.length)
+    live.write(frame)
   }
 
   /** What the server allows. */
@@ -171,7 +179,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     const message = largestBody.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
     // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
     const isAsked = message.type === "ack" && message.ack > this.state.acked
-    if (!isAsked && this.options.guard?.admits(live, frame.length) === false) return
+    if (!isAsked && this.options.guard?.admits(live, frame.length, isRequest(message)) === false) return
     switch (message.type) {
       case "malformed":
         return live.violate(message.code, message.reason)
@@ -181,7 +189,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
       case "ack":
         return this.apply({ _tag: "Acknowledged", generation, ack: message.ack })
       case "ping":
-        if (!live.isCongested) live.write(this.options.codec.encode({ type: "pong", id: message.id }))
+        if (!live.isCongested) this.writeUnpaced(live, { type: "pong", id: message.id })
         return
       case "pong":
         return live.ponged(message.id)

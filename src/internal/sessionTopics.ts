@@ -8,7 +8,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { CloseCode } from "../CloseCode.js"
-import { byteLength, type Codec } from "../Codec.js"
+import { byteLength, type Codec, type Frame } from "../Codec.js"
 import { TopicRefused } from "../ConnectionError.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Resolved } from "../Options.js"
@@ -20,9 +20,10 @@ import type { GatewayTopics, Known } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
 import { Outflow } from "./outflow.js"
 import * as subscriber from "./subscriber.js"
+import * as subscriptionStart from "./subscriptionStart.js"
 import type { TopicFeed } from "./topicFeed.js"
 import { TopicPublications } from "./topicPublications.js"
-import { mostRequests, type Request, TopicRequests } from "./topicRequests.js"
+import { type AnswerCost, type Request, TopicRequests } from "./topicRequests.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -59,22 +60,23 @@ export class SessionTopics<P extends Principal, R> {
   private readonly memberships = new Map<string, Membership<P, R>>()
   private subscribing: Subscribing<P, R> | undefined
   private outflow: Outflow | undefined
-  private readonly requests: TopicRequests<R>
+  private readonly requests: TopicRequests<Outflow, R>
   private readonly publications: TopicPublications<P, R>
   private isOver = false
 
   constructor(
     private readonly topics: GatewayTopics<P, R>,
-    private readonly session: Subscribed<P, R>
+    private readonly session: Subscribed<P, R>,
+    now: () => number
   ) {
     const member = () => ({ session: session.id, principal: session.principal.id })
-    const { maxMessage, replayBytes } = topics.options
-    this.requests = new TopicRequests(
-      { messages: mostRequests(topics.options), bytes: Math.max(replayBytes, maxMessage) },
-      (effect) => session.fork(effect),
-      () => this.outflow,
-      (request, outflow) => this.answer(request, outflow)
-    )
+    this.requests = new TopicRequests({
+      limits: topics.options,
+      now,
+      fork: (effect) => session.fork(effect),
+      addressee: () => this.outflow,
+      answer: (request, outflow) => this.answer(request, outflow)
+    })
     this.publications = new TopicPublications(topics, session.id)
     this.attendance = new Attendance(topics, member, (effect) => session.fork(effect))
   }
@@ -262,13 +264,15 @@ export class SessionTopics<P extends Principal, R> {
     return Effect.gen(this, function* () {
       const { id, since, topic } = request
       if (known.hasMembers) yield* this.attendance.join(topic)
-      const { members, ...start } = yield* this.topics.patiently(this.start(known, since))
+      const { snapshot, ...start } = yield* this.topics.patiently(
+        subscriptionStart.find(this.topics.broker, known, since, feed)
+      )
       const expelled = this.subscribing?.expelled
       if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
       const { codec } = this.session
-      const answer = codec.encode({ type: "subscribed", id, topic, policy: known.policy, ...start.answer, ...members })
+      const subscribed = { type: "subscribed", id, topic, policy: known.policy, ...start.answer } as const
+      const { frame, size } = snapshot?.frame(codec, subscribed) ?? sized(codec.encode(subscribed))
       const { maxMessage } = this.session.driver
-      const size = byteLength(answer)
       // Its client would close with 1009, for good.
       if (size > maxMessage) {
         return yield* refusal(request, "too-large", `who is there takes ${size} bytes, and the limit is ${maxMessage}`)
@@ -277,42 +281,26 @@ export class SessionTopics<P extends Principal, R> {
       this.memberships.set(topic, membership)
       // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
       if (outflow !== this.outflow) return false
-      outflow.write(answer)
-      this.activate(membership, feed, outflow, start)
+      outflow.write(frame)
+      const cost = this.requests.cost()
+      cost.add(size)
+      this.activate(membership, feed, outflow, start, cost)
       return true
     })
   }
 
-  private start(known: Known<P, R>, since: Protocol.Subscribe["since"]) {
-    const { broker } = this.topics
-    const { name, policy, presenceOf } = known
-    if (presenceOf === undefined) {
-      return Effect.map(subscriber.start(broker, name, policy, since), (start) => ({ ...start, members: {} }))
-    }
-    const snapshot = (answer: Partial<subscriber.Start["answer"]>) =>
-      Effect.map(broker.members(presenceOf, name), ({ members, position }) => ({
-        answer: { position, recovered: true, ...answer },
-        from: position,
-        publications: [],
-        members: { members }
-      }))
-    if (typeof since !== "object") return snapshot({})
-    return Effect.flatMap(subscriber.start(broker, name, policy, since), (start) =>
-      start.answer.recovered
-        ? Effect.succeed({ ...start, members: {} })
-        : Effect.map(snapshot({}), ({ answer, ...rest }) => ({
-            ...rest,
-            answer: { ...start.answer, position: answer.position }
-          }))
-    )
-  }
-
-  private activate(membership: Membership<P, R>, feed: TopicFeed, outflow: Outflow, start: subscriber.Start): void {
+  private activate(
+    membership: Membership<P, R>,
+    feed: TopicFeed,
+    outflow: Outflow,
+    start: subscriber.Start,
+    cost: AnswerCost
+  ): void {
     const { broker } = this.topics
     const { name, policy } = membership.known
     const tooSlow = () =>
       outflow.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, tooSlow)
+    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, cost, tooSlow)
     const active: Active = { feed, subscriber: following, recovering: undefined }
     membership.active = active
     if (following.begin(start.publications)) return
@@ -387,6 +375,8 @@ export class SessionTopics<P extends Principal, R> {
     })
   }
 }
+
+const sized = (frame: Frame) => ({ frame, size: byteLength(frame) })
 
 const tooMany = ({ maxSubscriptions }: Resolved) => ({
   code: "too-many-subscriptions",

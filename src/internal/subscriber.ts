@@ -13,6 +13,7 @@ import type { BrokerUnavailable, ConnectionEnd } from "../ConnectionError.js"
 import type { Policy, Position, RecoveryReason, Subscribed } from "../Protocol.js"
 import type { Lagging, Outflow } from "./outflow.js"
 import { type Follower, frameOf, type Shared, type TopicFeed } from "./topicFeed.js"
+import type { AnswerCost } from "./topicRequests.js"
 
 /** Publications that are read from the broker at a time. */
 const page = 100
@@ -102,6 +103,8 @@ export class Subscriber implements Follower, Lagging {
     private readonly policy: Policy,
     private readonly outflow: Outflow,
     start: Position,
+    /** Of the request that asked for what is recovered. */
+    private readonly cost: AnswerCost,
     /** The client must be closed: it is too slow for a topic that skips nothing. */
     private readonly tooSlow: () => void
   ) {
@@ -134,7 +137,9 @@ export class Subscriber implements Follower, Lagging {
   }
 
   private send(publication: Publication): void {
-    this.outflow.write(frameOf(this.outflow, this.feed.topic, publication))
+    const frame = frameOf(this.outflow, this.feed.topic, publication)
+    this.outflow.write(frame)
+    this.cost.add(frame.length)
     this.cursor = publication.position
   }
 
@@ -166,6 +171,7 @@ export class Subscriber implements Follower, Lagging {
       if (this.mode !== "Recovering" || position.epoch !== this.cursor.epoch) return Effect.void
       const frame = frameOf(this.outflow, this.feed.topic, publication)
       return Effect.map(this.outflow.live.send(frame), () => {
+        this.cost.add(frame.length)
         this.cursor = position
       })
     })

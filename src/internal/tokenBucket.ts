@@ -89,8 +89,8 @@ export interface Rates {
 
 /** Two buckets, and a message must fit both: it costs one of the first, and its size of the second. */
 export class RateLimit {
-  private readonly messages: TokenBucket
-  private readonly bytes: TokenBucket
+  readonly messages: TokenBucket
+  readonly bytes: TokenBucket
 
   constructor(rates: Rates, now: number) {
     this.messages = new TokenBucket(rates.messages, now)
@@ -102,6 +102,13 @@ export class RateLimit {
     if (!this.messages.fits(1, now)) return "messages"
     if (!this.bytes.fits(size, now)) return "bytes"
     this.messages.spend(1)
+    this.bytes.spend(size)
+    return undefined
+  }
+
+  /** Takes the bytes alone of a message that is counted elsewhere. */
+  takeBytes(size: number, now: number): keyof Rates | undefined {
+    if (!this.bytes.fits(size, now)) return "bytes"
     this.bytes.spend(size)
     return undefined
   }

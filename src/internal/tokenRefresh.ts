@@ -1,7 +1,6 @@
 /** The client's answer to `authenticate`: a fresh token, on the connection that asked, for as long as it lives. */
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import type { Codec } from "../Codec.js"
 import type { TokenUnavailable } from "../ConnectionError.js"
 import type { LiveConnection } from "./liveConnection.js"
 
@@ -13,7 +12,7 @@ export class TokenRefresh {
   private answering: LiveConnection | undefined
 
   constructor(
-    private readonly codec: Codec,
+    private readonly write: (live: LiveConnection, token: string) => void,
     private readonly token: Effect.Effect<string, TokenUnavailable>,
     /** Hears of each failure. */
     private readonly failed: (error: TokenUnavailable) => void
@@ -38,7 +37,7 @@ export class TokenRefresh {
   private answer(live: LiveConnection, token: string): void {
     // First, because the server may ask again as soon as it has this.
     this.done(live)
-    live.write(this.codec.encode({ type: "token", token }))
+    this.write(live, token)
   }
 
   private done(live: LiveConnection): void {

@@ -15,7 +15,8 @@ import type { Broker, Listener, Publication } from "../Broker.js"
 import type { Codec, Frame } from "../Codec.js"
 import type { BrokerUnavailable } from "../ConnectionError.js"
 import type { TopicInfo } from "../GatewaySession.js"
-import type { Position, RecoveryReason, Subprotocol } from "../Protocol.js"
+import type { Member, Position, RecoveryReason, Subprotocol } from "../Protocol.js"
+import { MemberSnapshot } from "./memberSnapshot.js"
 import * as publicationCodec from "./publicationCodec.js"
 
 /** What a subscriber is sent, and how. */
@@ -116,6 +117,8 @@ export class TopicFeed implements Listener {
   private publications = 0
   private isTelling = false
   private isOpen = false
+  /** Of a presence topic, at its end. */
+  private snapshot: MemberSnapshot | undefined
   private readonly lock = Effect.unsafeMakeSemaphore(1)
 
   constructor(
@@ -148,6 +151,12 @@ export class TopicFeed implements Listener {
     return { name, subscribers, position: head.epoch === "" ? undefined : head, publications }
   }
 
+  /** Who is there at a position of this presence topic: the same for all who ask at it. */
+  membersAt(position: Position, members: ReadonlyArray<Member>): MemberSnapshot {
+    if (this.snapshot?.isAt(position) !== true) this.snapshot = new MemberSnapshot(position, members)
+    return this.snapshot
+  }
+
   private opened(position: Position): void {
     this.isOpen = true
     // What was published meanwhile has been heard already.
@@ -176,6 +185,7 @@ export class TopicFeed implements Listener {
     if (last === undefined || this.isTelling) return
     this.heard = []
     this.head = last.publication.position
+    if (this.snapshot?.isAt(this.head) === false) this.snapshot = undefined
     for (const shared of heard) this.recent.push(shared)
     this.recentBytes += this.heardBytes
     this.heardBytes = 0

@@ -53,8 +53,8 @@ export class TopicSubscription {
   state: State = { _tag: "Idle" }
   /** The consumer's; the server may have wished it before there was one. */
   readonly claim = new Claim()
-  /** Whether the server was ever asked for it. */
-  wasAsked = false
+  /** Whether the server may have the session subscribed to it: it has heard of it, or wished it itself. */
+  mayBeKnown = false
   /** Whether the consumer was told why it has failed. */
   isFailureTaken = false
   readonly counts = { received: 0, suppressed: 0, skipped: 0 }

@@ -73,8 +73,8 @@ describe("a rule that", () => {
 
 // ---- more than is answered
 
-const small = { replayMessages: 4, replayBytes: 1000, maxMessage: 1000, maxSubscriptions: 2 }
-/** §9: publications as `limits.messages`, and a few requests for each topic; one more is being answered. */
+const small = { replayMessages: 4, replayBytes: 1000, maxMessage: 1000, maxSubscriptions: 2, maxRequests: 5 }
+/** §9: of a client that does not know `request-limits` more than `maxRequests`, its window and a few for each topic; one more is being answered. */
 const most = 4 + 3 * 2 + 1
 const tooMany = "more requests sent without waiting for their answers than the limits allow"
 

@@ -294,7 +294,7 @@ describe("a gateway without topics", () => {
 
   it.scopedLive("closes whoever goes on asking and reads no answers: 4400", () =>
     Effect.gen(function* () {
-      const options = { replayMessages: 4, maxSubscriptions: 2, highWaterMark: 1000, messageRate: 2 ** 30 }
+      const options = { replayMessages: 4, maxSubscriptions: 2, highWaterMark: 1000, maxRequests: 100 }
       const gateway = yield* plain.makeGateway({ ...options, byteRate: 2 ** 30 })
       const bystander = yield* plain.makeBystander(gateway)
       const { peer } = yield* join(gateway.address)

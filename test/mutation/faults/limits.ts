@@ -251,9 +251,30 @@ export const group: Group = {
     {
       name: "requests about topics wait without a bound",
       file: topicRequests,
-      find: "if (this.waiting.length >= this.bounds.messages || this.bytes > this.bounds.bytes) {",
-      replace: "if (this.waiting.length >= this.bounds.messages && this.bytes > this.bounds.bytes) {",
+      find: "if (this.waiting.length >= most || this.bytes > ",
+      replace: "if (this.waiting.length >= most && this.bytes > ",
       caughtBy: ["test/badInput/topicRules.test.ts"]
+    },
+    {
+      name: "requests are looked at as fast as they come",
+      file: topicRequests,
+      find: "|| !this.rate.fits(1, this.options.now())) return",
+      replace: ") return",
+      caughtBy: ["test/requestLimits.test.ts"]
+    },
+    {
+      name: "a large answer costs no more than a small one",
+      file: topicRequests,
+      find: "    if (more > 0) this.charge(more)\n",
+      replace: "    void more\n",
+      caughtBy: ["test/requestLimits.test.ts"]
+    },
+    {
+      name: "a client has more requests unanswered than its server lets wait",
+      file: "src/internal/requestQueue.ts",
+      find: "return this.unanswered.size < this.most.requests &&",
+      replace: "return this.unanswered.size >= 0 &&",
+      caughtBy: ["test/requestLimits.test.ts"]
     },
     {
       name: "pongs to a peer that does not read are all kept",

@@ -212,7 +212,7 @@ export const group: Group = {
       file: clientTopics,
       find: "const { since, topic } = subscription\n    const id = this.nextId++",
       replace:
-        "const { topic } = subscription\n    const since = subscription.wasAsked ? undefined : subscription.since\n    const id = this.nextId++",
+        "const { topic } = subscription\n    const since = subscription.mayBeKnown ? undefined : subscription.since\n    const id = this.nextId++",
       caughtBy: [topics, recovery]
     },
     {
@@ -225,8 +225,8 @@ export const group: Group = {
     {
       name: "publications that were not answered are not written again",
       file: "src/internal/publisher.ts",
-      find: "    this.unwritten = [...this.pending.values()]\n",
-      replace: "    this.unwritten = [...this.pending.values()].filter(({ writtenAt }) => writtenAt === undefined)\n",
+      find: "if (this.pending.has(publication.id)) this.ask(publication)",
+      replace: "if (publication.writtenAt === undefined) this.ask(publication)",
       caughtBy: [publish]
     },
     {
