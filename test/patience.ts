@@ -28,7 +28,10 @@ const watchdog = (what: string, moved: () => unknown): Effect.Effect<never> =>
       last = now
     }
     return yield* Effect.die(new Error(`nothing has moved for ${stillness} s: waited for ${what}`))
-  }).pipe(Effect.withClock(Clock.make())) // whatever the test's clock is
+  }).pipe(
+    Effect.withClock(Clock.make()), // whatever the test's clock is
+    Effect.interruptible // also where a resource is acquired: the race waits for its loser
+  )
 
 /** Waits for the effect for as long as something moves: what `moved` gives changes. It is the only wait that a test bounds. */
 export const patiently = <A, E, R>(
