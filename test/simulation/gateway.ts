@@ -145,13 +145,27 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
 /** How often a gateway is drained between two crashes. */
 const maxDrains = 2
 
-/**
- * Whether this program was interrupted, as one is whose machine crashes. It may be in the middle of what cannot be interrupted,
- * and go on with it after its machine is back; what it says then of a network that it is not on any more is nobody's fault.
- */
-export const isStopped: Effect.Effect<boolean> = Effect.withFiberRuntime((fiber) =>
+const isInterrupted: Effect.Effect<boolean> = Effect.withFiberRuntime((fiber) =>
   Effect.succeed(!Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause)))
 )
+
+/**
+ * Writes down what a program fails with, unless it was stopped: by the end of the world, or because its machine crashed. It may
+ * be in the middle of what cannot be interrupted then, and go on with it after its machine is back; what it says of a network
+ * that it is not on any more is nobody's fault. Its fiber is not asked about a crash: one that comes while Effect closes a scope
+ * is forgotten when the scope is closed.
+ */
+export const blamed =
+  (name: string, ledger: Ledger, words: string) =>
+  <A, E, R>(program: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    Effect.suspend(() => {
+      const crashes = ledger.crashes(name)
+      return Effect.tapErrorCause(program, (cause) =>
+        Effect.map(isInterrupted, (isOver) => {
+          if (!isOver && ledger.crashes(name) === crashes) ledger.violation(7, `${name} ${words}: ${cause}`)
+        })
+      )
+    })
 
 /** A gateway from its start to its end, and again if it is to be drained now and then. */
 export const program = (
@@ -185,11 +199,6 @@ export const program = (
   const onMachine = Layer.merge(Machine.layerSessionStore({ on: "store" }), Machine.layerBroker({ on: "store" }))
   return Effect.forever(Effect.zipRight(Effect.scoped(once), again)).pipe(
     Effect.provide(onMachine),
-    Effect.tapErrorCause((cause) =>
-      Effect.unlessEffect(
-        Effect.sync(() => ledger.violation(7, `${name} ended: ${cause}`)),
-        isStopped
-      )
-    )
+    blamed(name, ledger, "ended")
   )
 }

@@ -1,5 +1,6 @@
 /** What happened in a world: the events of all ends in order, and what was said, handled and read. */
 import type { Client, ClientStatus } from "holdfast"
+import { FaultPlan } from "holdfast/testing"
 
 /** A message of a client: its life, whether it was sent or delivered, and which. */
 export interface Said {
@@ -71,6 +72,8 @@ export class Ledger {
   readonly detached = new Map<string, number>()
   /** Each machine's sleeps: from, to. */
   readonly sleeps: Array<{ readonly machine: string; readonly from: number; to: number }> = []
+  /** A machine's name for each of its crashes. */
+  private readonly crashed: Array<string> = []
   readonly violations: Array<string> = []
   readonly counts = {
     faults: {} as Record<string, number>,
@@ -93,8 +96,19 @@ export class Ledger {
     this.event("!", line)
   }
 
-  fault(kind: string): void {
+  fault(fault: FaultPlan.Fault): void {
+    const { _tag: kind } = fault
     this.counts.faults[kind] = (this.counts.faults[kind] ?? 0) + 1
+    this.event("network", FaultPlan.describe(fault))
+    if (fault._tag === "Crash") this.crashed.push(fault.machine)
+    if (fault._tag === "Suspend") {
+      this.sleeps.push({ machine: fault.machine, from: this.now(), to: this.now() + fault.millis })
+    }
+  }
+
+  /** How often this machine has crashed by now. */
+  crashes(machine: string): number {
+    return this.crashed.filter((other) => other === machine).length
   }
 
   life(name: string, isMallory: boolean): Life {

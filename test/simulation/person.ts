@@ -1,7 +1,7 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
 import { Effect, Option, Random, Stream } from "effect"
 import { Client, type ClientStatus, Codec } from "holdfast"
-import { type Asked, forever, isStopped, lobby, messages, restFor, type Told } from "./gateway.js"
+import { type Asked, blamed, forever, lobby, messages, restFor, type Told } from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
@@ -186,12 +186,7 @@ const live = (name: string, world: World) =>
 /** Lives one client after the other. */
 export const program = (name: string, world: World) =>
   Effect.scoped(live(name, world)).pipe(
-    Effect.tapErrorCause((cause) =>
-      Effect.unlessEffect(
-        Effect.sync(() => world.ledger.violation(7, `${name} died: ${String(cause)}`)),
-        isStopped
-      )
-    ),
+    blamed(name, world.ledger, "died"),
     Effect.zipRight(Effect.suspend(() => (world.isOver() ? forever : Effect.sleep("1 second")))),
     Effect.forever
   )

@@ -61,15 +61,7 @@ const unfold = (scenario: Scenario, ledger: Ledger) =>
     const attack = mallory.program(scenario, ledger).pipe(Effect.withRandom(randomFor(scenario.seed, "mallory")))
     const attacking = scenario.mallory ? yield* network.run("mallory", attack) : undefined
 
-    const noteFault = (fault: FaultPlan.Fault) =>
-      Effect.sync(() => {
-        ledger.fault(fault._tag)
-        ledger.event("network", FaultPlan.describe(fault))
-        if (fault._tag === "Suspend") {
-          ledger.sleeps.push({ machine: fault.machine, from: ledger.now(), to: ledger.now() + fault.millis })
-        }
-      })
-    yield* FaultPlan.play(scenario.plan, noteFault)
+    yield* FaultPlan.play(scenario.plan, (fault) => Effect.sync(() => ledger.fault(fault)))
     yield* Effect.sleep(Math.max(0, scenario.within - ledger.now()))
     isOver = true
     if (attacking !== undefined) yield* Fiber.interruptFork(attacking)
