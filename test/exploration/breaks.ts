@@ -20,7 +20,8 @@ export const worlds: ReadonlyArray<Bounds> = [
   { ...least, cuts: 1 },
   { ...least, clientMessages: 2, serverMessages: 2, window: 1 },
   { ...least, cuts: 1, gateways: 2 as const, moves: 1 },
-  { ...least, cuts: 2 }
+  { ...least, cuts: 2 },
+  { ...least, cuts: 1, withdrawals: 1 }
 ].map((bounds) => ({ ...bounds, isReduced: false, prompt: { writes: true, client: false, store: false } }))
 
 /** By what is wrong with the session, to be read after "finds out a session that". */
@@ -95,6 +96,13 @@ export const breaks: Readonly<Record<string, Rules>> = {
     ...rules,
     restored: (window, stored) => Session.restored(window, { ...stored, processed: 0 })
   },
+  "takes back what only an earlier connection carried": withStep((state, event, right) => {
+    if (event._tag !== "Withdrawn" || state.link._tag !== "Detached" || right[1].length > 0) return right
+    return [{ ...state, sent: state.sent - 1, appended: state.appended - 1 }, [{ _tag: "Withdraw", seq: event.seq }]]
+  }),
+  "counts what it has taken back": withStep((state, event, right) =>
+    event._tag === "Withdrawn" ? [state, right[1]] : right
+  ),
   "has a store that fences nobody off": { ...rules, isFencing: false },
   "has a store that heeds old hellos": { ...rules, isOrderingHellos: false }
 }

@@ -17,6 +17,7 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Em
   const { end } = client
   if (end.state.sent < bounds.clientMessages && hasRoom(end, bounds)) emit("client sends", () => send(rules, world))
   if (end.inbox.length > 0) emit("client handles a message", () => handles(rules, world) ?? world)
+  givesUp(rules, bounds, world, emit)
   const connection = connectionOf(world, client.connection)
   if (connection === undefined) return dial(bounds, world, emit)
   if (end.transmitDue) emit("client writes a message", () => written(world, connection, transmit(rules, end)))
@@ -48,6 +49,21 @@ const send = (rules: Rules, world: World): World => {
   const { effects, end } = apply(rules, world.client.end, { _tag: "Send" })
   const isAsked = effects.some((effect) => effect._tag === "Append")
   return withEnd(world, isAsked ? after(rules, end, { _tag: "Appended", upTo: end.state.sent }) : end)
+}
+
+/** Any message that is not acknowledged; only one that was never written makes a difference. */
+const givesUp = (rules: Rules, bounds: Bounds, world: World, emit: Emit): void => {
+  const { acked, sent } = world.client.end.state
+  const withdrawals = world.faults.withdrawals + 1
+  if (withdrawals > bounds.withdrawals) return
+  for (let seq = acked + 1; seq <= sent; seq++) {
+    const given = () => {
+      const { effects, end } = apply(rules, world.client.end, { _tag: "Withdrawn", seq })
+      const faults = effects.length > 0 ? { ...world.faults, withdrawals } : world.faults
+      return { ...withEnd(world, end), faults }
+    }
+    emit("client gives up a message", given, true)
+  }
 }
 
 /** The connection is lost at this end; free when the other end has lost it already, and said nothing. */

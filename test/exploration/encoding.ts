@@ -41,9 +41,9 @@ const keyOfStore = (store: Store): number => {
   return digits.add(store.authors, 128).add(flag(store.isExpiring), 2).take()
 }
 
-const keyOfFaults = ({ cuts, expiries, handlerFailures, moves, storeFailures }: Faults): number => {
+const keyOfFaults = ({ cuts, expiries, handlerFailures, moves, storeFailures, withdrawals }: Faults): number => {
   digits.add(cuts, small).add(moves, small).add(expiries, small)
-  return digits.add(handlerFailures, small).add(storeFailures, small).take()
+  return digits.add(handlerFailures, small).add(storeFailures, small).add(withdrawals, small).take()
 }
 
 const keyOfRemovals = (removals: ReadonlyArray<Removal>): string =>
@@ -103,13 +103,13 @@ export class Encoding {
     return number === 0 ? undefined : this.hosts.value(number)
   }
 
-  private keyOfEnd({ ackDue, handled, inbox, released, state, transmitDue }: End): number {
-    digits.add(flag(ackDue), 2).add(flag(transmitDue), 2).add(handled, small).add(released, small)
+  private keyOfEnd({ ackDue, handled, inbox, released, state, transmitDue, written }: End): number {
+    digits.add(flag(ackDue), 2).add(flag(transmitDue), 2).add(handled, small).add(released, small).add(written, small)
     const rest = digits.add(this.lists.number(inbox), 2 ** 12).take()
     // In two steps, for the pool of states takes digits of its own.
     const number = this.states.number(state)
     return digits
-      .add(rest, 2 ** 20)
+      .add(rest, 2 ** 23)
       .add(number, many)
       .take()
   }

@@ -11,6 +11,8 @@ export interface End {
   readonly handled: number
   /** The replay buffer holds `(released, sent]`. */
   readonly released: number
+  /** The last message ever written to a connection, as far as this end is to know: not read by anything but the laws. */
+  readonly written: number
   /** `Transmit` was asked for, and something can be written. */
   readonly transmitDue: boolean
   /** `AckDue` was asked for, and there is something to acknowledge. */
@@ -22,6 +24,7 @@ export const fromState = (state: Session.State): End => ({
   inbox: [],
   handled: state.processed,
   released: state.acked,
+  written: state.highest,
   transmitDue: false,
   ackDue: false
 })
@@ -46,9 +49,10 @@ export const apply = (
   event: Session.Event
 ): { readonly end: End; readonly effects: ReadonlyArray<Session.Effect> } => {
   const [state, effects] = rules.step(end.state, event)
+  const taken = effects.some(({ _tag }) => _tag === "Withdraw") ? 1 : 0
   for (const field of neverLess) {
-    if (state[field] < end.state[field])
-      throw new Broken(`${field} went back from ${end.state[field]} to ${state[field]}`)
+    const least = field === "sent" || field === "appended" ? end.state[field] - taken : end.state[field]
+    if (state[field] < least) throw new Broken(`${field} went back from ${end.state[field]} to ${state[field]}`)
   }
   let { ackDue, inbox, released, transmitDue } = end
   for (const effect of effects) {
@@ -58,6 +62,10 @@ export const apply = (
         break
       case "Release":
         released = Math.max(released, effect.upTo)
+        break
+      case "Withdraw":
+        if (effect.seq <= end.written) throw new Broken(`message ${effect.seq} was written, and is taken back`)
+        if (state.sent !== end.state.sent - 1) throw new Broken(`message ${effect.seq} is taken back, and counts`)
         break
       case "Deliver":
         inbox = [...inbox, effect.seq]
@@ -73,7 +81,7 @@ export const apply = (
         break
     }
   }
-  const next: End = { state, inbox, handled: end.handled, released, transmitDue, ackDue }
+  const next: End = { state, inbox, handled: end.handled, released, written: end.written, transmitDue, ackDue }
   // A loop that finds nothing to do ends, and a timer that finds nothing to do is gone.
   const settled =
     (transmitDue && !canTransmit(next)) || (ackDue && !canAck(next))
@@ -92,7 +100,8 @@ export const hasRoom = ({ released, state }: End, { buffer }: Bounds): boolean =
 export const transmit = (rules: Rules, end: End): readonly [End, number] => {
   const { recorded: ack, transmitted } = end.state
   const seq = transmitted + 1
-  return [after(rules, end, { _tag: "Transmitted", seq, ack }), data(seq, ack)]
+  const next = after(rules, end, { _tag: "Transmitted", seq, ack })
+  return [seq > next.written ? { ...next, written: seq } : next, data(seq, ack)]
 }
 
 /** Writes an acknowledgement by itself. */

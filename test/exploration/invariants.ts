@@ -8,7 +8,7 @@ type Law = readonly [holds: boolean, words: string]
 const flawOf = (laws: ReadonlyArray<Law>): string | undefined => laws.find(([holds]) => !holds)?.[1]
 
 /** Of each end by itself. */
-const ofEnd = ({ handled, inbox, released, state }: End): ReadonlyArray<Law> => {
+const ofEnd = ({ handled, inbox, released, state, written }: End): ReadonlyArray<Law> => {
   const { acked, ackSent, appended, highest, processed, received, recorded, sent, transmitted, window } = state
   return [
     [ackSent <= recorded, "ackSent <= recorded"],
@@ -17,6 +17,7 @@ const ofEnd = ({ handled, inbox, released, state }: End): ReadonlyArray<Law> => 
     [received <= processed + window, "received <= processed + window"],
     [acked <= transmitted, "acked <= transmitted"],
     [transmitted <= highest, "transmitted <= highest"],
+    [written <= highest, "what was ever written is known to have left"],
     [highest <= appended, "highest <= appended: nothing leaves before the store has it"],
     [appended <= sent, "appended <= sent"],
     [handled === processed, "processed is what the application has handled"],

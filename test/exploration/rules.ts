@@ -42,6 +42,8 @@ export interface Bounds {
   readonly expiries: number
   /** Handlers of the server that fail. */
   readonly handlerFailures: number
+  /** Messages that the client gives up before they were ever written; those that were are given up in vain, at any time. */
+  readonly withdrawals: number
   /** Operations that note progress in the store and may be unanswered at a time. */
   readonly records: number
   /** Whether worlds that differ only in what can make no difference are explored once: `normal.ts` and `superseded.ts`. */
@@ -70,6 +72,7 @@ export const least: Bounds = {
   storeFailures: 0,
   expiries: 0,
   handlerFailures: 0,
+  withdrawals: 0,
   records: 1,
   isReduced: true,
   prompt: { writes: false, client: false, store: false }

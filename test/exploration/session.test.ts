@@ -53,6 +53,16 @@ const explorations: Readonly<Record<string, Partial<Bounds>>> = {
     cuts: 1,
     prompt: allTakesTime
   },
+  "two messages of the client, two cuts, a takeover, and messages that are given up, written or not": {
+    clientMessages: 2,
+    serverMessages: 1,
+    window: 1,
+    cuts: 2,
+    gateways: 2,
+    moves: 1,
+    withdrawals: 2,
+    prompt: promptWrites
+  },
   "a message each way, a cut, every fault there is, nothing put aside": {
     ...everyFault,
     cuts: 1,

@@ -102,6 +102,7 @@ export interface Faults {
   readonly storeFailures: number
   readonly expiries: number
   readonly handlerFailures: number
+  readonly withdrawals: number
 }
 
 export interface World {
@@ -165,7 +166,7 @@ export const initial = (rules: Rules, { window }: Bounds): World => ({
     isExpiring: false
   },
   removals: [],
-  faults: { cuts: 0, moves: 0, storeFailures: 0, expiries: 0, handlerFailures: 0 }
+  faults: { cuts: 0, moves: 0, storeFailures: 0, expiries: 0, handlerFailures: 0, withdrawals: 0 }
 })
 
 export const connectionOf = (world: World, id: number): Connection | undefined =>

@@ -23,6 +23,7 @@ const bounds: fc.Arbitrary<Bounds> = fc
     storeFailures: fc.nat(6),
     expiries: fc.nat(1),
     handlerFailures: fc.nat(1),
+    withdrawals: fc.nat(6),
     records: fc.integer({ min: 1, max: 3 })
   })
   .map((made) => ({ ...least, ...made, isReduced: false }))
