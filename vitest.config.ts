@@ -8,7 +8,7 @@ const cores = availableParallelism()
 /** On real ports, with the real clock, and with programs, Redis servers and browsers as processes: most of their time they wait. */
 const real = [
   "test/{browser,examples,gate,node,redis}/*.test.ts",
-  "test/badInput/{frames,topicRules}.test.ts", // they measure the memory of their process
+  "test/badInput/{decodeCost,frames,topicRules}.test.ts", // they measure what their process takes
   "test/bundle.test.ts"
 ]
 

@@ -249,25 +249,25 @@ describe("A gateway with a byte rate", () => {
     Effect.gen(function* () {
       const { handled } = yield* listener(options)
       const exact = yield* join()
-      for (let seq = 1; seq <= 4; seq++) {
-        exact.say(sized(seq, 2000))
+      for (let seq = 1; seq <= 6; seq++) {
+        exact.say(sized(seq, 1400))
         yield* settle
       }
-      exact.say(sized(5, bucket - 8000))
+      exact.say(sized(7, bucket - 6 * 1400))
       yield* settle
       assert.isUndefined(exact.closed())
-      assert.lengthOf(handled, 5)
+      assert.lengthOf(handled, 7)
       yield* TestClock.adjust(100)
-      exact.say(sized(6, 101))
+      exact.say(sized(8, 101))
       yield* settle
       // All but the hundred that have come back.
       assert.deepStrictEqual(exact.said.at(-1), { type: "goaway", retryAfter: bucket - 100, reason: tooMuch })
       assert.deepStrictEqual(exact.closed(), { code: 4429, reason: tooMuch })
-      const again = yield* join(resumeFrom(exact, 6))
-      again.say(sized(6, 100))
+      const again = yield* join(resumeFrom(exact, 8))
+      again.say(sized(8, 100))
       yield* settle
       assert.isUndefined(again.closed())
-      assert.lengthOf(handled, 6)
+      assert.lengthOf(handled, 8)
     }).pipe(Effect.provide(World))
   )
 
@@ -286,8 +286,8 @@ describe("A gateway with a byte rate", () => {
     Effect.gen(function* () {
       yield* listener({ ...options, byteRate: 10 })
       const raw = yield* join()
-      for (let seq = 1; seq <= 5; seq++) {
-        raw.say(sized(seq, 2000))
+      for (let seq = 1; seq <= 6; seq++) {
+        raw.say(sized(seq, 1400))
         yield* settle
       }
       assert.strictEqual(find(raw, "goaway")?.["retryAfter"], 30_000)

@@ -115,7 +115,7 @@ describe("truncateReason", () => {
     ["a high surrogate at the end", `${"x".repeat(120)}\ud83d`, `${"x".repeat(120)}\ufffd`],
     ["a lone surrogate across the limit", `${"x".repeat(121)}\ud83d`, "x".repeat(121)],
     ["a byte order mark", "\ufeffx", "\ufeffx"],
-    ["NUL and line breaks", "a\0b\r\nc", "a\0b\r\nc"]
+    ["NUL and line breaks, each of which becomes a space", "a\0b\r\nc\u2028d", "a b  c d"]
   ]
   for (const [name, reason, cut] of cases) {
     it(name, () => {

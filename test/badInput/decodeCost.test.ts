@@ -54,7 +54,7 @@ const texts: ReadonlyArray<string> = [
 
 /** CPU milliseconds, the least of several: what else the machine does is in none of it for long. */
 const cost = (run: () => void): number => {
-  const times = Array.from({ length: 3 }, () => {
+  const times = Array.from({ length: 7 }, () => {
     const before = process.cpuUsage()
     run()
     const { system, user } = process.cpuUsage(before)
@@ -85,12 +85,10 @@ it("MessagePack is decoded, or refused, within 4 × the CPU of the slowest JSON"
   )
 })
 
-it("MessagePack in a field that nobody knows costs next to nothing", () => {
+it("MessagePack in a field that nobody knows costs no more than twice what it costs as JSON", () => {
   const json = many(() => "{}")
   const slowest = cost(() => Codec.json.decode(`{"type":"hello","x":${json}}`))
   const frame = Buffer.concat([Buffer.of(0x82), text("type"), text("hello"), text("x"), packed["empty maps"] ?? zero])
-  assert.isAtMost(
-    cost(() => Codec.msgpack.decode(frame)),
-    slowest
-  )
+  const took = cost(() => Codec.msgpack.decode(frame))
+  assert.isAtMost(took, 2 * slowest, `${took} ms, and ${slowest} ms as JSON`)
 })

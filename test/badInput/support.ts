@@ -70,6 +70,15 @@ const counted = (token: number, length: number): Buffer => {
   return out
 }
 
+/** The head of so many bytes or items, in its shortest form; `few` is that of none in the form of a single byte. */
+const shortest = (length: number, [few, most, one, two, four]: readonly [number, number, number, number, number]) => {
+  if (length <= most) return Buffer.of(few + length)
+  if (one > 0 && length < 0x100) return Buffer.of(one, length)
+  return length < 0x10000 ? Buffer.of(two, length >> 8, length & 0xff) : counted(four, length)
+}
+const textHead = [0xa0, 31, 0xd9, 0xda, 0xdb] as const
+const arrayHead = [0x90, 15, 0, 0xdc, 0xdd] as const
+
 const number = (value: number): Buffer => {
   if (Number.isInteger(value) && value >= 0 && value < 128) return Buffer.of(value)
   if (Number.isInteger(value) && value >= 0 && value < 2 ** 32) return counted(0xce, value)
@@ -86,8 +95,9 @@ export const pack = (value: unknown): Buffer => {
   if (typeof value === "boolean") return Buffer.of(value ? 0xc3 : 0xc2)
   if (typeof value === "bigint") return int64(0xcf, value)
   if (typeof value === "number") return number(value)
-  if (typeof value === "string") return Buffer.concat([counted(0xdb, Buffer.byteLength(value)), Buffer.from(value)])
-  if (Array.isArray(value)) return Buffer.concat([counted(0xdd, value.length), ...value.map(pack)])
+  if (typeof value === "string")
+    return Buffer.concat([shortest(Buffer.byteLength(value), textHead), Buffer.from(value)])
+  if (Array.isArray(value)) return Buffer.concat([shortest(value.length, arrayHead), ...value.map(pack)])
   const entries = Object.entries(value)
   return Buffer.concat([counted(0xdf, entries.length), ...entries.flatMap(([k, v]) => [pack(k), pack(v)])])
 }

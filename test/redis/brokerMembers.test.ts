@@ -113,8 +113,8 @@ const tests = () => {
       yield* Effect.sleep(3 * lease)
       assert.strictEqual((yield* there(other)).length, 1500)
       one.isDead = true
-      yield* until("all are told", () => ears.heard.length >= 1500)
-      assert.strictEqual(new Set(told(ears)).size, 1500)
+      // On a machine that is held up for a lease some were told to have left before, and to have joined again.
+      yield* until("all are told", () => new Set(told(ears).filter((text) => text.startsWith("-"))).size === 1500)
       assert.deepStrictEqual(yield* there(other), [])
     })
   )

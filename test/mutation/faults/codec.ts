@@ -122,7 +122,7 @@ export const group: Group = {
       name: "MessagePack extension types are let through",
       file: reader,
       find: 'return flaw("an extension type")',
-      replace: "return null",
+      replace: "this.take(byte < 0xd4 ? 2 : 1 + (1 << (byte - 0xd4)))\n        return null",
       caughtBy: [publications]
     },
     {

@@ -196,20 +196,20 @@ export const group: Group = {
       name: "close reasons are cut by characters",
       file: closeCode,
       find: `  const bytes = new Uint8Array(maxReasonBytes)
-  const { written } = encoder.encodeInto(reason, bytes)
+  const { written } = encoder.encodeInto(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), bytes)
   return decoder.decode(bytes.subarray(0, written))
 `,
-      replace: "  return decoder.decode(encoder.encode(reason.slice(0, maxReasonBytes)))\n",
+      replace: '  return decoder.decode(encoder.encode(reason.slice(0, maxReasonBytes).replace(lineEnds, " ")))\n',
       caughtBy: [closeCodes, connection]
     },
     {
       name: "close reasons are cut inside a character",
       file: closeCode,
       find: `  const bytes = new Uint8Array(maxReasonBytes)
-  const { written } = encoder.encodeInto(reason, bytes)
+  const { written } = encoder.encodeInto(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), bytes)
   return decoder.decode(bytes.subarray(0, written))
 `,
-      replace: "  return decoder.decode(encoder.encode(reason).subarray(0, maxReasonBytes))\n",
+      replace: '  return decoder.decode(encoder.encode(reason.replace(lineEnds, " ")).subarray(0, maxReasonBytes))\n',
       caughtBy: [closeCodes, connection]
     },
     {

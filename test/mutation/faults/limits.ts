@@ -76,8 +76,8 @@ export const group: Group = {
     {
       name: "every acknowledgement counts against the rate",
       file: "src/internal/sessionDriver.ts",
-      find: "if (!isAsked && this.options.guard?.admits(live, frame.length) === false) return",
-      replace: "void isAsked\n    if (this.options.guard?.admits(live, frame.length) === false) return",
+      find: "if (!isAsked && this.options.guard?.admits(",
+      replace: "void isAsked\n    if (this.options.guard?.admits(",
       caughtBy: [rate]
     },
     {
@@ -118,7 +118,7 @@ export const group: Group = {
     {
       name: "the client waits for the rate once and for nobody after that",
       file: "src/internal/pacer.ts",
-      find: "    if (this.waiting.length === 1) this.arm(this.limit.wait(size, this.now))\n",
+      find: "    // Whoever calls goes on with those that wait.\n    if (!this.isCalling) this.rearm()\n",
       replace: "",
       caughtBy: [rate]
     },
