@@ -22,7 +22,7 @@ import * as Heartbeat from "./Heartbeat.js"
 import { type Stats, statsOf } from "./internal/connectionStats.js"
 import { FrameQueue } from "./internal/frameQueue.js"
 import * as liveConnection from "./internal/liveConnection.js"
-import { shownUrl } from "./internal/oneLine.js"
+import { shown as shownUrl } from "./internal/url.js"
 import * as Options from "./Options.js"
 import type { Transport } from "./Transport.js"
 

@@ -5,7 +5,8 @@
  * @since 0.1.0
  */
 import * as Data from "effect/Data"
-import { oneLine, shownUrl } from "./internal/oneLine.js"
+import { oneLine } from "./internal/oneLine.js"
+import { shown as shownUrl } from "./internal/url.js"
 import type { Position, RecoveryReason } from "./Protocol.js"
 
 const iso = (millis: number): string => new Date(millis).toISOString()

@@ -9,7 +9,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { DialFailed } from "../ConnectionError.js"
 import { Dialer, type DialRequest } from "../Dialer.js"
-import { shownUrl } from "../internal/oneLine.js"
+import { shown as shownUrl } from "../internal/url.js"
 import type { Transport } from "../Transport.js"
 import { BrowserTransport } from "./internal/browserTransport.js"
 

@@ -9,7 +9,7 @@ import type { Dialer, DialRequest } from "../Dialer.js"
 import type { Resolved } from "../Options.js"
 import type * as Protocol from "../Protocol.js"
 import * as liveConnection from "./liveConnection.js"
-import { shownUrl } from "./oneLine.js"
+import { shown as shownUrl } from "./url.js"
 
 /** Dials, bounded by the connect timeout; the scope owns the connection. */
 export const dial = (

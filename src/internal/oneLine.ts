@@ -12,7 +12,3 @@ export const oneLine = (text: string, most = 200): string => {
   // Not half a character.
   return `${line.slice(0, most - 1).replace(/[\ud800-\udbff]$/, "")}…`
 }
-
-/** A URL without what may be a secret: who asks, the query, the fragment. */
-export const shownUrl = (url: string): string =>
-  oneLine(url.replace(/[?#].*$/s, "").replace(/^([^/]*\/\/)[^/]*@/, "$1"), 300)

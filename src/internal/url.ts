@@ -1,4 +1,5 @@
-/** Which URLs a client can dial, and how one is shown. */
+/** The URLs that a client can dial, and how one is shown. */
+import { oneLine } from "./oneLine.js"
 
 /** `memory:` is for `holdfast/testing`, whose network needs no host. */
 const schemes: ReadonlySet<string> = new Set(["ws:", "wss:", "memory:"])
@@ -28,5 +29,5 @@ export const shown = (url: string): string => {
   const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(url)?.[0] ?? ""
   // What is behind the credentials; where they may reach into what looks like a query, nothing.
   const visible = at === -1 ? kept : `${scheme}//…${at < kept.length ? kept.slice(at) : ""}`
-  return (kept.length < url.length ? `${visible}?…` : visible).slice(0, longest)
+  return oneLine(kept.length < url.length ? `${visible}?…` : visible, longest)
 }
