@@ -3,6 +3,7 @@ import type { Group } from "./fault.js"
 import * as codec from "./faults/codec.js"
 import * as connection from "./faults/connection.js"
 import * as gateway from "./faults/gateway.js"
+import * as givenUp from "./faults/givenUp.js"
 import * as limits from "./faults/limits.js"
 import * as many from "./faults/many.js"
 import * as manyGateways from "./faults/manyGateways.js"
@@ -19,6 +20,7 @@ export const groups: ReadonlyArray<Group> = [
   connection.group,
   reconnect.group,
   gateway.group,
+  givenUp.group,
   limits.group,
   topics.group,
   presence.group,
