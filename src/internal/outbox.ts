@@ -33,7 +33,7 @@ interface SendWaiter {
   readonly confirm: boolean
   readonly mail: number | undefined
   readonly accepted: (seq: number) => void
-  readonly resume: (result: Effect.Effect<number, SessionClosed | MessageTooLarge>) => void
+  readonly resume: (result: Effect.Effect<void, SessionClosed | MessageTooLarge>) => void
 }
 
 export type Fate = NotSent | OutcomeUnknown | MessageRefused | MessageTooLarge
@@ -190,7 +190,7 @@ export class Outbox {
       const size = byteLength(payload)
       const refusal = this.refusal(size)
       if (refusal !== undefined) return Effect.fail(refusal)
-      if (!this.hasRoom(size)) return Effect.asVoid(this.whenRoom(payload, size, false, unnoticed, mail))
+      if (!this.hasRoom(size)) return this.whenRoom(payload, size, false, unnoticed, mail)
       this.push(payload, size, false, unnoticed, mail)
       return Effect.void
     })
@@ -226,7 +226,7 @@ export class Outbox {
     const refusal = this.refusal(size)
     if (refusal !== undefined) return Effect.fail(refusal)
     if (this.hasRoom(size)) return this.whenAppended(this.push(payload, size, confirm, accepted))
-    return Effect.flatMap(this.whenRoom(payload, size, confirm, accepted), (seq) => this.whenAppended(seq))
+    return this.whenRoom(payload, size, confirm, accepted)
   }
 
   /** Why nothing of this size can be sent. */
@@ -257,7 +257,7 @@ export class Outbox {
     confirm: boolean,
     accepted: (seq: number) => void,
     mail?: number
-  ): Effect.Effect<number, SessionClosed | MessageTooLarge> {
+  ): Effect.Effect<void, SessionClosed | MessageTooLarge> {
     return Effect.async((resume) => {
       const waiter: SendWaiter = { payload, size, confirm, mail, accepted, resume }
       this.waiters.push(waiter)
@@ -275,7 +275,9 @@ export class Outbox {
       const waiter = this.waiters.shift()
       if (waiter === undefined) return
       const { accepted, confirm, mail, payload, size } = waiter
-      waiter.resume(Effect.succeed(this.push(payload, size, confirm, accepted, mail)))
+      const seq = this.push(payload, size, confirm, accepted, mail)
+      // Asked for in this step: once the fiber runs, the number may be another's, where one before it was taken back.
+      waiter.resume(mail === undefined ? this.whenAppended(seq) : Effect.void)
     }
   }
 
