@@ -16,7 +16,7 @@ const real = [
 const thorough = [
   "test/{agenda,keptSession,manyGatewaysMail,presence,presenceRaces,slowConsumers,topicRecovery}.test.ts",
   "test/{exploration,laws,readme,simulation}/*.test.ts",
-  "test/properties/{keptSession,withdrawn}.test.ts",
+  "test/properties/*.test.ts",
   "test/browser/unit/clockJumps.test.ts"
 ]
 

@@ -10,12 +10,13 @@ type Options = Parameters<typeof node<never>>[1]
 
 const unavailable = new ConnectionError.StoreUnavailable({ cause: "down" })
 
-const stores: Record<string, (memory: Store) => Store> = {
-  "at once": (memory) => memory,
-  "after some milliseconds": (memory) => distant(memory, 2)
+/** Stores, and how many messages it takes on them until a session has moved often. */
+const stores: Record<string, readonly [far: (memory: Store) => Store, messages: number]> = {
+  "at once": [(memory) => memory, 500],
+  "after some milliseconds": [(memory) => distant(memory, 2), 150]
 }
 
-for (const [when, far] of Object.entries(stores)) {
+for (const [when, [far, each]] of Object.entries(stores)) {
   const world = Effect.gen(function* () {
     const memory = yield* SessionStore.makeMemory()
     const [a, b] = [yield* node(far(memory)), yield* node(far(memory))]
@@ -42,7 +43,7 @@ for (const [when, far] of Object.entries(stores)) {
       const moving = Effect.gen(function* () {
         const { a, b, client, id, messages, moveTo } = yield* world
         const sending = yield* Effect.fork(
-          Effect.all([sendAll(a, id, "a", 1, 500), sendAll(b, id, "b", 1, 500)], { concurrency: "unbounded" })
+          Effect.all([sendAll(a, id, "a", 1, each), sendAll(b, id, "b", 1, each)], { concurrency: "unbounded" })
         )
         let moves = 0
         while (yield* isRunning(sending)) {
@@ -52,8 +53,8 @@ for (const [when, far] of Object.entries(stores)) {
         yield* Fiber.join(sending)
         yield* pass(5000)
         const got = yield* messages
-        assert.deepStrictEqual(of(got, "a"), numbers(1, 500))
-        assert.deepStrictEqual(of(got, "b"), numbers(1, 500))
+        assert.deepStrictEqual(of(got, "a"), numbers(1, each))
+        assert.deepStrictEqual(of(got, "b"), numbers(1, each))
         assert.isAbove((yield* client.ready).generation, 5)
         assert.isAbove(a.ends.length + b.ends.length, 4)
       })

@@ -7,8 +7,8 @@ import type { Plan, Report } from "./fanOut.main.js"
 import { seeded, upTo } from "./support.js"
 import { Counts, countingBroker, makeGateway } from "./topics.js"
 
-const subscribers = Number(process.env.FAN_OUT_SUBSCRIBERS ?? 1000)
-const publications = Number(process.env.FAN_OUT_PUBLICATIONS ?? 2000)
+const subscribers = Number(process.env.FAN_OUT_SUBSCRIBERS ?? 400)
+const publications = Number(process.env.FAN_OUT_PUBLICATIONS ?? 1000)
 const cuts = 5
 const burst = 20
 const ahead = 60

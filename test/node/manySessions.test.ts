@@ -6,7 +6,7 @@ import { eventually, makeClient, makeGateway, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
 
 const clients = 200
-const cuts = 20
+const cuts = Number(process.env.MANY_SESSIONS_CUTS ?? 6)
 /** Messages of each session, each way, around each cut. */
 const each = 5
 

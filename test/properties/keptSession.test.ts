@@ -135,7 +135,7 @@ describe("A session that is kept, whatever happens to its pages and connections,
             assert.deepStrictEqual(once(saw), saw.pushed)
           }
         )
-        await fc.assert(property, { numRuns: 50 })
+        await fc.assert(property, { numRuns: 25 })
         assert.isAbove(resumes, 20)
       }),
     limit
