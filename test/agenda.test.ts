@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import * as fc from "fast-check"
-import * as agenda from "../src/internal/agenda.js"
+import * as agenda from "../src/connection/timerQueue.js"
 import { settle } from "./support.js"
 
 /** Notes the times at which it falls due; `again` says when next. */

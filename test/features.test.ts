@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Runtime, Scope } from "effect"
 import { Codec, Listener, Protocol } from "holdfast"
-import * as features from "../src/internal/features.js"
+import * as features from "../src/protocol/features.js"
 import { join } from "./peer.js"
 import { collect, echoGateway, makeClient, settle, statusTags, World } from "./support.js"
 

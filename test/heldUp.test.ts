@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
 import type { Transport } from "holdfast"
-import * as liveConnection from "../src/internal/liveConnection.js"
+import * as liveConnection from "../src/connection/liveConnection.js"
 
 const deadline = 60_000
 

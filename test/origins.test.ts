@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { Gateway, Messages } from "holdfast"
-import { Origins } from "../src/internal/origins.js"
+import { Origins } from "../src/gateway/originPolicy.js"
 import { World } from "./support.js"
 
 const gatewayFor = (origins: ReadonlyArray<string>) =>

@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope, Supervisor, TestClock } from "effect"
 import { type Codec, Dialer, Gateway, Messages, type Options } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { make, Pacer } from "../src/internal/pacer.js"
+import { make, Pacer } from "../src/session/pacer.js"
 import { collect, isRunning, makeClient, settle, World, withRandom } from "./support.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork

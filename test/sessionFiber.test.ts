@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import { Gateway, Messages } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { Afterwards } from "../src/internal/afterwards.js"
-import { Lingering } from "../src/internal/lingering.js"
-import { SessionFiber } from "../src/internal/sessionFiber.js"
+import { SessionFiber } from "../src/gateway/session/handlerFiber.js"
+import { Lingering } from "../src/gateway/session/idleReaper.js"
+import { Afterwards } from "../src/gateway/session/microtaskQueue.js"
 import { isRunning, makeClient, settle, World } from "./support.js"
 
 /** A gateway, and a client that has been Ready for a while. */

@@ -2,8 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, Fiber, Layer, TestClock } from "effect"
 import { Broker, ConnectionError } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { patiently } from "../src/internal/gatewayTopics.js"
-import { Outage } from "../src/internal/outage.js"
+import { Outage } from "../src/connection/outage.js"
+import { patiently } from "../src/gateway/topics/topicRegistry.js"
 import { isRunning, settle, World } from "./support.js"
 import {
   away,

@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { RateLimit, TokenBucket, terms } from "../src/internal/tokenBucket.js"
+import { RateLimit, TokenBucket, terms } from "../src/connection/tokenBucket.js"
 
 const take = (bucket: TokenBucket, cost: number, now: number): boolean => {
   const fits = bucket.fits(cost, now)

@@ -3,9 +3,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Context, Effect, Fiber, Layer, Logger, TestClock } from "effect"
 import { Broker, ConnectionError } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { patiently } from "../src/internal/gatewayTopics.js"
-import { KeyQuota } from "../src/internal/keyQuota.js"
-import { Outage } from "../src/internal/outage.js"
+import { Outage } from "../src/connection/outage.js"
+import { KeyQuota } from "../src/gateway/topics/keyQuota.js"
+import { patiently } from "../src/gateway/topics/topicRegistry.js"
 import { World } from "./support.js"
 import {
   away,

@@ -4,7 +4,7 @@
  * @since 0.1.0
  */
 import * as Layer from "effect/Layer"
-import type { Dialer } from "../Dialer.js"
+import type { Dialer } from "../connection/Dialer.js"
 import * as BrowserDialer from "./BrowserDialer.js"
 import * as PageEvents from "./PageEvents.js"
 import * as PageSession from "./PageSession.js"

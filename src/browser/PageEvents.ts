@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { clockJumps, type HostEvent, HostEvents, type Service } from "../HostEvents.js"
+import { clockJumps, type HostEvent, HostEvents, type Service } from "../connection/HostEvents.js"
 
 const listenTo = (
   target: EventTarget,

@@ -6,7 +6,7 @@
  */
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import { type Service, SessionKeeper } from "../SessionKeeper.js"
+import { type Service, SessionKeeper } from "../client/SessionKeeper.js"
 import { open } from "./internal/storageKeeper.js"
 
 /**

@@ -8,10 +8,10 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { Fenced, type InvalidOption, StoreUnavailable } from "../ConnectionError.js"
-import { Credentials } from "../Credentials.js"
-import { millisOf } from "../internal/optionRules.js"
-import type { Subprotocol } from "../Protocol.js"
+import { millisOf } from "../connection/optionRules.js"
+import { Fenced, type InvalidOption, StoreUnavailable } from "../protocol/ConnectionError.js"
+import type { Subprotocol } from "../protocol/Protocol.js"
+import { Credentials } from "../session/Credentials.js"
 import {
   type Attached,
   type Loss,
@@ -22,14 +22,14 @@ import {
   type Target,
   type Tombstone,
   type Watcher
-} from "../SessionStore.js"
-import * as index from "./internal/indexScripts.js"
+} from "../session/SessionStore.js"
+import { slotOf } from "./internal/hashSlot.js"
 import { escape, tagged, unescape } from "./internal/keys.js"
 import * as nodeChannel from "./internal/nodeChannel.js"
 import { type Argument, type Call, type Script, say } from "./internal/script.js"
+import * as index from "./internal/sessionIndexScripts.js"
 import { SessionLeases } from "./internal/sessionLeases.js"
 import * as scripts from "./internal/sessionScripts.js"
-import { slotOf } from "./internal/slot.js"
 import * as storedItem from "./internal/storedItem.js"
 import { RedisConnection } from "./RedisConnection.js"
 

@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import type * as Layer from "effect/Layer"
-import { Broker } from "../Broker.js"
+import { Broker } from "../topic/Broker.js"
 import { lawsOf } from "./internal/bench.js"
 import { keys } from "./internal/brokerLaws/keys.js"
 import { listeners } from "./internal/brokerLaws/listeners.js"

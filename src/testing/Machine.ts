@@ -12,9 +12,9 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Schedule from "effect/Schedule"
 import * as Scope from "effect/Scope"
-import { Broker, type Listener } from "../Broker.js"
-import { BrokerUnavailable, StoreUnavailable } from "../ConnectionError.js"
-import { SessionStore, type Watcher } from "../SessionStore.js"
+import { BrokerUnavailable, StoreUnavailable } from "../protocol/ConnectionError.js"
+import { SessionStore, type Watcher } from "../session/SessionStore.js"
+import { Broker, type Listener } from "../topic/Broker.js"
 
 /**
  * @since 0.1.0

@@ -3,7 +3,7 @@
  *
  * @since 0.1.0
  */
-import type { Transport } from "../Transport.js"
+import type { Transport } from "../connection/Transport.js"
 import * as memoryLink from "./internal/memoryLink.js"
 import type { Conditions, Surroundings } from "./internal/wire.js"
 

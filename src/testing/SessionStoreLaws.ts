@@ -6,7 +6,7 @@
  * @since 0.1.0
  */
 import type * as Layer from "effect/Layer"
-import { SessionStore } from "../SessionStore.js"
+import { SessionStore } from "../session/SessionStore.js"
 import { lawsOf } from "./internal/bench.js"
 import { attaching } from "./internal/storeLaws/attaching.js"
 import { concurrency } from "./internal/storeLaws/concurrency.js"

@@ -3,7 +3,7 @@ import { inspect } from "node:util"
 import { assert, describe, it } from "@effect/vitest"
 import { Either, Schema } from "effect"
 import { Codec, ConnectionError } from "holdfast"
-import * as messageCodec from "../../src/internal/messageCodec.js"
+import * as messageCodec from "../../src/protocol/messageCodec.js"
 import { pack } from "./support.js"
 
 const canary = "s3cr3t-c4n4ry"

@@ -1,4 +1,4 @@
-/** What a gateway does with a connection until the session is attached to it, as `internal/admission.ts` does it. */
+/** What a gateway does with a connection until the session is attached to it, as `gateway/admission.ts` does it. */
 import { apply, fromState } from "./end.js"
 import { movedAway, takenOver } from "./gateway.js"
 import { type Bounds, Broken, type Rules } from "./rules.js"

@@ -37,7 +37,7 @@ const inTurn = async <A, B>(
 /** A source that throws when it is loaded, with a word that nothing else says. */
 const canary: Fault = {
   name: "the tests of a copy run the source of that copy",
-  file: "src/CloseCode.ts",
+  file: "src/protocol/CloseCode.ts",
   find: "export const CloseCode = {",
   replace: 'throw new Error("the source of the copy")\nexport const CloseCode = {',
   caughtBy: ["test/session.test.ts"]

@@ -9,7 +9,7 @@ import type { Socket } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { WebSocket, WebSocketServer } from "ws"
-import { isAnswering } from "../../src/node/internal/handedOver.js"
+import { isAnswering } from "../../src/node/internal/foreignUpgrades.js"
 import { limitReceiver } from "../../src/node/internal/receiverLimit.js"
 
 const require = createRequire(import.meta.url)

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Codec } from "holdfast"
-import * as jsonData from "../../src/internal/jsonData.js"
-import { malformed, validate } from "../../src/internal/protocolShape.js"
+import * as jsonData from "../../src/protocol/jsonData.js"
+import { malformed, validate } from "../../src/protocol/validate.js"
 
 const parsed = (text: string) => {
   let value: unknown

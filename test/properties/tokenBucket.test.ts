@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
-import { RateLimit, TokenBucket, terms } from "../../src/internal/tokenBucket.js"
+import { RateLimit, TokenBucket, terms } from "../../src/connection/tokenBucket.js"
 
 const rate = fc.integer({ min: 1, max: 5000 })
 const capacity = fc.integer({ min: 1, max: 5000 })

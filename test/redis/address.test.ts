@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
 import { RedisConnection } from "holdfast/redis"
-import { InvalidOption } from "../../src/ConnectionError.js"
-import { parse } from "../../src/redis/internal/address.js"
+import { InvalidOption } from "../../src/protocol/ConnectionError.js"
+import { parse } from "../../src/redis/internal/redisUrl.js"
 
 describe("the address of Redis", () => {
   const server = (options: object) => ({ _tag: "Server", options })

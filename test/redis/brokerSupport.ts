@@ -2,7 +2,7 @@
 import { type Context, Effect, Schedule, type Scope } from "effect"
 import { type Broker, Reconnect } from "holdfast"
 import { RedisBroker, RedisConnection } from "holdfast/redis"
-import type { BrokerUnavailable, InvalidOption } from "../../src/ConnectionError.js"
+import type { BrokerUnavailable, InvalidOption } from "../../src/protocol/ConnectionError.js"
 import { Ears } from "../../src/testing/internal/brokerLaws/brokerBench.js"
 import { eventually } from "../patience.js"
 

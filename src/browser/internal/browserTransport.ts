@@ -6,9 +6,9 @@
  * closed and not listened to any more.
  */
 import * as Effect from "effect/Effect"
-import { CloseCode, truncateReason } from "../../CloseCode.js"
-import { byteLength, type Frame } from "../../Codec.js"
-import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
+import type { CloseEvent, Receiver, Transport } from "../../connection/Transport.js"
+import { CloseCode, truncateReason } from "../../protocol/CloseCode.js"
+import { byteLength, type Frame } from "../../protocol/Codec.js"
 
 /** How often a buffer that is not empty is looked at, in milliseconds. */
 const lookEvery = 20

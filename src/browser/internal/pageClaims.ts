@@ -1,7 +1,7 @@
 /** Slots of a storage that clients of this page have: one that is made while another ends waits for it, and goes on with its session. */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { Claim } from "../../internal/claim.js"
+import { Claim } from "../../connection/claim.js"
 
 /** How long a client waits for the end of one that was interrupted, in milliseconds: a close takes no longer by default. */
 const patience = 5000

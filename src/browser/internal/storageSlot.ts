@@ -3,8 +3,8 @@ import * as Either from "effect/Either"
 import * as Encoding from "effect/Encoding"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import { subprotocols } from "../../Protocol.js"
-import type { KeptMessage } from "../../SessionKeeper.js"
+import type { KeptMessage } from "../../client/SessionKeeper.js"
+import { subprotocols } from "../../protocol/Protocol.js"
 import { type ItemNumbers, Shifts } from "./itemNumbers.js"
 
 /** One more can always be counted. */

@@ -3,7 +3,7 @@ import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import type { Gateway, Stats, TopicInfo } from "../../GatewaySession.js"
+import type { Gateway, Stats, TopicInfo } from "../../gateway/GatewaySession.js"
 import type { Sample } from "./model.js"
 
 const kept = 300

@@ -1,6 +1,6 @@
 /** The table of sessions: of ten thousand, one page. */
 import * as Effect from "effect/Effect"
-import type { Gateway, Session, SessionInfo } from "../../GatewaySession.js"
+import type { Gateway, Session, SessionInfo } from "../../gateway/GatewaySession.js"
 import type { Page, SessionDetail, SessionRow, SessionSort } from "./model.js"
 import { type Key, type Keyed, pageOf } from "./paging.js"
 import type { Listing } from "./query.js"

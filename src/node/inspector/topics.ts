@@ -1,8 +1,8 @@
 /** The table of topics, and a look at the latest publications of one. */
 import * as Effect from "effect/Effect"
 import * as Schema from "effect/Schema"
-import type { BrokerUnavailable } from "../../ConnectionError.js"
-import type { Gateway, History, TopicInfo } from "../../GatewaySession.js"
+import type { Gateway, History, TopicInfo } from "../../gateway/GatewaySession.js"
+import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
 import type { Page, TopicHistory, TopicRow, TopicSort } from "./model.js"
 import { type Key, pageOf } from "./paging.js"
 import type { Listing } from "./query.js"

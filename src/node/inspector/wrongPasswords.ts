@@ -1,6 +1,6 @@
 /** Who guesses the inspector's password is refused for a while, before anything is compared. */
 import * as Effect from "effect/Effect"
-import { networkOf } from "../../internal/connectionLimits.js"
+import { networkOf } from "../../gateway/connectionQuota.js"
 
 /** Wrong passwords of one address within a minute, after which it gets 429. */
 const most = 5

@@ -4,7 +4,7 @@
  */
 import * as Net from "node:net"
 import * as Effect from "effect/Effect"
-import { InvalidOption } from "../../ConnectionError.js"
+import { InvalidOption } from "../../protocol/ConnectionError.js"
 
 export interface Client {
   /** In its one canonical form, so that it can be counted by; empty when nobody knows. */

@@ -1,7 +1,7 @@
 /** A transport of a client: each of its frames is masked with a key of its own (RFC 6455 §5.3). */
 import { randomFillSync } from "node:crypto"
-import type { Frame } from "../../Codec.js"
-import { type First, headerSize, largeTurn, writeHeader } from "./frame.js"
+import type { Frame } from "../../protocol/Codec.js"
+import { type First, headerSize, largeTurn, writeHeader } from "./frameHeader.js"
 import { WsTransport } from "./wsTransport.js"
 
 const keySize = 4

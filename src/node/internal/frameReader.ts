@@ -6,8 +6,8 @@
  */
 import { isUtf8 } from "node:buffer"
 import type { Socket } from "node:net"
-import type { Frame } from "../../Codec.js"
-import { First } from "./frame.js"
+import type { Frame } from "../../protocol/Codec.js"
+import { First } from "./frameHeader.js"
 
 export interface Heard {
   readonly received: (frame: Frame) => void

@@ -2,8 +2,8 @@
 import type * as Http from "node:http"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import type { InvalidOption } from "../../ConnectionError.js"
-import { countOf, millisOf } from "../../internal/optionRules.js"
+import { countOf, millisOf } from "../../connection/optionRules.js"
+import type { InvalidOption } from "../../protocol/ConnectionError.js"
 
 /** Node's own, for a whole request with its body. */
 const requestTimeout = 300_000

@@ -1,7 +1,7 @@
 /** A transport of a server: its frames are not masked, so that one that many sockets are sent is framed once. */
 import type { Socket } from "node:net"
-import { byteLength, type Frame } from "../../Codec.js"
-import { First, headerSize, largePayload, largeTurn, writeHeader } from "./frame.js"
+import { byteLength, type Frame } from "../../protocol/Codec.js"
+import { First, headerSize, largePayload, largeTurn, writeHeader } from "./frameHeader.js"
 import { type ReasonedWebSocket, WsTransport } from "./wsTransport.js"
 
 /**

@@ -1,6 +1,6 @@
 /** What an upgrade request says of itself, and whether it is one at all. */
 import type * as Http from "node:http"
-import type { UpgradeRequest } from "../../Listener.js"
+import type { UpgradeRequest } from "../../connection/Listener.js"
 import { type Client, canonical, clientOf, type Trusted } from "./clientAddress.js"
 
 const protocolsOf = (request: Http.IncomingMessage): ReadonlyArray<string> =>

@@ -10,13 +10,13 @@
  */
 import type { Socket } from "node:net"
 import { WebSocket } from "ws"
-import { CloseCode } from "../../CloseCode.js"
-import type { Frame } from "../../Codec.js"
-import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
-import { First } from "./frame.js"
+import type { CloseEvent, Receiver, Transport } from "../../connection/Transport.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import type { Frame } from "../../protocol/Codec.js"
+import { First } from "./frameHeader.js"
 import { FrameReader, type Heard } from "./frameReader.js"
 import { limitReceiver } from "./receiverLimit.js"
-import { atEndOfTurn, type Due } from "./turn.js"
+import { atEndOfTurn, type Due } from "./writeBatch.js"
 
 /** What `ws` found wrong with the peer's frames, as a close code (RFC 6455 §7.4.1). */
 const violationCode = (error: Error): number | undefined => {

@@ -1,8 +1,8 @@
 /** The client of ioredis for commands, as Holdfast needs it, and the connections beside it that listen. */
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from "ioredis"
-import type { Address } from "./address.js"
+import { slotOf } from "./hashSlot.js"
+import type { Address } from "./redisUrl.js"
 import type { Argument, Script } from "./script.js"
-import { slotOf } from "./slot.js"
 
 export interface Terms {
   /** Milliseconds that a command, or a connection, may take. */

@@ -1,7 +1,8 @@
 /** One end of a link in memory. */
-import { CloseCode } from "../../CloseCode.js"
-import { byteLength, type Frame } from "../../Codec.js"
-import type { CloseEvent, Receiver, Transport } from "../../Transport.js"
+
+import type { CloseEvent, Receiver, Transport } from "../../connection/Transport.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import { byteLength, type Frame } from "../../protocol/Codec.js"
 import { type Surroundings, Wire } from "./wire.js"
 
 export type Packet =

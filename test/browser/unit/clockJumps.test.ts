@@ -3,8 +3,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Effect, TestClock } from "effect"
 import { HostEvents } from "holdfast"
 import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
-import * as liveConnection from "../../../src/internal/liveConnection.js"
-import { resolve } from "../../../src/Options.js"
+import * as liveConnection from "../../../src/connection/liveConnection.js"
+import { resolve } from "../../../src/connection/Options.js"
 import { echoGateway, makeClient, settle, World, withRandom } from "../../support.js"
 
 /** A clock that can be put forward and back, of which timers take no notice. */

@@ -1,9 +1,9 @@
 import type { Group } from "../fault.js"
 
-const codec = "src/Codec.ts"
-const protocolShape = "src/internal/protocolShape.ts"
-const jsonText = "src/internal/jsonText.ts"
-const reader = "src/internal/messagePackReader.ts"
+const codec = "src/protocol/Codec.ts"
+const protocolShape = "src/protocol/validate.ts"
+const jsonText = "src/protocol/strictJson.ts"
+const reader = "src/protocol/msgpackReader.ts"
 
 const codecs = "test/badInput/codec.test.ts"
 const frames = "test/badInput/frames.test.ts"
@@ -71,14 +71,14 @@ export const group: Group = {
     },
     {
       name: "a body may be nested one deeper in JSON",
-      file: "src/internal/nesting.ts",
+      file: "src/protocol/nestingDepth.ts",
       find: "jsonScan.depth(body) > deepestBody",
       replace: "jsonScan.depth(body) > deepestBody + 1",
       caughtBy: [readerTests]
     },
     {
       name: "a body may be a byte larger than the limit",
-      file: "src/internal/largestBody.ts",
+      file: "src/session/bodyLimit.ts",
       find: "if (size <= limit) return message",
       replace: "if (size <= limit + 1) return message",
       caughtBy: ["test/badInput/bodyLimit.test.ts"]
@@ -92,7 +92,7 @@ export const group: Group = {
     },
     {
       name: "a key of the value's own is shown in a reason",
-      file: "src/internal/issue.ts",
+      file: "src/protocol/schemaIssue.ts",
       find: 'return isNamed ? String(key) : "*"',
       replace: "return String(key)",
       caughtBy: ["test/badInput/secrets.test.ts"]
@@ -134,7 +134,7 @@ export const group: Group = {
     },
     {
       name: "a publication larger in MessagePack than its limit is let through",
-      file: "src/internal/publicationCodec.ts",
+      file: "src/protocol/publicationCodec.ts",
       find: "return Math.max(text, messagePackSize(JSON.parse(json)))",
       replace: "return text",
       caughtBy: [publications, "test/publish.test.ts"]

@@ -1,9 +1,9 @@
 import type { Group } from "../fault.js"
 
-const live = "src/internal/liveConnection.ts"
-const readDeadline = "src/ReadDeadline.ts"
-const writeDeadline = "src/WriteDeadline.ts"
-const closeCode = "src/CloseCode.ts"
+const live = "src/connection/liveConnection.ts"
+const readDeadline = "src/connection/ReadDeadline.ts"
+const writeDeadline = "src/connection/WriteDeadline.ts"
+const closeCode = "src/protocol/CloseCode.ts"
 
 const connection = "test/connection.test.ts"
 const closeCodes = "test/badInput/closeCodes.test.ts"
@@ -91,14 +91,14 @@ export const group: Group = {
     },
     {
       name: "the first heartbeat is not jittered",
-      file: "src/Heartbeat.ts",
+      file: "src/connection/Heartbeat.ts",
       find: "+ Math.round(beating.interval * part))",
       replace: "+ beating.interval + 0 * part)",
       caughtBy: [connection]
     },
     {
       name: "every heartbeat is jittered anew",
-      file: "src/Heartbeat.ts",
+      file: "src/connection/Heartbeat.ts",
       find: "const task = new Task(beating, beats)\n",
       replace: `const interval = Math.round(beating.interval * part)
       const task = new Task({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)
@@ -107,7 +107,7 @@ export const group: Group = {
     },
     {
       name: "any pong gives the round-trip time",
-      file: "src/internal/pings.ts",
+      file: "src/connection/pingTracker.ts",
       find: "if (id === this.latestId && !this.isAnswered) {",
       replace: "if (!this.isAnswered) {",
       caughtBy: [connection]
@@ -149,7 +149,7 @@ export const group: Group = {
     },
     {
       name: "a peer that is faster than the application is not paused",
-      file: "src/internal/frameQueue.ts",
+      file: "src/connection/receiveQueue.ts",
       find: " || this.frames.length >= maxFrames) this.live.pause()",
       replace: " && this.frames.length >= maxFrames) this.live.pause()",
       caughtBy: [connection]
@@ -249,7 +249,7 @@ export const group: Group = {
     },
     {
       name: "not allowed and not authenticated are mixed up",
-      file: "src/internal/sessionEnd.ts",
+      file: "src/gateway/session/endReason.ts",
       find: "return [CloseCode.NotAllowed, end.reason]",
       replace: "return [CloseCode.NotAuthenticated, end.reason]",
       caughtBy: ["test/authentication.test.ts"]

@@ -1,10 +1,10 @@
 import type { Group } from "../fault.js"
 
-const core = "src/internal/gatewayCore.ts"
-const connections = "src/internal/connections.ts"
-const admission = "src/internal/admission.ts"
-const hosted = "src/internal/hostedSession.ts"
-const reauthentication = "src/internal/reauthentication.ts"
+const core = "src/gateway/gatewayCore.ts"
+const connections = "src/gateway/connectionManager.ts"
+const admission = "src/gateway/admission.ts"
+const hosted = "src/gateway/session/serverSession.ts"
+const reauthentication = "src/gateway/session/tokenExpiry.ts"
 
 const lifecycle = "test/lifecycle.test.ts"
 const races = "test/races.test.ts"
@@ -42,14 +42,14 @@ export const group: Group = {
     },
     {
       name: "a session of a disconnected principal that only the store knows can be resumed",
-      file: "src/internal/disconnect.ts",
+      file: "src/gateway/disconnect.ts",
       find: "      host.store.revoke(target, end)\n",
       replace: "",
       caughtBy: [disconnect]
     },
     {
       name: "a hello sees disconnects from before it came",
-      file: "src/internal/revocations.ts",
+      file: "src/gateway/revocations.ts",
       find: "const since = this.recent.slice(from - this.forgotten)",
       replace: "const since = this.recent.slice(Math.min(0, from - this.forgotten))",
       caughtBy: [disconnect]
@@ -77,7 +77,7 @@ export const group: Group = {
     },
     {
       name: "the gateway does not say that a refusal is its own",
-      file: "src/internal/refused.ts",
+      file: "src/connection/upgradeRefusal.ts",
       find: "{ ...headers, [header]: code }",
       replace: "{ ...headers }",
       caughtBy: ["test/attempts.test.ts", "test/node/refusals.test.ts"]
@@ -141,21 +141,21 @@ export const group: Group = {
     },
     {
       name: "a fenced session goes on",
-      file: "src/internal/ownership.ts",
+      file: "src/gateway/session/fencedStore.ts",
       find: "      this.lost(error.gone)\n",
       replace: "",
       caughtBy: [lifecycle, "test/presence.test.ts", disconnect]
     },
     {
       name: "an operation that was fenced during a takeover is given up",
-      file: "src/internal/ownership.ts",
+      file: "src/gateway/session/fencedStore.ts",
       find: "      if (this.generation > error.generation) return this.run(operation)\n",
       replace: "      if (this.generation > error.generation) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {
       name: "a store that fails once is not asked again",
-      file: "src/internal/ownership.ts",
+      file: "src/gateway/session/fencedStore.ts",
       find: 'while: (error) => error._tag === "StoreUnavailable" && !this.isOver()',
       replace: 'while: (error) => error._tag !== "StoreUnavailable" && !this.isOver()',
       caughtBy: [lifecycle]
@@ -183,7 +183,7 @@ export const group: Group = {
     },
     {
       name: "onClose is not run when the session is interrupted",
-      file: "src/internal/sessionFiber.ts",
+      file: "src/gateway/session/handlerFiber.ts",
       find: "      this.resume = undefined\n      this.host.lingering.delete(this)\n",
       replace: `      this.resume = undefined
       this.host.lingering.delete(this)
@@ -214,7 +214,7 @@ export const group: Group = {
     },
     {
       name: "a page of another origin may connect",
-      file: "src/internal/accept.ts",
+      file: "src/gateway/handshake.ts",
       find: "!checks.origins.allows(origin)",
       replace: 'origin === ""',
       caughtBy: ["test/badInput/upgrade.test.ts", "test/badInput/headers.test.ts"]
@@ -249,7 +249,7 @@ export const group: Group = {
     },
     {
       name: "a gateway that shuts down removes its sessions from the store",
-      file: "src/internal/forget.ts",
+      file: "src/gateway/session/cleanup.ts",
       find: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Kept")',
       replace: 'return Effect.as(store.remove(id, ownership.generation), "Kept")',
       caughtBy: [lifecycle, "test/presence.test.ts"]

@@ -2,35 +2,35 @@ import type { Group } from "../fault.js"
 
 const withdrawn = "test/withdrawn.test.ts"
 const claims = "test/claims.test.ts"
-const claim = "src/internal/claim.ts"
+const claim = "src/connection/claim.ts"
 
 export const group: Group = {
   title: "What is given up: messages that were not written, and claims",
   faults: [
     {
       name: "a message is taken back that was written",
-      file: "src/Session.ts",
+      file: "src/session/Session.ts",
       find: "if (seq <= highest || seq > sent || appended < sent) return none",
       replace: "if (seq <= highest - highest || seq > sent || appended < sent) return none",
       caughtBy: [withdrawn]
     },
     {
       name: "what follows a message that is taken back keeps its number",
-      file: "src/internal/replayBuffer.ts",
+      file: "src/session/replayBuffer.ts",
       find: "this.entries.push({ ...entry, seq: entry.seq - 1, offset: entry.offset - gone.size })",
       replace: "this.entries.push(entry)",
       caughtBy: [withdrawn]
     },
     {
       name: "a message that is taken back makes no room",
-      file: "src/internal/outbox.ts",
+      file: "src/session/outbox.ts",
       find: "this.deliveries.withdraw(seq)\n    this.admit()",
       replace: "this.deliveries.withdraw(seq)",
       caughtBy: [withdrawn]
     },
     {
       name: "the rate is kept waiting for a message that is taken back",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "if (seq === this.state.transmitted + 1) this.options.pacing?.leave(this)",
       replace: "",
       caughtBy: [withdrawn]

@@ -1,9 +1,9 @@
 import type { Group } from "../fault.js"
 
-const sessionLimits = "src/internal/sessionLimits.ts"
-const connectionLimits = "src/internal/connectionLimits.ts"
-const bucket = "src/internal/tokenBucket.ts"
-const topicRequests = "src/internal/topicRequests.ts"
+const sessionLimits = "src/gateway/sessionQuota.ts"
+const connectionLimits = "src/gateway/connectionQuota.ts"
+const bucket = "src/connection/tokenBucket.ts"
+const topicRequests = "src/gateway/topics/requestIntake.ts"
 
 const limits = "test/limits.test.ts"
 const clientLimits = "test/clientLimits.test.ts"
@@ -18,56 +18,56 @@ export const group: Group = {
   faults: [
     {
       name: "a client's own limit is not heeded",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "    this.maxMessage = Math.min(this.limits.maxMessage, peerTakes)\n",
       replace: "    this.maxMessage = this.limits.maxMessage\n",
       caughtBy: [clientLimits]
     },
     {
       name: "a session is resumed with less than a message that waits needs",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "    return !this.outbox.holdsLarger(peerTakes, processed)\n",
       replace: "    return !this.outbox.holdsLarger(peerTakes, processed + this.state.sent)\n",
       caughtBy: [clientLimits]
     },
     {
       name: "a publication is too large for whoever takes exactly as much",
-      file: "src/internal/topicFeed.ts",
+      file: "src/gateway/topics/fanOut.ts",
       find: "this.sizeIn(subprotocol) > maxBody) return",
       replace: "this.sizeIn(subprotocol) >= maxBody) return",
       caughtBy: [clientLimits]
     },
     {
       name: "what is read from the log is sent whatever its size",
-      file: "src/internal/topicFeed.ts",
+      file: "src/gateway/topics/fanOut.ts",
       find: "publicationCodec.sizeBound(payload) > maxBody && ",
       replace: "publicationCodec.sizeBound(payload) < 0 && ",
       caughtBy: [clientLimits]
     },
     {
       name: "mail that is too large stays in the mailbox",
-      file: "src/internal/mailIntake.ts",
+      file: "src/gateway/session/mailboxConsumer.ts",
       find: "{ acked: 0, processed: 0, mail: number }",
       replace: "{ acked: 0, processed: 0, mail: Math.min(0, number) }",
       caughtBy: [clientLimits]
     },
     {
       name: "a client goes on with a message that its server takes no more",
-      file: "src/internal/clientLoop.ts",
+      file: "src/client/reconnectLoop.ts",
       find: "if (welcome.resumed && this.driver.outbox.holdsLarger(limits.maxMessage, processed))",
       replace: "if (welcome.resumed && this.driver.outbox.holdsLarger(2 ** 30, processed))",
       caughtBy: [clientLimits]
     },
     {
       name: "the rates are not enforced",
-      file: "src/internal/rateGuard.ts",
+      file: "src/session/inboundLimiter.ts",
       find: "    if (lacking === undefined) return true\n",
       replace: "    if (lacking === undefined || live.end === undefined) return true\n",
       caughtBy: [rate]
     },
     {
       name: "each connection of a session starts with a full bucket",
-      file: "src/internal/rateGuard.ts",
+      file: "src/session/inboundLimiter.ts",
       find: "    this.limit ??= new RateLimit(this.terms.rates, now)\n",
       replace:
         "    if (now === live.since || this.limit === undefined) this.limit = new RateLimit(this.terms.rates, now)\n",
@@ -75,14 +75,14 @@ export const group: Group = {
     },
     {
       name: "every acknowledgement counts against the rate",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "if (!isAsked && this.options.guard?.admits(",
       replace: "void isAsked\n    if (this.options.guard?.admits(",
       caughtBy: [rate]
     },
     {
       name: "pings are not counted against the rate",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "if (live === this.live && this.endReason === undefined) this.options.guard?.admits(live, size)",
       replace: "if (live === this.live && size < 0) this.options.guard?.admits(live, size)",
       caughtBy: [rate, "test/badInput/flood.test.ts"]
@@ -110,77 +110,77 @@ export const group: Group = {
     },
     {
       name: "the client sends at the whole of the server's rate",
-      file: "src/internal/pacer.ts",
+      file: "src/session/pacer.ts",
       find: "const share = 0.95",
       replace: "const share = 1",
       caughtBy: [rate]
     },
     {
       name: "the client waits for the rate once and for nobody after that",
-      file: "src/internal/pacer.ts",
+      file: "src/session/pacer.ts",
       find: "    // Whoever calls goes on with those that wait.\n    if (!this.isCalling) this.rearm()\n",
       replace: "",
       caughtBy: [rate]
     },
     {
       name: "the client has one message more in flight than the server allows",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "return inFlight < this.limits.messages &&",
       replace: "return inFlight <= this.limits.messages &&",
       caughtBy: [resume]
     },
     {
       name: "the client has more bytes in flight than the server allows",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "this.outbox.bytesWith(entry) <= this.limits.bytes",
       replace: "this.outbox.bytesWith(entry) <= this.limits.bytes + this.limits.maxMessage",
       caughtBy: [resume]
     },
     {
       name: "the bytes of the window are not enforced",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {",
       replace: "if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) * messages * envelopeAllowance) {",
       caughtBy: ["test/badInput/frames.test.ts", "test/badInput/flood.test.ts"]
     },
     {
       name: "what was processed still counts for the window's bytes",
-      file: "src/internal/inbox.ts",
+      file: "src/session/inbox.ts",
       find: "    this.unprocessedSize -= message.size\n",
       replace: "    void message\n",
       caughtBy: ["test/badInput/frames.test.ts", "test/rate.test.ts", resume]
     },
     {
       name: "a message of exactly maxMessage is refused",
-      file: "src/internal/outbox.ts",
+      file: "src/session/outbox.ts",
       find: "return size > maxMessage ? new",
       replace: "return size >= maxMessage ? new",
       caughtBy: [client]
     },
     {
       name: "a stranger's message may be as large as a client's",
-      file: "src/internal/connections.ts",
+      file: "src/gateway/connectionManager.ts",
       find: "      transport.limit?.(this.host.options.maxHello)\n",
       replace: "",
       caughtBy: ["test/badInput/strangers.test.ts"]
     },
     {
       name: "a stranger may ping without end",
-      file: "src/internal/stranger.ts",
+      file: "src/gateway/unauthenticated.ts",
       find: "this.count(emptyCost)",
       replace: "this.count(0)",
       caughtBy: ["test/badInput/strangers.test.ts"]
     },
     {
       name: "small fragments cost nothing",
-      file: "src/internal/sessionDriver.ts",
+      file: "src/session/sessionDriver.ts",
       find: "if (size < smallFragment)",
       replace: "if (size < 0)",
       caughtBy: ["test/badInput/strangers.test.ts"]
     },
     {
       name: "the upgrade leaves no room for the envelope of the largest message",
-      file: "src/internal/admission.ts",
+      file: "src/gateway/admission.ts",
       find: "limit?.(maxMessage + envelopeBytes)",
       replace: "limit?.(maxMessage)",
       caughtBy: [client]
@@ -201,7 +201,7 @@ export const group: Group = {
     },
     {
       name: "sessions that are being created are not counted",
-      file: "src/internal/beginnings.ts",
+      file: "src/gateway/pendingSessions.ts",
       find: "    if (!beginning.registered) this.limits.leave(beginning.principal)\n",
       replace: "",
       caughtBy: [limits]
@@ -236,14 +236,14 @@ export const group: Group = {
     },
     {
       name: "a session is subscribed to one topic more than maxSubscriptions",
-      file: "src/internal/sessionTopics.ts",
+      file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "return this.memberships.size >= this.topics.options.maxSubscriptions",
       replace: "return this.memberships.size > this.topics.options.maxSubscriptions",
       caughtBy: [topics, "test/invitations.test.ts"]
     },
     {
       name: "maxSubscriptions is not enforced for the server's invitations",
-      file: "src/internal/sessionTopics.ts",
+      file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "if (before === undefined && this.isFull) return new TopicRefused",
       replace: "if (before !== undefined && this.isFull) return new TopicRefused",
       caughtBy: ["test/invitations.test.ts"]
@@ -271,14 +271,14 @@ export const group: Group = {
     },
     {
       name: "a client has more requests unanswered than its server lets wait",
-      file: "src/internal/requestQueue.ts",
+      file: "src/client/requestQueue.ts",
       find: "return this.unanswered.size < this.most.requests &&",
       replace: "return this.unanswered.size >= 0 &&",
       caughtBy: ["test/requestLimits.test.ts"]
     },
     {
       name: "pongs to a peer that does not read are all kept",
-      file: "src/internal/liveConnection.ts",
+      file: "src/connection/liveConnection.ts",
       find: "if (this.transport.buffered() > pongLimit) {",
       replace: "if (this.transport.accepted() < 0) {",
       caughtBy: ["test/badInput/flood.test.ts", "test/badInput/frames.test.ts"]

@@ -1,8 +1,8 @@
 import type { Group } from "../fault.js"
 
 const frameReader = "src/node/internal/frameReader.ts"
-const agenda = "src/internal/agenda.ts"
-const sessionFiber = "src/internal/sessionFiber.ts"
+const agenda = "src/connection/timerQueue.ts"
+const sessionFiber = "src/gateway/session/handlerFiber.ts"
 
 const frames = "test/node/frameReader.test.ts"
 const agendas = "test/agenda.test.ts"
@@ -83,21 +83,21 @@ export const group: Group = {
     },
     {
       name: "a session's fiber stays for good",
-      file: "src/internal/lingering.ts",
+      file: "src/gateway/session/idleReaper.ts",
       find: "if (lingerer.usedIn < this.round - 1) lingerer.rest()",
       replace: "if (lingerer.usedIn < 0) lingerer.rest()",
       caughtBy: [fibers]
     },
     {
       name: "a session that a handler has ended goes on with what has come",
-      file: "src/internal/handlerLoop.ts",
+      file: "src/gateway/session/handlerLoop.ts",
       find: "return this.stopped || this.session.ended ? undefined",
       replace: "return this.stopped ? undefined",
       caughtBy: [fibers]
     },
     {
       name: "what a handler has done at once is done with a fiber again",
-      file: "src/internal/handlerLoop.ts",
+      file: "src/gateway/session/handlerLoop.ts",
       find: "    if (isSuccess(handling)) {\n      this.handled(message)\n      return undefined\n    }\n",
       replace: "",
       caughtBy: [fibers]

@@ -1,11 +1,11 @@
 import type { Group } from "../fault.js"
 
-const store = "src/internal/memoryStore.ts"
-const mailbox = "src/internal/mailbox.ts"
-const intake = "src/internal/mailIntake.ts"
-const dispatch = "src/internal/dispatch.ts"
-const hosted = "src/internal/hostedSession.ts"
-const news = "src/internal/news.ts"
+const store = "src/session/memoryStore.ts"
+const mailbox = "src/session/memoryMailbox.ts"
+const intake = "src/gateway/session/mailboxConsumer.ts"
+const dispatch = "src/gateway/sendRouter.ts"
+const hosted = "src/gateway/session/serverSession.ts"
+const news = "src/gateway/storeEvents.ts"
 
 const laws = "test/sessionStore.test.ts"
 const hearing = "test/manyGateways.test.ts"
@@ -60,7 +60,7 @@ export const group: Group = {
     },
     {
       name: "the gateway does not listen to what the store says",
-      file: "src/internal/gatewayCore.ts",
+      file: "src/gateway/gatewayCore.ts",
       find: "      yield* store.watch(core.admission.news)\n",
       replace: "",
       caughtBy: [hearing, disconnect]
@@ -81,7 +81,7 @@ export const group: Group = {
     },
     {
       name: "the client of a session that was ended elsewhere is not told why",
-      file: "src/internal/sessionEnd.ts",
+      file: "src/gateway/session/endReason.ts",
       find: '    case "Ended":\n    case "Expired":\n      return loss.tombstone',
       replace: '    case "Expired":\n      return loss.tombstone',
       caughtBy: [hearing, disconnect]
@@ -116,14 +116,14 @@ export const group: Group = {
     },
     {
       name: "the mail that the store gives with a session is not sent",
-      file: "src/internal/admission.ts",
+      file: "src/gateway/admission.ts",
       find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
       replace: "session.restoreMail([], this.news.hasMail(stored.id))",
       caughtBy: [mail]
     },
     {
       name: "mail that came while the session was asked for is not fetched",
-      file: "src/internal/admission.ts",
+      file: "src/gateway/admission.ts",
       find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
       replace: "session.restoreMail(stored.mail, false)",
       caughtBy: [hints]
@@ -152,7 +152,7 @@ export const group: Group = {
     },
     {
       name: "a message that the store may have when its session moves away is sent again",
-      file: "src/internal/ownership.ts",
+      file: "src/gateway/session/fencedStore.ts",
       find: 'outcome === undefined ? outcome : "InDoubt"',
       replace: 'outcome === undefined ? outcome : "NotDone"',
       caughtBy: [mail]
@@ -174,21 +174,21 @@ export const group: Group = {
     },
     {
       name: "a gateway that has ended is listed until its lease is over",
-      file: "src/internal/announcer.ts",
+      file: "src/gateway/nodeHeartbeat.ts",
       find: "return Effect.addFinalizer(() => Effect.ignore(bounded(withdrawn, closeTimeout))).pipe(",
       replace: "return Effect.addFinalizer(() => Effect.asVoid(Effect.succeed(withdrawn))).pipe(",
       caughtBy: [hearing]
     },
     {
       name: "mail that was not heard of while the store failed is not looked for",
-      file: "src/internal/announcer.ts",
+      file: "src/gateway/nodeHeartbeat.ts",
       find: "    isOut = false\n    return recovered\n",
       replace: "    isOut = false\n    return Effect.asVoid(Effect.succeed(recovered))\n",
       caughtBy: [hints]
     },
     {
       name: "a gateway that drains says that it is ready",
-      file: "src/internal/readiness.ts",
+      file: "src/gateway/readiness.ts",
       find: "if (isDraining()) return",
       replace: "if (isDraining() && topics === null) return",
       caughtBy: [hearing]

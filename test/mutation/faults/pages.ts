@@ -5,98 +5,98 @@ export const group: Group = {
   faults: [
     {
       name: "an attempt to resume is not noted before it is made",
-      file: "src/internal/heldSession.ts",
+      file: "src/client/resumeState.ts",
       find: "    this.attempts++\n    this.note()\n",
       replace: "    this.attempts++\n",
       caughtBy: ["test/keptSession.test.ts"]
     },
     {
       name: "the secret of a welcome is not kept",
-      file: "src/internal/heldSession.ts",
+      file: "src/client/resumeState.ts",
       find: "    this.ticket = ticket\n    this.note()\n",
       replace: "    this.ticket = ticket\n",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
       name: "what was processed is kept after it was acknowledged",
-      file: "src/internal/heldSession.ts",
+      file: "src/client/resumeState.ts",
       find: "processed: Math.max(processed, progress.processed)",
       replace: "processed: Math.max(0, progress.processed - 1)",
       caughtBy: ["test/properties/keptSession.test.ts"]
     },
     {
       name: "a client whose session another page has never resumes again",
-      file: "src/internal/heldSession.ts",
+      file: "src/client/resumeState.ts",
       find: "    if (this.keeper?.isMine() === false) this.keeper = undefined\n",
       replace: "",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
       name: "what was acknowledged stays kept",
-      file: "src/internal/clientLoop.ts",
+      file: "src/client/reconnectLoop.ts",
       find: "released: () => this.held.released(this.driver.state.acked)",
       replace: "released: () => {}",
       caughtBy: ["test/keptSession.test.ts"]
     },
     {
       name: "a lost session stays kept",
-      file: "src/internal/clientLoop.ts",
+      file: "src/client/reconnectLoop.ts",
       find: "    this.held.forget()\n    return this.driver",
       replace: "    return this.driver",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
       name: "every end forgets the session",
-      file: "src/internal/clientLoop.ts",
+      file: "src/client/reconnectLoop.ts",
       find: "    if (forgets) this.held.forget()\n",
       replace: "    this.held.forget()\n",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
       name: "a page goes on with the topics of the one before",
-      file: "src/internal/clientTopics.ts",
+      file: "src/client/subscriptions.ts",
       find: "    for (const topic of subscribedBefore) this.leaving.set(topic, unasked)\n",
       replace: "    void subscribedBefore\n",
       caughtBy: ["test/keptTopics.test.ts"]
     },
     {
       name: "a page leaves what its server had invited the one before to",
-      file: "src/internal/clientTopics.ts",
+      file: "src/client/subscriptions.ts",
       find: ".filter((topic) => !this.invitations.has(topic))",
       replace: "",
       caughtBy: ["test/keptTopics.test.ts"]
     },
     {
       name: "Awake overrides the delay that a server asked for",
-      file: "src/internal/clientWait.ts",
+      file: "src/client/retryDelay.ts",
       find: "const called = this.called(!isAsked)",
       replace: "const called = this.called(true)",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {
       name: "a storm of Awake is a storm of dials",
-      file: "src/internal/clientWait.ts",
+      file: "src/client/retryDelay.ts",
       find: "if (left > 0) yield*",
       replace: "if (left < 0) yield*",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {
       name: "an attempt that was under way is not followed by another",
-      file: "src/internal/clientWait.ts",
+      file: "src/client/retryDelay.ts",
       find: "      if (this.isUnheeded) this.awaking?.()\n",
       replace: "",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {
       name: "a silence of exactly the deadline is none",
-      file: "src/internal/liveConnection.ts",
+      file: "src/connection/liveConnection.ts",
       find: "if (silence >= readDeadline)\n",
       replace: "if (silence > readDeadline)\n",
       caughtBy: ["test/browser/unit/clockJumps.test.ts"]
     },
     {
       name: "what was heard before the ping answers it",
-      file: "src/internal/liveConnection.ts",
+      file: "src/connection/liveConnection.ts",
       find: "    this.unanswered = true\n",
       replace: "    this.unanswered = this.lastActivity < this.keeping.clock.unsafeCurrentTimeMillis()\n",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]

@@ -1,9 +1,9 @@
 import type { Group } from "../fault.js"
 
-const memory = "src/internal/memoryMembers.ts"
-const attendance = "src/internal/attendance.ts"
-const sessionTopics = "src/internal/sessionTopics.ts"
-const forget = "src/internal/forget.ts"
+const memory = "src/topic/memoryMembers.ts"
+const attendance = "src/gateway/topics/presenceTracker.ts"
+const sessionTopics = "src/gateway/topics/sessionSubscriptions.ts"
+const forget = "src/gateway/session/cleanup.ts"
 
 const broker = "test/broker.test.ts"
 const presence = "test/presence.test.ts"
@@ -42,14 +42,14 @@ export const group: Group = {
     },
     {
       name: "a session that has ended stays a member",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: "    this.track(this.host.fork(leave(this.host, this, over, standing)))\n",
       replace: "    void [over, standing]\n",
       caughtBy: [presence]
     },
     {
       name: "a member leaves as soon as its connection is gone",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: "    if (this.ended) return\n    this.topics.detached()\n",
       replace: `    if (this.ended) return
     this.topics.detached()
@@ -101,7 +101,7 @@ export const group: Group = {
     },
     {
       name: "a presence topic is told to whom the rule does not let see it",
-      file: "src/internal/gatewayTopics.ts",
+      file: "src/gateway/topics/topicRegistry.ts",
       find: "      if (!rule.presence) return untold(base)\n",
       replace: "",
       caughtBy: [presence]

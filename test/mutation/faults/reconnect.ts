@@ -1,8 +1,8 @@
 import type { Group } from "../fault.js"
 
-const policy = "src/Reconnect.ts"
-const loop = "src/internal/clientLoop.ts"
-const wait = "src/internal/clientWait.ts"
+const policy = "src/connection/Reconnect.ts"
+const loop = "src/client/reconnectLoop.ts"
+const wait = "src/client/retryDelay.ts"
 
 const reconnect = "test/reconnect.test.ts"
 const resume = "test/resume.test.ts"
@@ -28,7 +28,7 @@ export const group: Group = {
     },
     {
       name: "a token effect that cannot be interrupted defeats its bound",
-      file: "src/internal/apart.ts",
+      file: "src/connection/detachedEffect.ts",
       find: "Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interruptFork(fiber))",
       replace: "Effect.onInterrupt(restore(Fiber.join(fiber)), () => Fiber.interrupt(fiber))",
       caughtBy: [attempts]
@@ -56,7 +56,7 @@ export const group: Group = {
     },
     {
       name: "a portal's answer is final",
-      file: "src/CloseCode.ts",
+      file: "src/protocol/CloseCode.ts",
       find: "if (isSomebodyElse && status !== 429)",
       replace: "if (isSomebodyElse && status >= 500)",
       caughtBy: [attempts]
@@ -126,14 +126,14 @@ export const group: Group = {
     },
     {
       name: "an attempt without a welcome is not given up",
-      file: "src/internal/handshake.ts",
+      file: "src/client/handshake.ts",
       find: "    Effect.timeoutOption(timeout),\n",
       replace: "    Effect.timeoutOption(timeout * 10),\n",
       caughtBy: [reconnect]
     },
     {
       name: "the client resumes with its first secret for ever",
-      file: "src/internal/heldSession.ts",
+      file: "src/client/resumeState.ts",
       find: "    this.ticket = ticket\n",
       replace: "    this.ticket = this.ticket?.session === ticket.session ? this.ticket : ticket\n",
       caughtBy: [resume]

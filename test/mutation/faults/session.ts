@@ -1,8 +1,8 @@
 import type { Group } from "../fault.js"
 
-const step = "src/Session.ts"
-const driver = "src/internal/sessionDriver.ts"
-const buffer = "src/internal/replayBuffer.ts"
+const step = "src/session/Session.ts"
+const driver = "src/session/sessionDriver.ts"
+const buffer = "src/session/replayBuffer.ts"
 
 const pure = "test/session.test.ts"
 const resume = "test/resume.test.ts"
@@ -57,7 +57,7 @@ export const group: Group = {
     },
     {
       name: "handling waits for a store that is away",
-      file: "src/internal/handlerLoop.ts",
+      file: "src/gateway/session/handlerLoop.ts",
       find: "      this.note(false)\n",
       replace:
         "      this.note(false)\n      if (this.noting !== undefined) return Effect.zipRight(this.noted, this.run)\n",
@@ -65,7 +65,7 @@ export const group: Group = {
     },
     {
       name: "the gateway acknowledges without waiting for the store to note it",
-      file: "src/internal/handlerLoop.ts",
+      file: "src/gateway/session/handlerLoop.ts",
       find: "    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n      driver.recorded(processed, now)\n",
       replace:
         "    driver.recorded(processed, now)\n    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n",
@@ -179,14 +179,14 @@ export const group: Group = {
     },
     {
       name: "what a lost session had not sent is not sent in the new one",
-      file: "src/internal/outbox.ts",
+      file: "src/session/outbox.ts",
       find: "    for (const entry of waiting) this.push(entry.payload, entry.size, entry.confirm, unnoticed)\n",
       replace: "",
       caughtBy: [resume]
     },
     {
       name: "a message whose outcome nobody knows is called not sent",
-      file: "src/internal/outbox.ts",
+      file: "src/session/outbox.ts",
       find: "const { highest } = this.session.state",
       replace: "const { acked: highest } = this.session.state",
       caughtBy: [client]
@@ -221,21 +221,21 @@ export const group: Group = {
     },
     {
       name: "a client's message counts as processed as soon as it is handed to its consumer",
-      file: "src/internal/inboxStream.ts",
+      file: "src/client/consumeStream.ts",
       find: "        inHand = message\n",
       replace: "        inHand = message\n        processed()\n",
       caughtBy: [client]
     },
     {
       name: "what an interrupted consumer had in hand is lost",
-      file: "src/internal/inboxStream.ts",
+      file: "src/client/consumeStream.ts",
       find: "inHand === undefined ? taken.slice(at) : [inHand, ...taken.slice(at)]",
       replace: "taken.slice(at)",
       caughtBy: [client]
     },
     {
       name: "bye does not end the session",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: '        return this.driver.inbox.close("nothing more is handled")',
       replace: "        return",
       caughtBy: [resume]

@@ -1,6 +1,6 @@
 import type { Fault, Group } from "../fault.js"
 
-const store = "src/internal/memoryStore.ts"
+const store = "src/session/memoryStore.ts"
 const laws = "test/sessionStore.test.ts"
 const resume = "test/resume.test.ts"
 
@@ -64,7 +64,7 @@ export const group: Group = {
     },
     {
       name: "the gateway has the old secret voided before the client has the new one",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: "    if (refused === undefined) {\n      this.stopExpiry()",
       replace: "    if (refused === undefined) {\n      this.proved(generation)\n      this.stopExpiry()",
       caughtBy: [resume]
@@ -141,28 +141,28 @@ export const group: Group = {
     },
     {
       name: "the gateway ends a session at the last millisecond of its window",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow)",
       caughtBy: [resume]
     },
     {
       name: "the gateway ends a session one millisecond after it could be resumed last",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow + 2)",
       caughtBy: [resume, "test/presence.test.ts"]
     },
     {
       name: "the expiry of a session that is back goes on",
-      file: "src/internal/hostedSession.ts",
+      file: "src/gateway/session/serverSession.ts",
       find: "    if (refused === undefined) {\n      this.stopExpiry()\n",
       replace: "    if (refused === undefined) {\n",
       caughtBy: [resume, "test/races.test.ts"]
     },
     {
       name: "a session that ends is left in the store",
-      file: "src/internal/forget.ts",
+      file: "src/gateway/session/cleanup.ts",
       find: 'return Effect.as(store.remove(id, ownership.generation, tombstone(over)), "Removed")',
       replace: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Removed")',
       caughtBy: [resume, "test/badInput/sessionEnd.test.ts"]

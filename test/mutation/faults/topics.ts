@@ -1,14 +1,14 @@
 import type { Group } from "../fault.js"
 
-const log = "src/internal/topicLog.ts"
-const memory = "src/internal/memoryBroker.ts"
-const keyMemory = "src/internal/keyMemory.ts"
-const topicLogs = "src/internal/topicLogs.ts"
-const held = "src/internal/heldPublications.ts"
-const subscription = "src/internal/topicSubscription.ts"
-const clientTopics = "src/internal/clientTopics.ts"
-const subscriber = "src/internal/subscriber.ts"
-const feed = "src/internal/topicFeed.ts"
+const log = "src/topic/topicLog.ts"
+const memory = "src/topic/memoryBroker.ts"
+const keyMemory = "src/topic/keyMemory.ts"
+const topicLogs = "src/topic/topicLogs.ts"
+const held = "src/topic/heldPublications.ts"
+const subscription = "src/client/subscription.ts"
+const clientTopics = "src/client/subscriptions.ts"
+const subscriber = "src/gateway/topics/subscriber.ts"
+const feed = "src/gateway/topics/fanOut.ts"
 
 const broker = "test/broker.test.ts"
 const bounds = "test/brokerBounds.test.ts"
@@ -152,21 +152,21 @@ export const group: Group = {
     },
     {
       name: "the keys of a session are not counted",
-      file: "src/internal/topicPublications.ts",
+      file: "src/gateway/topics/publicationIntake.ts",
       find: "      quota.add(id, now())\n",
       replace: "      void id\n",
       caughtBy: [tooManyKeys]
     },
     {
       name: "a publication that is published again is counted twice",
-      file: "src/internal/keyQuota.ts",
+      file: "src/gateway/topics/keyQuota.ts",
       find: "return id <= this.highest",
       replace: "return id < this.highest",
       caughtBy: [tooManyKeys]
     },
     {
       name: "a session that has used up its keys is not given the position of what it published",
-      file: "src/internal/topicPublications.ts",
+      file: "src/gateway/topics/publicationIntake.ts",
       find: "if (wait > 0) return repeated(wait)",
       replace:
         'if (wait > 0) return Effect.fail(new TooManyKeys({ option: "maxKeysPerSession", limit, retryAfter: wait }))',
@@ -224,21 +224,21 @@ export const group: Group = {
     },
     {
       name: "publications that were not answered are not written again",
-      file: "src/internal/publisher.ts",
+      file: "src/client/publishQueue.ts",
       find: "if (this.pending.has(publication.id)) this.ask(publication)",
       replace: "if (publication.writtenAt === undefined) this.ask(publication)",
       caughtBy: [publish]
     },
     {
       name: "a publication is written again when its key may be forgotten",
-      file: "src/internal/publisher.ts",
+      file: "src/client/publishQueue.ts",
       find: "this.now() - writtenAt >= this.keyWindow - margin",
       replace: "this.now() - writtenAt >= this.keyWindow + margin",
       caughtBy: [publish]
     },
     {
       name: "a publication that left is called not sent when the client ends",
-      file: "src/internal/publisher.ts",
+      file: "src/client/publishQueue.ts",
       find: "resume(Effect.fail(writtenAt === undefined ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))",
       replace:
         "resume(Effect.fail(writtenAt !== undefined ? new NotSent({ reason }) : new OutcomeUnknown({ reason })))",
@@ -274,7 +274,7 @@ export const group: Group = {
     },
     {
       name: "one publication more waits than may",
-      file: "src/internal/outflow.ts",
+      file: "src/gateway/topics/deliveryBacklog.ts",
       find: "return this.messages > this.bounds.messages ||",
       replace: "return this.messages > this.bounds.messages + 1 ||",
       caughtBy: [slowConsumers]
@@ -316,21 +316,21 @@ export const group: Group = {
     },
     {
       name: "who leaves a topic misses what was published in the same turn",
-      file: "src/internal/sessionTopics.ts",
+      file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "    active.feed.tell()\n",
       replace: "",
       caughtBy: [topicFeed]
     },
     {
       name: "the rule is asked only when a session subscribes for the first time",
-      file: "src/internal/sessionTopics.ts",
+      file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "if (before?.invited === undefined) yield* this.judge(request, known)",
       replace: "if (before === undefined) yield* this.judge(request, known)",
       caughtBy: [topics, "test/topicRules.test.ts", "test/presence.test.ts"]
     },
     {
       name: "the rule for publishing is not asked",
-      file: "src/TopicRule.ts",
+      file: "src/gateway/TopicRule.ts",
       find: "Effect.zipRight(publish(params, value, caller), encode(value))",
       replace: "Effect.zipRight(Effect.void, encode(value))",
       caughtBy: ["test/topicRules.test.ts", topics]

@@ -2,9 +2,9 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { Broker, History, Listener, Publication, Retention } from "../../../Broker.js"
-import type { BrokerUnavailable, KeyReused, TooManyKeys } from "../../../ConnectionError.js"
-import type { Position, RecoveryReason } from "../../../Protocol.js"
+import type { BrokerUnavailable, KeyReused, TooManyKeys } from "../../../protocol/ConnectionError.js"
+import type { Position, RecoveryReason } from "../../../protocol/Protocol.js"
+import type { Broker, History, Listener, Publication, Retention } from "../../../topic/Broker.js"
 import type { Bench, Statement } from "../bench.js"
 import { type Breach, breach, expectSame } from "../expect.js"
 

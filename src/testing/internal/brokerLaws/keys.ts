@@ -1,6 +1,6 @@
 /** Laws of the key of a publication. */
 import * as Effect from "effect/Effect"
-import { TooManyKeys } from "../../../ConnectionError.js"
+import { TooManyKeys } from "../../../protocol/ConnectionError.js"
 import { cutShort, interleaved, turn } from "../bench.js"
 import { expectFailure, expectSame, expectThat } from "../expect.js"
 import { oddNames } from "../oddNames.js"

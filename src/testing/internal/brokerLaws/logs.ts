@@ -1,8 +1,8 @@
 /** Laws of `publish` and `history`: what a log is. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import type { History } from "../../../Broker.js"
-import { defaultRetention } from "../../../Broker.js"
+import type { History } from "../../../topic/Broker.js"
+import { defaultRetention } from "../../../topic/Broker.js"
 import { interleaved, turn } from "../bench.js"
 import { breach, expectSame, expectThat } from "../expect.js"
 import { oddNames } from "../oddNames.js"

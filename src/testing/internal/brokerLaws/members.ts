@@ -1,7 +1,7 @@
 /** Laws of `join`, `leave` and `members`: who is there, and what is told of it. */
 import * as Effect from "effect/Effect"
-import type { BrokerUnavailable } from "../../../ConnectionError.js"
-import type { Member } from "../../../Protocol.js"
+import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
+import type { Member } from "../../../protocol/Protocol.js"
 import { cutShort, interleaved, turn } from "../bench.js"
 import { type Breach, breach, expectSame } from "../expect.js"
 import { type BrokerBench, Ears, exactLaw, law, textsOf } from "./brokerBench.js"

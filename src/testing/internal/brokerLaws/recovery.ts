@@ -1,7 +1,7 @@
 /** Laws of `history` from a position: complete or refused, and what is kept. */
 import * as Effect from "effect/Effect"
-import type { History } from "../../../Broker.js"
-import type { Position } from "../../../Protocol.js"
+import type { Position } from "../../../protocol/Protocol.js"
+import type { History } from "../../../topic/Broker.js"
 import { expectSame } from "../expect.js"
 import { exactLaw, keeping, law, numbers, textsOf } from "./brokerBench.js"
 

@@ -1,6 +1,6 @@
 /** Laws of `detach`, `remove` and `expire`: how a session ends, and what is said of it then. */
 import * as Effect from "effect/Effect"
-import type { Tombstone } from "../../../SessionStore.js"
+import type { Tombstone } from "../../../session/SessionStore.js"
 import { expectFailure, expectSame, expectThat } from "../expect.js"
 import { banned, exactLaw, law, messages } from "./storeBench.js"
 

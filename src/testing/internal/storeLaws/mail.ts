@@ -1,8 +1,8 @@
 /** Laws of `post` and `collect`, and of what `append` takes out of the mailbox. */
 import * as Effect from "effect/Effect"
-import type { Payload } from "../../../Codec.js"
-import type { StoreUnavailable } from "../../../ConnectionError.js"
-import type { StoredMessage } from "../../../SessionStore.js"
+import type { Payload } from "../../../protocol/Codec.js"
+import type { StoreUnavailable } from "../../../protocol/ConnectionError.js"
+import type { StoredMessage } from "../../../session/SessionStore.js"
 import { cutShort, interleaved } from "../bench.js"
 import { type Breach, expectFailure, expectSame, expectThat } from "../expect.js"
 import { all, many, node, numbers } from "./crowd.js"

@@ -1,6 +1,6 @@
 /** Laws of `announce`, `withdraw`, `nodes` and `ready`. */
 import * as Effect from "effect/Effect"
-import type { NodeInfo } from "../../../SessionStore.js"
+import type { NodeInfo } from "../../../session/SessionStore.js"
 import { expectSame, expectThat } from "../expect.js"
 import { exactLaw, law, type Service, type StoreBench } from "./storeBench.js"
 

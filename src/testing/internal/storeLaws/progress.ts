@@ -1,6 +1,6 @@
 /** Laws of `append` and `acknowledge`: which messages are kept, and as what. */
 import * as Effect from "effect/Effect"
-import type { StoredMessage } from "../../../SessionStore.js"
+import type { StoredMessage } from "../../../session/SessionStore.js"
 import { expectSame } from "../expect.js"
 import { law, messages } from "./storeBench.js"
 

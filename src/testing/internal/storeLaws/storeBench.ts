@@ -2,8 +2,8 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import type { StoreUnavailable } from "../../../ConnectionError.js"
-import type { Attached, NewSession, SessionStore, StoredMessage, StoredSession } from "../../../SessionStore.js"
+import type { StoreUnavailable } from "../../../protocol/ConnectionError.js"
+import type { Attached, NewSession, SessionStore, StoredMessage, StoredSession } from "../../../session/SessionStore.js"
 import type { Bench, Statement } from "../bench.js"
 import { type Breach, breach, expectFailure, expectSame } from "../expect.js"
 

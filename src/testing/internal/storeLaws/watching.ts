@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type { Loss, Watcher } from "../../../SessionStore.js"
+import type { Loss, Watcher } from "../../../session/SessionStore.js"
 import { expectSame } from "../expect.js"
 import { banned, law, messages, type Service, type StoreBench } from "./storeBench.js"
 

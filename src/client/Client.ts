@@ -1,0 +1,331 @@
+/**
+ * The client's end: one scoped value that keeps a session through any number
+ * of connections.
+ *
+ * @since 0.1.0
+ */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as Layer from "effect/Layer"
+import type * as Scope from "effect/Scope"
+import type * as Stream from "effect/Stream"
+import { Dialer } from "../connection/Dialer.js"
+import * as Options from "../connection/Options.js"
+import * as Reconnect from "../connection/Reconnect.js"
+import * as Codec from "../protocol/Codec.js"
+import type {
+  MessageRefused,
+  NotSent,
+  OutcomeUnknown,
+  PositionLost,
+  TopicRefused
+} from "../protocol/ConnectionError.js"
+import { InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "../protocol/ConnectionError.js"
+import type { InvalidDecision, Messages } from "../protocol/Messages.js"
+import * as messageCodec from "../protocol/messageCodec.js"
+import type { Member, Position } from "../protocol/Protocol.js"
+import * as publicationCodec from "../protocol/publicationCodec.js"
+import * as url from "../protocol/url.js"
+import { Credentials } from "../session/Credentials.js"
+import type { Ref } from "../topic/Topic.js"
+import * as Topic from "../topic/Topic.js"
+import type { ClientEvent, ClientStats, EndReason, Status } from "./ClientStatus.js"
+import { describeEnd } from "./ClientStatus.js"
+import * as inboxLoop from "./consume.js"
+import * as inboxStream from "./consumeStream.js"
+import { ClientLoop } from "./reconnectLoop.js"
+import * as subscriptionStream from "./subscriptionStream.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientOptions<
+  ClientMessage,
+  ServerMessage,
+  RUrl = never,
+  RToken = never,
+  RReconnect = never,
+  RInvalid = never,
+  RHeaders = never
+> extends Options.Options {
+  /**
+   * `ws:` or `wss:`, with a host and without a fragment; an effect is run for each attempt. It, the token and the headers of
+   * an attempt are waited for no longer than `tokenTimeout` together: after that, the attempt has failed.
+   */
+  readonly url: string | Effect.Effect<string, unknown, RUrl>
+  readonly messages: Messages<ClientMessage, ServerMessage>
+  /**
+   * The hello's token, asked for at each attempt; when it fails, the attempt has failed. Asked for again whenever the server
+   * wants a fresh one; when it fails then, or takes longer than `tokenTimeout`, it is tried again after 1 s, doubling, at most
+   * 30 s. A server that refuses it (HTTP 401, close 4401) is asked once more if this is an effect; refused again before the
+   * client was Ready, it has ended.
+   */
+  readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
+  /** Extra headers of the upgrade request; an effect is run for each attempt. Not possible in a browser. */
+  readonly headers?:
+    | Readonly<Record<string, string>>
+    | Effect.Effect<Readonly<Record<string, string>>, unknown, RHeaders>
+    | undefined
+  /** Default `Codec.json`. */
+  readonly codec?: Codec.Codec | undefined
+  /** Default `Reconnect.exponential()`. */
+  readonly reconnect?: Reconnect.Policy<RReconnect> | undefined
+  /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
+  readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
+}
+
+/**
+ * A publication of a topic. `skipped` publications came before it and after the
+ * one before, as the topic's policy allows, in the same epoch; where the
+ * position's epoch has changed, it is not known how many.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Publication<A> {
+  readonly position: Position
+  readonly value: A
+  readonly skipped: number
+}
+
+/**
+ * The place of a publication that was larger than this client's `maxMessage`, and came without its value. How many were
+ * skipped before it, its offset tells. Whoever has no use for it leaves it out with `Stream.filter(Client.hasValue)`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TooLarge {
+  readonly position: Position
+  readonly value?: undefined
+  readonly skipped: "too-large"
+}
+
+/**
+ * Whether a publication has come with its value.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const hasValue = <A>(publication: Publication<A> | TooLarge): publication is Publication<A> =>
+  publication.skipped !== "too-large"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PresenceEvent =
+  | { readonly _tag: "Members"; readonly members: ReadonlyArray<Member> }
+  | { readonly _tag: "Joined"; readonly member: Member }
+  | { readonly _tag: "Left"; readonly member: Member }
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Client<ClientMessage, ServerMessage> {
+  readonly status: Effect.Effect<Status>
+  /** The current status, then every change, up to and with `Ended`. A watcher that falls 64 behind misses the oldest. */
+  readonly changes: Stream.Stream<Status>
+  /**
+   * Waits until the client is Ready, through any number of attempts, each of which is bounded (`tokenTimeout`,
+   * `connectTimeout`, `helloTimeout`); fails when it has ended, of which `ended` gives the typed reason. Bound the wait with
+   * `Effect.timeout`.
+   */
+  readonly ready: Effect.Effect<Extract<Status, { _tag: "Ready" }>, SessionClosed>
+  /** Waits for the end of the client. */
+  readonly ended: Effect.Effect<EndReason>
+  /**
+   * What the server sends, once and in order, through all reconnects. A
+   * message counts as processed, and is acknowledged, when the next one is
+   * pulled or the consumer ends well; what a failed or interrupted consumer had
+   * in hand goes to the next one. Completes when the client has ended. For one
+   * consumer at a time.
+   */
+  readonly messages: Stream.Stream<ServerMessage>
+  /**
+   * Runs a handler over `messages`, one after the other, until the client has
+   * ended; a message is acknowledged when the handler has succeeded with it. The
+   * same as `Stream.runForEach(messages, handle)`, at about half of what a
+   * Stream costs for each message.
+   */
+  readonly runForEach: <E, R>(
+    handle: (message: ServerMessage) => Effect.Effect<void, E, R>
+  ) => Effect.Effect<void, E, R>
+  /** Lost sessions, refused messages and the like, from now on. A watcher that falls 64 behind misses the oldest. */
+  readonly events: Stream.Stream<ClientEvent>
+  /**
+   * Accepts a message for delivery: in order, and once while the session lives.
+   * Suspends while the replay buffer is full: interrupted then, it is not accepted. What was accepted stays. Works while
+   * disconnected.
+   */
+  readonly send: (message: ClientMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /**
+   * Sends, and waits until the server's handler has processed the message, or fails with the message's fate. Interrupted, as by
+   * a timeout, before the message was ever written to a connection, it takes the message back: it is not sent later. One that
+   * was written, at least once, may be processed all the same: its outcome is unknown.
+   */
+  readonly deliver: (
+    message: ClientMessage
+  ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
+  /**
+   * The publications of a topic, through all reconnects, each once and in order: from `since` on, or from now. The position of
+   * each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`, and the session
+   * stays a member of the topic, for the stream that goes on from another position; where the topic's policy lets publications
+   * be skipped, `skipped` says how many were before this one. One that is larger than this client's `maxMessage` comes as
+   * `TooLarge`, in its place and without its value. It is subscribed to while the stream runs, by one stream of this client at a
+   * time, and completes when the client has ended.
+   */
+  readonly subscribe: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | "oldest" | undefined }
+  ) => Stream.Stream<Publication<A> | TooLarge, TopicRefused | PositionLost>
+  /**
+   * Publishes, and waits for the position that the server answers with. What a broken connection left unanswered is published
+   * again under the same key, so that it is published once. Interrupted, it is not written any more; what was written already may
+   * be published. Give a `key` of your own to publish again after a restart.
+   */
+  readonly publish: <A>(
+    topic: Ref<A>,
+    value: NoInfer<A>,
+    options?: { readonly key?: string | undefined }
+  ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
+  /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
+  readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused>
+  readonly stats: Effect.Effect<ClientStats>
+  /**
+   * Begins an attempt now: instead of waiting for the delay to pass, or in place of an attempt that has not come to Ready.
+   * Nothing happens when the client is Ready, or has ended.
+   */
+  readonly reconnect: Effect.Effect<void>
+  /**
+   * When connected, sends what was accepted, says bye, and waits until the server has processed it, all within
+   * `closeTimeout`; then ends. When not connected, ends at once: bound a wait for `ready` before if that matters.
+   */
+  readonly close: Effect.Effect<void>
+}
+
+/** One that is given as it is has succeeded already. */
+const asked = <A, R>(
+  value: A | Effect.Effect<A, unknown, R>,
+  context: Context.Context<R>
+): Effect.Effect<A, unknown> =>
+  // What is no effect is what one would yield.
+  Effect.isEffect(value) ? Effect.provide(value as Effect.Effect<A, unknown, R>, context) : Effect.succeed(value)
+
+/**
+ * Starts a client. When the scope closes it says bye, as `close` does, unless a `SessionKeeper` keeps the session: then it leaves
+ * that to the next client. It connects at once and goes on until the scope closes,
+ * `close` is called, or the server's answer is final. Never fails for want of a
+ * connection: `status` and `ready` tell of it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <
+  ClientMessage,
+  ServerMessage,
+  RUrl = never,
+  RToken = never,
+  RReconnect = never,
+  RInvalid = never,
+  RHeaders = never
+>(
+  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid, RHeaders>
+): Effect.Effect<
+  Client<ClientMessage, ServerMessage>,
+  InvalidOption,
+  Scope.Scope | Dialer | RUrl | RToken | RReconnect | RInvalid | RHeaders
+> =>
+  Effect.gen(function* () {
+    const resolved = yield* Options.resolve(options)
+    if (typeof options.url === "string" && !url.isPossible(options.url)) {
+      const value = JSON.stringify(url.shown(options.url))
+      return yield* new InvalidOption({ option: "url", value, rule: url.rule })
+    }
+    const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid | RHeaders>()
+    const dialer = yield* Dialer
+    const clock = yield* Effect.clock
+    const { codec = Codec.json } = options
+    const loop = yield* ClientLoop.make({
+      dialer,
+      codec,
+      options: resolved,
+      backoff: yield* Reconnect.backoff(options.reconnect ?? Reconnect.exponential()),
+      given: {
+        url: asked(options.url, context),
+        token: options.token === undefined ? undefined : asked(options.token, context),
+        headers: options.headers === undefined ? undefined : asked(options.headers, context)
+      },
+      context,
+      now: () => clock.unsafeCurrentTimeMillis()
+    })
+    const { driver, status, topics } = loop
+    const { id: newKey } = yield* Credentials
+    const encode = messageCodec.encoder(options.messages.client)
+    const decode = messageCodec.decoder(options.messages.server)
+    const onInvalid = options.onInvalid ?? (() => Effect.succeed<InvalidDecision>("Continue"))
+    const ended = Deferred.await(loop.whenEnded)
+    const invalid = (error: MessageInvalid) =>
+      Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
+
+    return {
+      status: status.get,
+      changes: status.changes,
+      ready: status.first((current) =>
+        current._tag === "Ready"
+          ? Effect.succeed(current)
+          : current._tag === "Ended"
+            ? Effect.fail(new SessionClosed({ reason: describeEnd(current.reason) }))
+            : undefined
+      ),
+      ended,
+      messages: inboxStream.make(driver, decode, invalid),
+      runForEach: inboxLoop.make(driver, decode, invalid),
+      events: loop.events.changes,
+      send: (message) => driver.outbox.sendMade(() => encode(message, codec)),
+      deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
+      subscribe: ({ name, schema }, options) =>
+        subscriptionStream.publications(topics, name, options?.since, publicationCodec.decoder(schema), invalid),
+      publish: ({ name, schema }, value, options) =>
+        Effect.gen(function* () {
+          const text = yield* publicationCodec.encoder(schema)(value)
+          const limit = driver.maxMessage
+          const size = publicationCodec.size(text, limit)
+          if (size > limit) return yield* new MessageTooLarge({ size, limit })
+          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
+        }),
+      presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
+      stats: Effect.sync(() => loop.stats),
+      reconnect: loop.wake,
+      close: loop.close
+    }
+  })
+
+/**
+ * A client as a Layer of a service of your own:
+ *
+ * ```ts
+ * class Chat extends Context.Tag("Chat")<Chat, Client.Client<Say, Said>>() {}
+ * const ChatLive = Client.layer(Chat, { url: "ws://localhost:8080", messages })
+ * ```
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layer = <
+  Self,
+  ClientMessage,
+  ServerMessage,
+  RUrl = never,
+  RToken = never,
+  RReconnect = never,
+  RInvalid = never,
+  RHeaders = never
+>(
+  tag: Context.Tag<Self, Client<ClientMessage, ServerMessage>>,
+  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid, RHeaders>
+): Layer.Layer<Self, InvalidOption, Dialer | Exclude<RUrl | RToken | RReconnect | RInvalid | RHeaders, Scope.Scope>> =>
+  Layer.scoped(tag, make(options))

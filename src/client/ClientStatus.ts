@@ -1,0 +1,147 @@
+/**
+ * What a client is doing, and what it tells besides messages.
+ *
+ * @since 0.1.0
+ */
+
+import type { Stats } from "../connection/Connection.js"
+import type { Verdict } from "../protocol/CloseCode.js"
+import type { AttemptError, MessageInvalid, TokenUnavailable } from "../protocol/ConnectionError.js"
+import type { ResetReason } from "../protocol/Protocol.js"
+
+/**
+ * How the session of a connection began.
+ *
+ * `Reset`: the one before is lost, for `reason`. `outcomeUnknown` messages had
+ * left without being acknowledged; `carriedOver` had not left, and go out in
+ * the new session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Start =
+  | { readonly _tag: "Fresh" }
+  | { readonly _tag: "Resumed" }
+  | {
+      readonly _tag: "Reset"
+      readonly reason: ResetReason
+      readonly outcomeUnknown: number
+      readonly carriedOver: number
+    }
+
+/**
+ * Why a client stopped for good.
+ *
+ * - `Closed`: `close` was called, or its scope was closed.
+ * - `Stopped`: an answer that a retry would meet again.
+ * - `GaveUp`: the reconnect policy is done.
+ * - `Invalid`: a message of the server did not decode, and `onInvalid` chose to end.
+ * - `Died`: a defect in the reconnect policy or the Dialer.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type EndReason =
+  | { readonly _tag: "Closed" }
+  | { readonly _tag: "Stopped"; readonly verdict: Extract<Verdict, { _tag: "Stop" }>; readonly end: AttemptError }
+  | { readonly _tag: "GaveUp"; readonly end: AttemptError }
+  | { readonly _tag: "Invalid"; readonly error: MessageInvalid }
+  | { readonly _tag: "Died"; readonly defect: unknown }
+
+/**
+ * The state of a client. Times are milliseconds since the epoch, delays
+ * milliseconds. Attempts count from 1, and again after each connection that was
+ * Ready for `stableAfter`, as the delays do.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Status =
+  | { readonly _tag: "Connecting"; readonly attempt: number }
+  | {
+      readonly _tag: "Ready"
+      readonly session: string
+      readonly generation: number
+      readonly start: Start
+      readonly since: number
+    }
+  | {
+      readonly _tag: "Waiting"
+      readonly attempt: number
+      readonly delay: number
+      readonly until: number
+      readonly reason: AttemptError
+    }
+  | { readonly _tag: "Ended"; readonly reason: EndReason }
+
+/**
+ * What a client tells besides messages and its status.
+ *
+ * - `SessionLost`: the session could not be resumed; a new one has begun.
+ * - `MessageInvalid`: a message of the server did not decode.
+ * - `Refused`: the server refused message `seq` of this client; or, with the code `too-large` and without a number, a message
+ *   was accepted that the server it has come to does not take.
+ * - `Invited`: the server has subscribed this client to a topic; `client.subscribe` reads it.
+ * - `GoingAway`: the server is about to close; the client comes back after `retryAfter` milliseconds.
+ * - `TokenUnavailable`: the server asked for a fresh token, and the token effect failed; it is tried again for as long as
+ *   the connection lives.
+ * - `NotKept`: the `SessionKeeper` has failed; what is lost with this client is lost.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type ClientEvent =
+  | ({ readonly _tag: "SessionLost" } & Omit<Extract<Start, { _tag: "Reset" }>, "_tag">)
+  | { readonly _tag: "MessageInvalid"; readonly error: MessageInvalid }
+  | { readonly _tag: "Refused"; readonly code: string; readonly reason: string; readonly seq: number | undefined }
+  | { readonly _tag: "Invited"; readonly topic: string }
+  | { readonly _tag: "GoingAway"; readonly retryAfter: number; readonly reason: string }
+  | { readonly _tag: "TokenUnavailable"; readonly error: TokenUnavailable }
+  | { readonly _tag: "NotKept"; readonly cause: unknown }
+
+/**
+ * What a client has counted. Messages are counted by the session: from 0 again when a new one has begun, but for what was
+ * replayed and suppressed.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientStats {
+  /** The connection that acts for the session, and what it is kept alive with, in milliseconds. */
+  readonly connection: (Stats & { readonly heartbeatInterval: number; readonly readDeadline: number }) | undefined
+  /** Messages that `send` and `deliver` have accepted. */
+  readonly sent: number
+  /** Those of them that the server has processed, as far as this end has heard. */
+  readonly acknowledged: number
+  /** Those that are kept until then, the ones that have not left included. */
+  readonly unacknowledged: { readonly messages: number; readonly bytes: number }
+  /** Messages of the server, each counted once. */
+  readonly received: number
+  /** Those of them that `messages` has seen processed. */
+  readonly processed: number
+  /** Messages sent again after a reconnect, because the server had not processed them. */
+  readonly replayed: number
+  /** Messages that the server sent again and this end had: nobody but this counter noticed. */
+  readonly suppressed: number
+}
+
+/**
+ * A reason in words.
+ *
+ * @since 0.1.0
+ * @category rendering
+ */
+export const describeEnd = (reason: EndReason): string => {
+  switch (reason._tag) {
+    case "Closed":
+      return "closed"
+    case "Stopped":
+      return `stopped (${reason.verdict.why}): ${reason.end.message}`
+    case "GaveUp":
+      return `the reconnect policy gave up: ${reason.end.message}`
+    case "Invalid":
+      return reason.error.message
+    case "Died":
+      return `the client died: ${String(reason.defect)}`
+  }
+}

@@ -1,0 +1,91 @@
+/** What an attempt of a client's is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
+import * as Cause from "effect/Cause"
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as apart from "../connection/detachedEffect.js"
+import { isSuccess } from "../connection/syncEffect.js"
+import { DialFailed, TokenUnavailable } from "../protocol/ConnectionError.js"
+import * as url from "../protocol/url.js"
+
+export type Headers = Readonly<Record<string, string>>
+
+/** Effects of the application's; what is the same for each attempt is one that has succeeded. */
+export interface Given {
+  readonly url: Effect.Effect<string, unknown>
+  readonly token: Effect.Effect<string, unknown> | undefined
+  readonly headers: Effect.Effect<Headers, unknown> | undefined
+}
+
+export interface Terms {
+  readonly url: string
+  readonly token: string | undefined
+  readonly headers: Headers | undefined
+}
+
+const mayChange = (effect: Effect.Effect<unknown, unknown> | undefined): boolean =>
+  effect !== undefined && !isSuccess(effect)
+
+export class AttemptTerms {
+  /** Whether a server that refused the credentials may be given others: the token, or where there is none what the URL has. */
+  readonly canBeFresh: boolean
+
+  private constructor(
+    private readonly given: Given,
+    private readonly timeout: number,
+    private readonly run: apart.Apart
+  ) {
+    this.canBeFresh = mayChange(given.headers) || mayChange(given.token ?? given.url)
+  }
+
+  static make(given: Given, timeout: number): Effect.Effect<AttemptTerms, never, Scope.Scope> {
+    return Effect.map(apart.make, (run) => new AttemptTerms(given, timeout, run))
+  }
+
+  readonly next: Effect.Effect<Terms, TokenUnavailable | DialFailed> = Effect.suspend(() => {
+    const { given } = this
+    const asked = this.bounded((ask) =>
+      Effect.gen(function* () {
+        const token = given.token === undefined ? undefined : yield* ask("token", given.token)
+        const address = yield* ask("url", given.url)
+        const headers = given.headers === undefined ? undefined : yield* ask("headers", given.headers)
+        return { token, url: address, headers }
+      })
+    )
+    return Effect.filterOrFail(
+      asked,
+      (terms) => url.isPossible(terms.url),
+      (terms) => new DialFailed({ url: url.shown(terms.url), cause: new Error(`it must be ${url.rule}`) })
+    )
+  })
+
+  /** A fresh token alone; undefined where there is none to ask for. */
+  get token(): Effect.Effect<string, TokenUnavailable> | undefined {
+    const { token } = this.given
+    return token === undefined ? undefined : this.bounded((ask) => ask("token", token))
+  }
+
+  /** Bounds all that is asked in it together. */
+  private bounded<A>(
+    asking: (
+      ask: <B>(option: string, value: Effect.Effect<B, unknown>) => Effect.Effect<B, TokenUnavailable>
+    ) => Effect.Effect<A, TokenUnavailable>
+  ): Effect.Effect<A, TokenUnavailable> {
+    const { run, timeout } = this
+    return Effect.suspend(() => {
+      let asked = ""
+      const onTimeout = () =>
+        new TokenUnavailable({ cause: new Error(`\`${asked}\` has not answered within ${timeout} ms (tokenTimeout)`) })
+      const all = asking((option, value) =>
+        Effect.suspend(() => {
+          if (isSuccess(value)) return Effect.succeed(value.value)
+          asked = option
+          // A defect of the application's is a failed attempt too, and shown as its reason.
+          const failed = (cause: Cause.Cause<unknown>) =>
+            Effect.fail(new TokenUnavailable({ cause: Cause.squash(cause) }))
+          return run(Effect.catchAllCause(value, failed))
+        })
+      )
+      return Effect.timeoutFail(all, { duration: timeout, onTimeout })
+    })
+  }
+}

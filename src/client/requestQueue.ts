@@ -1,0 +1,121 @@
+/**
+ * A client's requests about topics on one connection: written in their order, no faster than the server's rates allow,
+ * and no more unanswered at a time than it lets wait.
+ */
+
+import type { LiveConnection } from "../connection/liveConnection.js"
+import { bytesAtOnce, messagesAtOnce } from "../connection/tokenBucket.js"
+import { byteLength, type Frame } from "../protocol/Codec.js"
+import type * as Protocol from "../protocol/Protocol.js"
+import { type Paced, type Pacer, share } from "../session/pacer.js"
+
+export interface Asking {
+  /** No other request of the session has it. */
+  readonly id: number
+  readonly frame: Frame
+  /** Looked at when its turn has come: false when nobody wants it any more. */
+  readonly isWanted: () => boolean
+  /** It leaves now. */
+  readonly written: () => void
+}
+
+/** Requests that may be unanswered, and the bytes of their frames; a single one always may. */
+interface InFlight {
+  readonly requests: number
+  readonly bytes: number
+}
+
+const inFlightOf = (live: LiveConnection, limits: Protocol.Limits): InFlight => {
+  const { byteRate, bytes, messageRate, messages, requests = messages } = limits
+  if (live.features.has("request-limits")) return { requests, bytes }
+  // There they count as messages, for which no window is kept free: what the network holds up must fit beside the data.
+  const rest = (rate: number, atOnce: (rate: number) => number) => Math.max(1, Math.floor(atOnce(rate) * (1 - share)))
+  return {
+    requests: Math.min(messages, messageRate === undefined ? messages : rest(messageRate, messagesAtOnce)),
+    bytes: Math.min(bytes, byteRate === undefined ? bytes : rest(byteRate, bytesAtOnce))
+  }
+}
+
+const none: InFlight = { requests: 0, bytes: 0 }
+
+export class RequestQueue implements Paced {
+  private waiting = new Map<number, Asking>()
+  /** Written to this connection and not answered: the bytes of each. */
+  private unanswered = new Map<number, number>()
+  private bytes = 0
+  private live: LiveConnection | undefined
+  private most = none
+
+  constructor(private readonly pacing: Pacer) {}
+
+  attached(live: LiveConnection, limits: Protocol.Limits): void {
+    this.detached()
+    this.live = live
+    this.most = inFlightOf(live, limits)
+  }
+
+  /** Nothing waits any more: what is still wanted is asked for again on the next connection. */
+  detached(): void {
+    this.live = undefined
+    this.waiting = new Map()
+    this.unanswered = new Map()
+    this.bytes = 0
+  }
+
+  add(request: Asking): void {
+    if (this.live === undefined) return
+    this.waiting.set(request.id, request)
+    this.write()
+  }
+
+  /** Takes back a request; false when it has left, or never waited. */
+  withdraw(id: number): boolean {
+    const [next] = this.waiting.keys()
+    if (!this.waiting.delete(id)) return false
+    if (next === id) {
+      // What waits for its turn is another one now, of another size.
+      this.pacing.leave(this)
+      this.write()
+    }
+    return true
+  }
+
+  /** Whether a request with this id was unanswered until now. Its place is taken at the next `write`. */
+  answered(id: number): boolean {
+    const size = this.unanswered.get(id)
+    if (size === undefined) return false
+    this.unanswered.delete(id)
+    this.bytes -= size
+    return true
+  }
+
+  /** Writes what the connection and the server's limits take now. */
+  write(): void {
+    for (;;) {
+      const { live } = this
+      const [next] = this.waiting.values()
+      if (live === undefined || next === undefined || live.isCongested || this.pacing.holds(this)) return
+      if (!next.isWanted()) {
+        this.waiting.delete(next.id)
+        continue
+      }
+      const size = byteLength(next.frame)
+      if (!this.fits(size) || !this.pacing.take(next.frame.length, this, "request")) return
+      this.waiting.delete(next.id)
+      this.unanswered.set(next.id, size)
+      this.bytes += size
+      next.written()
+      live.write(next.frame)
+    }
+  }
+
+  /** The server's rates allow the next one. */
+  paced(): void {
+    this.write()
+  }
+
+  private fits(size: number): boolean {
+    if (this.unanswered.size === 0) return true
+    return this.unanswered.size < this.most.requests && this.bytes + size <= this.most.bytes
+  }
+}

@@ -1,0 +1,140 @@
+/** How long a client waits before its next attempt, and what ends a wait, or an attempt, early. */
+import type * as Context from "effect/Context"
+import * as Deferred from "effect/Deferred"
+import * as Effect from "effect/Effect"
+import * as FiberId from "effect/FiberId"
+import * as Option from "effect/Option"
+import type { Backoff } from "../connection/Reconnect.js"
+import type { AttemptError } from "../protocol/ConnectionError.js"
+import type * as Protocol from "../protocol/Protocol.js"
+import type { Status } from "./ClientStatus.js"
+
+/**
+ * The least delay that a server may ask for, in milliseconds: a server that
+ * always says "come back at once" must not make a loop of it (centrifuge-js #408).
+ */
+const leastRetryAfter = 100
+
+/** An hour: a server that asks for more is taken at its word only so far. */
+const mostRetryAfter = 3_600_000
+
+/** The least time between two attempts that interruptions bring about, in milliseconds: they may come in storms. */
+const leastBetween = 1000
+
+/** It doubles with each attempt that they cut off, so that one succeeds on a slow way too, up to this. */
+const mostBetween = 30_000
+
+const within = (retryAfter: number): number => Math.min(mostRetryAfter, Math.max(leastRetryAfter, retryAfter))
+
+interface Delay {
+  readonly millis: number
+  /** By the server's wish. */
+  readonly isAsked: boolean
+}
+
+export class ClientWait<R> {
+  private waking: (() => void) | undefined
+  private awaking: (() => void) | undefined
+  private between = leastBetween
+  /** Something has happened that no attempt has begun after. */
+  private isUnheeded = false
+  /** When an interruption has last brought about an attempt. */
+  private awokenAt = Number.NEGATIVE_INFINITY
+
+  constructor(
+    private readonly backoff: Backoff<R>,
+    private readonly context: Context.Context<R>,
+    private readonly show: (status: Extract<Status, { _tag: "Waiting" }>) => void
+  ) {}
+
+  /** What the server asked for, or else the policy's next delay: never none after a refusal. */
+  delay(
+    end: AttemptError,
+    goaway: Protocol.Goaway | undefined,
+    wasRefused: boolean
+  ): Effect.Effect<Option.Option<Delay>> {
+    return Effect.gen(this, function* () {
+      // A server that says when to come back has not failed.
+      if (goaway !== undefined) return Option.some({ millis: within(goaway.retryAfter), isAsked: true })
+      const next = yield* Effect.provide(this.backoff.next(end), this.context)
+      return Option.map(next, (millis) =>
+        end._tag === "DialRefused" && end.retryAfter !== undefined
+          ? { millis: within(end.retryAfter), isAsked: true }
+          : { millis: wasRefused ? Math.max(leastRetryAfter, millis) : millis, isAsked: false }
+      )
+    })
+  }
+
+  wait(attempt: number, { isAsked, millis: delay }: Delay, reason: AttemptError): Effect.Effect<void> {
+    return Effect.gen(this, function* () {
+      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      const called = this.called(!isAsked)
+      this.show({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
+      if (this.isUnheeded) this.awaking?.()
+      yield* Effect.raceFirst(Effect.sleep(delay), called)
+      this.deafen()
+    })
+  }
+
+  /** Opens a connection; `None` when another attempt is to be made instead, before this one has succeeded. */
+  opening<A, E, R>(open: Effect.Effect<A, E, R>): Effect.Effect<Option.Option<A>, E, R> {
+    return Effect.suspend(() => {
+      this.isUnheeded = false
+      const cut = Effect.flatMap(this.called(true), (by) => {
+        // It has succeeded just now.
+        if (this.waking === undefined) return Effect.never
+        if (by === "Awake") this.between = Math.min(mostBetween, this.between * 2)
+        return Effect.succeedNone
+      })
+      return Effect.ensuring(
+        Effect.raceFirst(Effect.asSome(open), cut),
+        Effect.sync(() => this.deafen())
+      )
+    })
+  }
+
+  /** Waits until an attempt is called for. */
+  private called(byAwake: boolean): Effect.Effect<"Wake" | "Awake"> {
+    const woken = Deferred.unsafeMake<void>(FiberId.none)
+    const awoken = Deferred.unsafeMake<void>(FiberId.none)
+    this.waking = () => Deferred.unsafeDone(woken, Effect.void)
+    this.awaking = byAwake ? () => Deferred.unsafeDone(awoken, Effect.void) : undefined
+    return Effect.raceFirst(
+      Effect.as(Deferred.await(woken), "Wake" as const),
+      Effect.as(Effect.zipRight(Deferred.await(awoken), this.spaced), "Awake" as const)
+    )
+  }
+
+  private deafen(): void {
+    this.waking = undefined
+    this.awaking = undefined
+  }
+
+  /** The first interruption is heeded at once, what follows it a second later, or more where that cuts off attempts. */
+  private readonly spaced: Effect.Effect<void> = Effect.gen(this, function* () {
+    const clock = yield* Effect.clock
+    const left = this.awokenAt + this.between - clock.unsafeCurrentTimeMillis()
+    // A clock that has gone backwards holds nothing up.
+    if (left > 0) yield* Effect.sleep(Math.min(this.between, left))
+    this.awokenAt = clock.unsafeCurrentTimeMillis()
+  })
+
+  /** The application's wish: an attempt begins now. */
+  readonly wake: Effect.Effect<void> = Effect.sync(() => this.waking?.())
+
+  /**
+   * The network or the machine is back, which changes nothing about what a server has asked for. An attempt that is under way
+   * may wait for what was before: another takes its place.
+   */
+  awake(): void {
+    this.isUnheeded = true
+    this.awaking?.()
+  }
+
+  /** An attempt has succeeded: it is not cut off any more. */
+  succeeded(): void {
+    this.isUnheeded = false
+    this.between = leastBetween
+    this.deafen()
+  }
+}

@@ -1,0 +1,127 @@
+/**
+ * One connection as a scoped resource: kept alive by heartbeats, judged by
+ * deadlines, ended once with a typed reason.
+ *
+ * @since 0.1.0
+ */
+import * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import * as Stream from "effect/Stream"
+import { CloseCode } from "../protocol/CloseCode.js"
+import { byteLength, type Frame } from "../protocol/Codec.js"
+import {
+  type ConnectionEnd,
+  ConnectTimeout,
+  type DialFailed,
+  type DialRefused,
+  type InvalidOption,
+  MessageTooLarge
+} from "../protocol/ConnectionError.js"
+import { shown as shownUrl } from "../protocol/url.js"
+import { Dialer } from "./Dialer.js"
+import * as Heartbeat from "./Heartbeat.js"
+import * as liveConnection from "./liveConnection.js"
+import * as Options from "./Options.js"
+import { FrameQueue } from "./receiveQueue.js"
+import { type Stats, statsOf } from "./stats.js"
+import type { Transport } from "./Transport.js"
+
+export type { Stats } from "./stats.js"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Connection {
+  /** The negotiated subprotocol, or `""`. */
+  readonly protocol: string
+  readonly remoteAddress: string
+  /**
+   * What arrives, in order. While nobody pulls, the socket is paused and the
+   * peer pushed back. Completes after this end closed, fails with the typed
+   * reason of every other end. Meant for one consumer.
+   */
+  readonly messages: Stream.Stream<Frame, ConnectionEnd>
+  /** Sends a message, after waiting while more than `highWaterMark` bytes wait to leave. */
+  readonly send: (frame: Frame) => Effect.Effect<void, ConnectionEnd | MessageTooLarge>
+  /** Closes with a code (default 1000) and waits for the handshake, at most `closeTimeout` and then by force. */
+  readonly close: (code?: number, reason?: string) => Effect.Effect<void>
+  /** Waits for the end, and tells why. */
+  readonly ended: Effect.Effect<ConnectionEnd>
+  readonly stats: Effect.Effect<Stats>
+}
+
+/**
+ * Makes a transport a connection that lives as long as the scope: pings every
+ * `heartbeatInterval`, ends when nothing came for `readDeadline` or a write was
+ * stuck for `writeDeadline`. The scope closes it with 1001; after that no
+ * fiber, timer, listener or socket of it remains.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = (
+  transport: Transport,
+  options?: Options.Options
+): Effect.Effect<Connection, InvalidOption, Scope.Scope> =>
+  Effect.gen(function* () {
+    const resolved = yield* Options.resolve(options)
+    const live = yield* liveConnection.open(transport, resolved)
+    const queue = new FrameQueue(live, resolved.highWaterMark)
+    live.sink = queue
+    transport.run(live)
+    live.keepAlive(resolved, yield* Heartbeat.jitter)
+    return {
+      protocol: transport.protocol,
+      remoteAddress: transport.remoteAddress,
+      messages: Stream.repeatEffectChunkOption(queue.take),
+      send: (frame) =>
+        Effect.suspend((): Effect.Effect<void, ConnectionEnd | MessageTooLarge> => {
+          const size = byteLength(frame)
+          return size > resolved.maxMessage
+            ? Effect.fail(new MessageTooLarge({ size, limit: resolved.maxMessage }))
+            : live.send(frame)
+        }),
+      close: (code = CloseCode.Normal, reason = "") =>
+        Effect.suspend(() => {
+          live.close(code, reason)
+          return live.gone
+        }),
+      ended: live.ended,
+      stats: Effect.sync(() => statsOf(live))
+    }
+  })
+
+/**
+ * Dials and makes a connection: the first thing a client of a plain WebSocket
+ * server needs. The attempt is bounded by `connectTimeout`.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const dial = (
+  url: string,
+  options?: Options.Options & {
+    readonly protocols?: ReadonlyArray<string> | undefined
+    readonly headers?: Readonly<Record<string, string>> | undefined
+  }
+): Effect.Effect<Connection, InvalidOption | DialFailed | DialRefused | ConnectTimeout, Scope.Scope | Dialer> =>
+  Effect.gen(function* () {
+    const resolved = yield* Options.resolve(options)
+    const dialer = yield* Dialer
+    const transport = yield* dialer
+      .dial({
+        url,
+        protocols: options?.protocols ?? [],
+        headers: options?.headers,
+        maxFrame: resolved.maxMessage,
+        closeTimeout: resolved.closeTimeout
+      })
+      .pipe(
+        Effect.timeoutFail({
+          duration: resolved.connectTimeout,
+          onTimeout: () => new ConnectTimeout({ url: shownUrl(url), timeout: resolved.connectTimeout })
+        })
+      )
+    return yield* make(transport, options)
+  })

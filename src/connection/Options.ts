@@ -1,0 +1,265 @@
+/**
+ * Every timing and limit of Holdfast, with its default and its rule.
+ *
+ * @since 0.1.0
+ */
+import * as Config from "effect/Config"
+import type * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import { InvalidOption } from "../protocol/ConnectionError.js"
+import { countOf, millisOf } from "./optionRules.js"
+
+/**
+ * Timings and limits. Durations are Effect's `DurationInput`, sizes are bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Options {
+  /** Time between pings. Default 30 seconds. */
+  readonly heartbeatInterval?: Duration.DurationInput | undefined
+  /** Silence after which the peer counts as dead; longer than `heartbeatInterval`. Default 60 seconds. */
+  readonly readDeadline?: Duration.DurationInput | undefined
+  /** Time a write may take to leave. Default 10 seconds. */
+  readonly writeDeadline?: Duration.DurationInput | undefined
+  /** Time to open a connection. Default 10 seconds. */
+  readonly connectTimeout?: Duration.DurationInput | undefined
+  /** Time for `hello` to arrive, and for `welcome` to answer it. Default 5 seconds. */
+  readonly helloTimeout?: Duration.DurationInput | undefined
+  /** Time that a client's `token` and `url` effects may take together, at each attempt and each refresh. Default `connectTimeout`. */
+  readonly tokenTimeout?: Duration.DurationInput | undefined
+  /** Time for the close handshake. Default 5 seconds. */
+  readonly closeTimeout?: Duration.DurationInput | undefined
+  /** Time that a session outlives its connection. Default 2 minutes. */
+  readonly resumeWindow?: Duration.DurationInput | undefined
+  /** Time a connection must be Ready before the backoff starts over. Default one `heartbeatInterval`. */
+  readonly stableAfter?: Duration.DurationInput | undefined
+  /** Time an acknowledgement waits for a message to ride on. Default 50 milliseconds. */
+  readonly ackDelay?: Duration.DurationInput | undefined
+  /** Time that a drain may take in all. Default 5 seconds. */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+  /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
+  readonly drainSpread?: Duration.DurationInput | undefined
+  /**
+   * Time before a principal's `expiresAt` at which the client is asked for a fresh token. A principal that has less left is
+   * renewed at once; one that was just renewed and has less left, at half of it, and never within a second. Default 30 seconds.
+   */
+  readonly refreshBefore?: Duration.DurationInput | undefined
+  /** Largest application message. Default 1 MiB. */
+  readonly maxMessage?: number | undefined
+  /** Largest hello, with its token: until a client is known it can send nothing larger. Default 16 KiB. */
+  readonly maxHello?: number | undefined
+  /** Messages kept for retransmission in each direction. Default 1024. */
+  readonly replayMessages?: number | undefined
+  /** Bytes kept for retransmission in each direction. Default 1 MiB. */
+  readonly replayBytes?: number | undefined
+  /** Bytes waiting to leave above which `send` suspends. Default 1 MiB. */
+  readonly highWaterMark?: number | undefined
+  /**
+   * Publications that wait: on a gateway for a session's slow connection, in all its topics; on a client for the consumer
+   * of a subscription. What becomes of more is the topic's policy; the newest of a topic that may skip waits beyond it. Default 1024.
+   */
+  readonly queueMessages?: number | undefined
+  /** Bytes of them. Default 1 MiB. */
+  readonly queueBytes?: number | undefined
+  /** Topics that a session may be subscribed to; one more is refused. Default 100. */
+  readonly maxSubscriptions?: number | undefined
+  /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
+  readonly maxSessions?: number | undefined
+  /**
+   * Messages per second that a gateway takes from a client, beside those in flight when the network stalls; more are
+   * answered 4429. Heartbeats count too: at least 40 for each. Default 10,000.
+   */
+  readonly messageRate?: number | undefined
+  /** Bytes of them per second. Default 16 MiB. */
+  readonly byteRate?: number | undefined
+  /**
+   * Requests about topics per second that a gateway looks at for a session; more wait their turn. Default 1000.
+   */
+  readonly requestRate?: number | undefined
+  /** Requests that a session may have unanswered; one more is a violation (4400). Default 2048. */
+  readonly maxRequests?: number | undefined
+  /**
+   * Publications with a key that a gateway takes from a session within the broker's `keyWindow`; one more is refused with
+   * `too-many-keys`. Default 10,000.
+   */
+  readonly maxKeysPerSession?: number | undefined
+  /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
+  readonly maxSessionsPerPrincipal?: number | undefined
+  /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections a gateway holds from one IP address (of IPv6: one /64); one more is answered HTTP 429. Everybody behind one proxy has the
+   * proxy's address. Default 10,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
+}
+
+/**
+ * `Options` with every value present: durations in milliseconds, sizes in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Resolved = { readonly [K in keyof Options]-?: number }
+
+const durations = {
+  heartbeatInterval: 30_000,
+  readDeadline: 60_000,
+  writeDeadline: 10_000,
+  connectTimeout: 10_000,
+  helloTimeout: 5_000,
+  closeTimeout: 5_000,
+  resumeWindow: 120_000,
+  ackDelay: 50,
+  drainTimeout: 5_000,
+  drainSpread: 5_000,
+  refreshBefore: 30_000
+} as const
+
+const counts = {
+  maxMessage: 1024 * 1024,
+  maxHello: 16 * 1024,
+  replayMessages: 1024,
+  replayBytes: 1024 * 1024,
+  highWaterMark: 1024 * 1024,
+  queueMessages: 1024,
+  queueBytes: 1024 * 1024,
+  maxSubscriptions: 100,
+  messageRate: 10_000,
+  byteRate: 16 * 1024 * 1024,
+  requestRate: 1000,
+  maxRequests: 2048,
+  maxKeysPerSession: 10_000,
+  maxSessions: 100_000,
+  maxSessionsPerPrincipal: 10_000,
+  maxConnections: 100_000,
+  maxConnectionsPerAddress: 10_000
+} as const
+
+/**
+ * The defaults: milliseconds and bytes.
+ *
+ * @since 0.1.0
+ * @category defaults
+ */
+export const defaults: Resolved = {
+  ...durations,
+  ...counts,
+  tokenTimeout: durations.connectTimeout,
+  stableAfter: durations.heartbeatInterval
+}
+
+/** May be zero: "at once", "not at all". */
+const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "drainSpread", "stableAfter"])
+
+/**
+ * Decodes and checks options once, naming the first that breaks its rule.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidOption> =>
+  Effect.gen(function* () {
+    const out: { -readonly [K in keyof Options]-?: number } = { ...defaults }
+    for (const option of Object.keys(durations) as Array<keyof typeof durations>) {
+      const value = options[option]
+      if (value !== undefined) out[option] = yield* millisOf(option, value, mayBeZero.has(option))
+    }
+    for (const option of Object.keys(counts) as Array<keyof typeof counts>) {
+      const value = options[option]
+      if (value !== undefined) out[option] = yield* countOf(option, value)
+    }
+    out.tokenTimeout =
+      options.tokenTimeout === undefined ? out.connectTimeout : yield* millisOf("tokenTimeout", options.tokenTimeout)
+    out.stableAfter =
+      options.stableAfter === undefined
+        ? out.heartbeatInterval
+        : yield* millisOf("stableAfter", options.stableAfter, mayBeZero.has("stableAfter"))
+    if (out.readDeadline <= out.heartbeatInterval) {
+      return yield* new InvalidOption({
+        option: "readDeadline",
+        value: `${out.readDeadline} ms`,
+        rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
+      })
+    }
+    const leastRate = Math.ceil(40_000 / out.heartbeatInterval)
+    if (out.messageRate < leastRate) {
+      return yield* new InvalidOption({
+        option: "messageRate",
+        value: String(out.messageRate),
+        rule: `at least ${leastRate}, which is 40 for each heartbeatInterval (${out.heartbeatInterval} ms), or a client that may send so much is closed for its heartbeats`
+      })
+    }
+    return out
+  })
+
+/** Text as it is: `resolve` judges it, and names the option, the value and the rule. */
+const duration = (name: string) =>
+  Config.map(
+    Config.option(Config.nonEmptyString(name)),
+    Option.map((text) => text as Duration.DurationInput)
+  )
+const integer = (name: string) =>
+  Config.map(
+    Config.option(Config.nonEmptyString(name)),
+    Option.map(
+      // A text that is no number goes on as it is, against its type: `resolve` refuses it, and shows what was written.
+      (text) => (Number.isNaN(Number(text)) ? (text as unknown as number) : Number(text))
+    )
+  )
+
+/**
+ * Options from configuration: `HOLDFAST_HEARTBEAT_INTERVAL="30 seconds"`,
+ * `HOLDFAST_MAX_MESSAGE=1048576` and so on, one variable for each option; what
+ * is absent or empty keeps its default. A value that breaks its rule is refused
+ * where the options are used.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const config: Config.Config<Options> = Config.nested(
+  Config.all({
+    heartbeatInterval: duration("HEARTBEAT_INTERVAL"),
+    readDeadline: duration("READ_DEADLINE"),
+    writeDeadline: duration("WRITE_DEADLINE"),
+    connectTimeout: duration("CONNECT_TIMEOUT"),
+    helloTimeout: duration("HELLO_TIMEOUT"),
+    tokenTimeout: duration("TOKEN_TIMEOUT"),
+    closeTimeout: duration("CLOSE_TIMEOUT"),
+    resumeWindow: duration("RESUME_WINDOW"),
+    stableAfter: duration("STABLE_AFTER"),
+    ackDelay: duration("ACK_DELAY"),
+    drainTimeout: duration("DRAIN_TIMEOUT"),
+    drainSpread: duration("DRAIN_SPREAD"),
+    refreshBefore: duration("REFRESH_BEFORE"),
+    maxMessage: integer("MAX_MESSAGE"),
+    maxHello: integer("MAX_HELLO"),
+    replayMessages: integer("REPLAY_MESSAGES"),
+    replayBytes: integer("REPLAY_BYTES"),
+    highWaterMark: integer("HIGH_WATER_MARK"),
+    queueMessages: integer("QUEUE_MESSAGES"),
+    queueBytes: integer("QUEUE_BYTES"),
+    maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
+    messageRate: integer("MESSAGE_RATE"),
+    byteRate: integer("BYTE_RATE"),
+    requestRate: integer("REQUEST_RATE"),
+    maxRequests: integer("MAX_REQUESTS"),
+    maxKeysPerSession: integer("MAX_KEYS_PER_SESSION"),
+    maxSessions: integer("MAX_SESSIONS"),
+    maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
+    maxConnections: integer("MAX_CONNECTIONS"),
+    maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS")
+  }),
+  "HOLDFAST"
+).pipe(
+  Config.map(
+    (found) =>
+      Object.fromEntries(
+        Object.entries<Option.Option<unknown>>(found).flatMap(([option, value]) =>
+          Option.isSome(value) ? [[option, value.value]] : []
+        )
+      ) as Options // the keys and value types are those of the record above
+  )
+)

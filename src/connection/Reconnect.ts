@@ -1,0 +1,97 @@
+/**
+ * When to try again: capped exponential backoff, and how far along it we are.
+ *
+ * @since 0.1.0
+ */
+import * as Clock from "effect/Clock"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import * as Schedule from "effect/Schedule"
+import * as ScheduleDecision from "effect/ScheduleDecision"
+import * as ScheduleIntervals from "effect/ScheduleIntervals"
+import { type AttemptError, InvalidOption } from "../protocol/ConnectionError.js"
+
+/**
+ * A schedule of delays between attempts. It is given the end of each attempt;
+ * when it is done, the client gives up.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Policy<R = never> = Schedule.Schedule<unknown, AttemptError, R>
+
+/**
+ * 1 s, doubling, at most 30 s: jittered by ±20% and *then* clamped, so never
+ * above `max`. Both the exponential and the jittered delay are clamped: an
+ * unclamped exponential reaches Infinity after some 1000 attempts.
+ *
+ * Throws `InvalidOption` when `base` or `max` is no duration of at least 1 ms,
+ * or `factor` is below 1: with a delay of zero a retry would be a loop.
+ *
+ * @since 0.1.0
+ * @category policies
+ */
+export const exponential = (options?: {
+  readonly base?: Duration.DurationInput | undefined
+  readonly factor?: number | undefined
+  readonly max?: Duration.DurationInput | undefined
+  /** Default true. */
+  readonly jitter?: boolean | undefined
+}): Policy => {
+  const base = positive("base", options?.base ?? "1 second")
+  const max = positive("max", options?.max ?? "30 seconds")
+  const factor = options?.factor ?? 2
+  if (!(factor >= 1 && Number.isFinite(factor))) {
+    throw new InvalidOption({ option: "factor", value: String(factor), rule: "a number of at least 1" })
+  }
+  const clamp = Schedule.modifyDelay((_: unknown, delay: Duration.DurationInput) => Duration.min(delay, max))
+  const capped = clamp(Schedule.exponential(base, factor))
+  return options?.jitter === false ? capped : clamp(Schedule.jittered(capped))
+}
+
+const positive = (option: string, value: Duration.DurationInput): Duration.Duration => {
+  const decoded = Duration.decodeUnknown(value)
+  if (Option.isSome(decoded) && Duration.greaterThanOrEqualTo(decoded.value, 1)) return decoded.value
+  const rule = 'a duration of at least 1 ms, such as "1 second"'
+  throw new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), rule })
+}
+
+/**
+ * A policy in use.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Backoff<R = never> {
+  /** The delay before the next attempt in milliseconds; `None` when the policy gives up. */
+  readonly next: (end: AttemptError) => Effect.Effect<Option.Option<number>, never, R>
+  /** Starts over. The client calls it when a connection was Ready for `stableAfter`. */
+  readonly reset: Effect.Effect<void>
+}
+
+/**
+ * `Schedule.driver` sleeps by itself; this one tells the delay, so that it can
+ * be shown, overridden by the server, and cut short.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const backoff = <R>(policy: Policy<R>): Effect.Effect<Backoff<R>> =>
+  Effect.sync(() => {
+    let state: unknown = policy.initial
+    return {
+      next: (end) =>
+        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+          Effect.map(policy.step(now, end, state), ([next, _, decision]) => {
+            state = next
+            return ScheduleDecision.isDone(decision)
+              ? Option.none()
+              : Option.some(Math.max(0, Math.round(ScheduleIntervals.start(decision.intervals) - now)))
+          })
+        ),
+      reset: Effect.sync(() => {
+        state = policy.initial
+      })
+    }
+  })

@@ -1,0 +1,356 @@
+/**
+ * What a gateway and its sessions offer, and what they are told to do.
+ *
+ * @since 0.1.0
+ */
+import type * as Cause from "effect/Cause"
+import type * as Effect from "effect/Effect"
+import type { UpgradeRequest } from "../connection/Listener.js"
+import type * as Options from "../connection/Options.js"
+import type {
+  BrokerUnavailable,
+  KeyReused,
+  MessageInvalid,
+  MessageTooLarge,
+  NotAllowed,
+  NotAuthenticated,
+  NotReady,
+  NotSent,
+  OutcomeUnknown,
+  PositionLost,
+  SessionClosed,
+  SessionNotFound,
+  StoreUnavailable,
+  TopicRefused,
+  UpgradeRefused
+} from "../protocol/ConnectionError.js"
+import type { InvalidDecision, Messages } from "../protocol/Messages.js"
+import type { Member, Position, ResetReason } from "../protocol/Protocol.js"
+import type { NodeInfo, Target } from "../session/SessionStore.js"
+import type { PublishOptions } from "../topic/Broker.js"
+import type { Ref } from "../topic/Topic.js"
+import type { TopicRule } from "./TopicRule.js"
+
+/**
+ * Who a session belongs to. `id` is what a resume must be authenticated as
+ * again; add whatever else the application wants to know.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Principal {
+  readonly id: string
+  /**
+   * Until when this holds, in milliseconds since the epoch; without it, as long as the session does. A connected client
+   * is asked for a fresh token `refreshBefore` then, which `authenticate` looks at again; a session whose client is
+   * connected then and has brought none ends with `NotAuthenticated`. One whose client is away does not: coming back, the
+   * client is authenticated anyway.
+   */
+  readonly expiresAt?: number | undefined
+}
+
+/**
+ * What a hello says of who asks.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Hello {
+  readonly token: string | undefined
+  readonly request: UpgradeRequest
+}
+
+/**
+ * Why a session ended.
+ *
+ * - `Bye`: the client ended it.
+ * - `Expired`: it was not resumed within its window.
+ * - `Ended`: the server ended it, by `session.end` or by `disconnect` of this gateway or another.
+ * - `NotAuthenticated`: its authentication expired, or was not renewed; the client is told 4401.
+ * - `NotAllowed`: its authentication was renewed to a refusal, or to another principal; the client is told 4403.
+ * - `HandlerFailed`: a handler failed or died; the client is told 4410.
+ * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.
+ * - `Incomplete`: its client came back without what was needed to go on.
+ * - `MovedAway`: another gateway has resumed it.
+ * - `Lost`: the store knows this session no more: it lost its data, or the session was ended elsewhere. The client is
+ *   closed with 1011, and told more when it comes back.
+ * - `Shutdown`: this gateway shuts down; another one on the same store may resume it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type SessionEnd =
+  | { readonly _tag: "Bye" }
+  | { readonly _tag: "Expired" }
+  | { readonly _tag: "Ended"; readonly reason: string }
+  | { readonly _tag: "NotAuthenticated"; readonly reason: string }
+  | { readonly _tag: "NotAllowed"; readonly reason: string }
+  | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
+  | { readonly _tag: "Overflow" }
+  | { readonly _tag: "Incomplete" }
+  | { readonly _tag: "MovedAway" }
+  | { readonly _tag: "Lost" }
+  | { readonly _tag: "Shutdown" }
+
+/**
+ * Figures of a session. Times are milliseconds since the epoch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SessionInfo {
+  readonly id: string
+  readonly principal: string
+  readonly since: number
+  /** Counts the connections that have acted for the session. */
+  readonly generation: number
+  readonly connection:
+    | {
+        readonly remoteAddress: string
+        readonly since: number
+        readonly lastActivity: number
+        readonly roundTrip: number | undefined
+        /** Pings that were unanswered when the next one was due. */
+        readonly heartbeatsMissed: number
+      }
+    | undefined
+  /** Messages to the client that it has not acknowledged. */
+  readonly unacknowledged: { readonly messages: number; readonly bytes: number }
+  /** Messages of the client that wait for the handler. */
+  readonly unprocessed: number
+  readonly replayed: number
+  readonly suppressed: number
+  /** The names of the topics that it is subscribed to. */
+  readonly subscriptions: ReadonlyArray<string>
+  /** Publications that wait for its connection. */
+  readonly queued: { readonly messages: number; readonly bytes: number }
+}
+
+/**
+ * A session, as its handlers and the registry see it. It outlives its
+ * connections: everything here works while the client is away.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Session<ServerMessage, P extends Principal = Principal> {
+  readonly id: string
+  /** As last authenticated. */
+  readonly principal: P
+  /**
+   * Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. One
+   * larger than the client takes, or than `maxMessage`, fails with `MessageTooLarge`; so does one that has waited for room
+   * until the client came back with less. Interrupted while it waits for room, it is not accepted; what was accepted stays.
+   * It is encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
+   */
+  readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /**
+   * Sends, and waits until the client has processed the message, or fails with its fate. A message that a client skips,
+   * because it does not fit the client's Schema, counts as processed. Interrupted while it waits for room, it is not accepted;
+   * a message that was accepted is in the store, and cannot be taken back: only the wait for it ends.
+   */
+  readonly deliver: (
+    message: ServerMessage
+  ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | NotSent | OutcomeUnknown>
+  /**
+   * Sends without ever waiting for room: a session whose buffer is full ends
+   * with `Overflow`. For broadcasts, where one absent client must not hold up
+   * the others. What was accepted stays, whoever is interrupted then.
+   */
+  readonly offer: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
+  /**
+   * Subscribes the session to a topic, whatever its client may by itself: the client finds it in its `Invited` events, and
+   * reads it with its own `subscribe`. From now on, unless `since` says from where.
+   */
+  readonly subscribe: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | "oldest" | undefined }
+  ) => Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable>
+  /**
+   * Ends a subscription, whoever wished it: the client's stream fails with `TopicRefused` and this reason. A client that is
+   * away, or does not hear of it, asks again when it comes back: have the topic's rule refuse it, too.
+   */
+  readonly unsubscribe: <A>(topic: Ref<A>, reason?: string) => Effect.Effect<void>
+  /** Ends the session: its client is told 4410 with this reason, now or when it comes back. */
+  readonly end: (reason: string) => Effect.Effect<void>
+  readonly info: Effect.Effect<SessionInfo>
+  readonly gateway: Gateway<ServerMessage, P>
+}
+
+/**
+ * Figures of a gateway: what there is now, and what it has counted since `since`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Stats {
+  readonly connections: number
+  /** Sessions that live here, connected or within their resume window. */
+  readonly sessions: number
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  /** WebSocket messages from clients. */
+  readonly messagesIn: number
+  /** WebSocket messages written to clients. */
+  readonly messagesOut: number
+  /** Pings that were unanswered when the next one was due. */
+  readonly heartbeatsMissed: number
+  readonly begun: number
+  /** Times that a connection was given the session that it asked for. */
+  readonly resumed: number
+  /** Times that a session began because the one that was asked for could not be resumed, by reason. */
+  readonly reset: Readonly<Record<ResetReason, number>>
+  readonly ended: Readonly<Record<SessionEnd["_tag"], number>>
+}
+
+/**
+ * A topic that sessions of a gateway follow.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TopicInfo {
+  readonly name: string
+  /** Subscriptions of connected sessions here. */
+  readonly subscribers: number
+  /** The end of its log, as far as this gateway has heard; undefined until it has. */
+  readonly position: Position | undefined
+  /** What this gateway has heard since a session here began to follow the topic. */
+  readonly publications: number
+}
+
+/**
+ * Publications of a topic, in order; `at` is milliseconds since the epoch,
+ * `end` the end of the log.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface History<A> {
+  readonly publications: ReadonlyArray<{ readonly position: Position; readonly at: number; readonly value: A }>
+  readonly end: Position
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Gateway<ServerMessage, P extends Principal = Principal> {
+  /** The URL that clients dial. */
+  readonly address: string
+  /** Its id on the store, new with each start: the one of it in `nodes`. */
+  readonly node: string
+  readonly stats: Effect.Effect<Stats>
+  /** The topics that sessions here follow, by name. */
+  readonly topics: Effect.Effect<ReadonlyArray<TopicInfo>>
+  readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
+  /** A session that lives here. */
+  readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
+  /** Publishes to a topic, whatever its rule says of clients. A topic needs a rule all the same. Interrupted, it may have published: the broker was asked. */
+  readonly publish: <A>(
+    topic: Ref<A>,
+    value: NoInfer<A>,
+    options?: Pick<PublishOptions, "key">
+  ) => Effect.Effect<Position, TopicRefused | MessageInvalid | MessageTooLarge | KeyReused | BrokerUnavailable>
+  /** What was published after `since`, or from the oldest that is kept: at most `limit` (default 100). Complete, or `PositionLost`. */
+  readonly history: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | undefined; readonly limit?: number | undefined }
+  ) => Effect.Effect<History<A>, TopicRefused | PositionLost | MessageInvalid | BrokerUnavailable>
+  /** The sessions that are subscribed to a topic with `presence`, those within their resume window included. */
+  readonly members: <A>(topic: Ref<A>) => Effect.Effect<ReadonlyArray<Member>, TopicRefused | BrokerUnavailable>
+  /**
+   * Sends to a session by its id, wherever it lives: in order and once, as `session.send` does. One that does not live here
+   * has the message left in its mailbox in the store, from which the gateway that it lives on, or comes to, takes it;
+   * `send` suspends while that is full (`replayMessages`, `replayBytes`). What is larger than its client takes is then known
+   * only to that gateway, which logs and drops it. When the store has failed for `writeDeadline`, it
+   * fails with `StoreUnavailable`: whether the message was left is then not known.
+   */
+  readonly send: (
+    id: string,
+    message: ServerMessage
+  ) => Effect.Effect<void, SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge | StoreUnavailable>
+  /**
+   * Ends a session, or all of a principal: those that live here at once, those that only the store knows, and those
+   * whose hello is being looked at. Clients are told 4410 with this reason, now or when they come back. Tells how many
+   * sessions were ended.
+   *
+   * A session that lives on another gateway ends at once where the store can tell that gateway, and at the latest when it
+   * next has the store note something of the session. When the store fails, those that live here have ended all the same,
+   * and the rest has not: call again.
+   */
+  readonly disconnect: (target: Target, reason?: string) => Effect.Effect<number, StoreUnavailable>
+  /** The gateways on this store, this one included, as each last said of itself: within the store's `lease`. */
+  readonly nodes: Effect.Effect<ReadonlyArray<NodeInfo>, StoreUnavailable>
+  /** Succeeds when clients may be sent here: the gateway does not drain, its store and the broker of its topics can be used. */
+  readonly ready: Effect.Effect<void, NotReady>
+}
+
+/**
+ * What the application does about sessions. Each handler may need services of
+ * its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMessage, ROpen, RClose, RInvalid> {
+  /**
+   * Handles one message; the next one of the same session waits for it. The
+   * message is acknowledged when the effect has succeeded; when it fails or
+   * dies, the session ends (4410). `seq` with the session's id is the message's
+   * stable id, an idempotency key.
+   */
+  readonly onMessage: (
+    message: ClientMessage,
+    session: Session<ServerMessage, P>,
+    seq: number
+  ) => Effect.Effect<void, unknown, RMessage>
+  /** A session begins, or is resumed from another gateway; before its first message here. */
+  readonly onOpen?: ((session: Session<ServerMessage, P>) => Effect.Effect<void, unknown, ROpen>) | undefined
+  /** A session has ended here; nothing can be sent to it any more. */
+  readonly onClose?:
+    | ((session: Session<ServerMessage, P>, end: SessionEnd) => Effect.Effect<void, never, RClose>)
+    | undefined
+  /**
+   * A message does not decode. Default: `Continue`, which counts it as processed
+   * without `onMessage`. Either way the client is told, now or when it comes back: a `Refused`
+   * event, and `MessageRefused` from its `deliver`.
+   */
+  readonly onInvalid?:
+    | ((error: MessageInvalid, session: Session<ServerMessage, P>) => Effect.Effect<InvalidDecision, never, RInvalid>)
+    | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface GatewayOptions<
+  ClientMessage,
+  ServerMessage,
+  P extends Principal,
+  RMessage = never,
+  RAuthenticate = never,
+  ROpen = never,
+  RClose = never,
+  RInvalid = never,
+  RUpgrade = never,
+  RTopics = never
+> extends Options.Options,
+    Handlers<ClientMessage, ServerMessage, P, RMessage, ROpen, RClose, RInvalid> {
+  readonly messages: Messages<ClientMessage, ServerMessage>
+  /** The topics that there are: the first rule whose pattern a name fits decides. Made with `Gateway.topic`; they need a Broker. */
+  readonly topics?: ReadonlyArray<TopicRule<P, RTopics>> | undefined
+  /**
+   * The origins of pages that may connect, as browsers send them: `https://example.com`, without a slash at the end; requests
+   * without that header are not a browser's. Others are answered 403, and the gateway logs the first of them. Default: any.
+   */
+  readonly origins?: ReadonlyArray<string> | undefined
+  /** Looks at the upgrade request before it is accepted: its headers, cookies, address; bounded by `helloTimeout`. Default: accept. */
+  readonly authorizeUpgrade?: ((request: UpgradeRequest) => Effect.Effect<void, UpgradeRefused, RUpgrade>) | undefined
+  /**
+   * Tells who asks, at each hello, those that resume included, and with each fresh token of a principal that expires;
+   * bounded by `helloTimeout`. A refusal of a fresh token ends the session.
+   */
+  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, RAuthenticate>
+}

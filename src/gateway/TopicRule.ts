@@ -1,0 +1,131 @@
+/**
+ * What a gateway allows in its topics, and how it treats slow subscribers.
+ *
+ * @since 0.1.0
+ */
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import { type MessageInvalid, NotAllowed } from "../protocol/ConnectionError.js"
+import type { Policy } from "../protocol/Protocol.js"
+import * as publicationCodec from "../protocol/publicationCodec.js"
+import type { Broker, Retention } from "../topic/Broker.js"
+import { defaultRetention } from "../topic/Broker.js"
+import type { Topic } from "../topic/Topic.js"
+import type { Principal } from "./GatewaySession.js"
+
+/**
+ * Who asks about a topic: a session, and who it belongs to.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Caller<P extends Principal> {
+  readonly session: string
+  readonly principal: P
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface TopicOptions<A, Params, P extends Principal, RSubscribe = never, RPublish = never> {
+  /** Who may subscribe: asked at each subscription, those after a reconnect included. */
+  readonly subscribe: (params: Params, caller: Caller<P>) => Effect.Effect<void, NotAllowed, RSubscribe>
+  /** Who may publish what. Default: no client may. */
+  readonly publish?:
+    | ((params: Params, value: A, caller: Caller<P>) => Effect.Effect<void, NotAllowed, RPublish>)
+    | undefined
+  /** What becomes of publications that wait for a slow subscriber. Default `disconnect`: nothing is skipped. */
+  readonly policy?: Policy | undefined
+  /** How much of the past can be recovered. Default 1000 messages, 16 MiB, 5 minutes. */
+  readonly history?:
+    | {
+        readonly messages?: number | undefined
+        readonly bytes?: number | undefined
+        readonly age?: Duration.DurationInput | undefined
+      }
+    | undefined
+  /** Whether subscribers may know of each other. Default false. */
+  readonly presence?: boolean | undefined
+}
+
+/**
+ * A topic that a rule is for, as a client named it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Matched<in P extends Principal, out R> {
+  readonly maySubscribe: (caller: Caller<P>) => Effect.Effect<void, NotAllowed, R>
+  /** The JSON text to publish for a body that a client sent. */
+  readonly mayPublish: (body: unknown, caller: Caller<P>) => Effect.Effect<string, NotAllowed | MessageInvalid, R>
+}
+
+/**
+ * A rule for all topics of a pattern; made with `make`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TopicRule<in P extends Principal, out R> {
+  readonly pattern: string
+  readonly policy: Policy
+  readonly retention: Retention
+  readonly presence: boolean
+  readonly match: (name: string) => Matched<P, R> | undefined
+}
+
+/**
+ * Allows it to everybody.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const allow = (): Effect.Effect<void> => Effect.void
+
+const refuse = (): Effect.Effect<never, NotAllowed> =>
+  Effect.fail(new NotAllowed({ reason: "clients do not publish here" }))
+
+/**
+ * A gateway's rule for topics, as `Gateway.topic`:
+ *
+ * ```ts
+ * Gateway.topic(Room, {
+ *   subscribe: ({ room }, { principal }) => (isMember(principal, room) ? Effect.void : new NotAllowed({ reason: "not a member" })),
+ *   publish: Gateway.allow,
+ *   presence: true
+ * })
+ * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const make = <A, Params, P extends Principal = Principal, RSubscribe = never, RPublish = never>(
+  topic: Topic<A, Params>,
+  options: TopicOptions<A, Params, P, RSubscribe, RPublish>
+): TopicRule<P, RSubscribe | RPublish | Broker> => {
+  const { history, policy = "disconnect", presence = false, publish = refuse, subscribe } = options
+  const { messages = defaultRetention.messages, bytes = defaultRetention.bytes, age } = history ?? {}
+  const retention = {
+    messages,
+    bytes,
+    age: age === undefined ? defaultRetention.age : Duration.toMillis(age)
+  }
+  const decode = publicationCodec.decoder(topic.schema)
+  const encode = publicationCodec.encoder(topic.schema)
+  return {
+    pattern: topic.pattern,
+    policy,
+    retention,
+    presence,
+    match: (name) => {
+      const params = topic.match(name)
+      if (params === undefined) return undefined
+      return {
+        maySubscribe: (caller) => subscribe(params, caller),
+        mayPublish: (body, caller) =>
+          Effect.flatMap(decode(body), (value) => Effect.zipRight(publish(params, value, caller), encode(value)))
+      }
+    }
+  }
+}

@@ -1,0 +1,228 @@
+/**
+ * A gateway's connections, from the upgrade until the socket is gone. Fibers
+ * look at the upgrade and at the hello where that has to be waited for; in
+ * between, and afterwards, a connection has none.
+ */
+import type * as Clock from "effect/Clock"
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type * as Scope from "effect/Scope"
+import { bounded } from "../connection/bounded.js"
+import * as Heartbeat from "../connection/Heartbeat.js"
+import type { Incoming, UpgradeRequest } from "../connection/Listener.js"
+import { type Keeping, LiveConnection } from "../connection/liveConnection.js"
+import type { Resolved } from "../connection/Options.js"
+import * as ReadDeadline from "../connection/ReadDeadline.js"
+import { begun, isSuccess } from "../connection/syncEffect.js"
+import type { Transport } from "../connection/Transport.js"
+import * as agenda from "../connection/timerQueue.js"
+import { Refused, refuse } from "../connection/upgradeRefusal.js"
+import { CloseCode } from "../protocol/CloseCode.js"
+import type { Codec } from "../protocol/Codec.js"
+import type * as Protocol from "../protocol/Protocol.js"
+import { ConnectionLimits, networkOf } from "./connectionQuota.js"
+import * as accept from "./handshake.js"
+import type { GatewayFigures } from "./stats.js"
+
+/** A connection whose client has said hello. */
+export interface Greeting {
+  readonly live: LiveConnection
+  readonly codec: Codec
+  readonly hello: Protocol.Hello
+  readonly request: UpgradeRequest
+}
+
+interface Host<R> {
+  readonly options: Resolved
+  readonly checks: accept.Checks<R>
+  readonly figures: GatewayFigures
+  /** Runs a fiber that the gateway supervises. */
+  readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
+  /** Answers a hello as far as it can be now, and gives the rest. */
+  readonly greeted: (greeting: Greeting) => Effect.Effect<void, never, R>
+}
+
+/** What keeps all of them alive, and has them say hello in time. */
+export interface Timing extends Pick<Keeping, "clock" | "heartbeat" | "readDeadline"> {
+  readonly hellos: agenda.Agenda
+}
+
+export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
+  clock: Effect.clock as Effect.Effect<Clock.Clock>, // whatever the fiber's is
+  heartbeat: Heartbeat.make,
+  readDeadline: ReadDeadline.make,
+  hellos: agenda.make
+})
+
+export class Connections<R> {
+  /** Those that have ended are here for their close handshake; and what each counts by. */
+  private readonly all = new Map<LiveConnection, string>()
+  private readonly limits: ConnectionLimits
+  private readonly keeping: Keeping
+  /** What comes now is dropped. */
+  stopped = false
+
+  constructor(
+    private readonly host: Host<R>,
+    private readonly timing: Timing
+  ) {
+    this.limits = new ConnectionLimits(host.options)
+    const { clock, heartbeat, readDeadline } = timing
+    this.keeping = {
+      clock,
+      heartbeat,
+      readDeadline,
+      fork: host.fork,
+      ended: (live) => void host.fork(live.gone),
+      closed: (live) => this.gone(live)
+    }
+  }
+
+  [Symbol.iterator](): IterableIterator<LiveConnection> {
+    return this.all.keys()
+  }
+
+  /** How many have not ended. */
+  get living(): number {
+    let living = 0
+    for (const { end } of this) if (end === undefined) living++
+    return living
+  }
+
+  /** Drops all of them, and waits until they are gone, no longer than `closeTimeout`. */
+  get dropped(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      for (const live of this) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+      const gone = Effect.forEach([...this], (live) => live.gone, { concurrency: "unbounded", discard: true })
+      return Effect.asVoid(bounded(gone, this.host.options.closeTimeout))
+    })
+  }
+
+  /** Counts a connection until it is refused, or its socket is gone. */
+  arrived(incoming: Incoming): void {
+    const address = networkOf(incoming.request.address)
+    const refusal = this.limits.enter(address)
+    if (refusal !== undefined) {
+      this.host.fork(refuse(incoming, refusal))
+      return
+    }
+    const accepted = this.accept(incoming, address)
+    if (isSuccess(accepted)) {
+      if (!accepted.value) this.limits.leave(address)
+      return
+    }
+    this.host.fork(accepted).addObserver((exit) => {
+      if (exit._tag === "Failure" || !exit.value) this.limits.leave(address)
+    })
+  }
+
+  /** Whether there is a connection now. */
+  private accept(incoming: Incoming, address: string): Effect.Effect<boolean, never, R> {
+    const { checks, options } = this.host
+    const verdict = accept.examine(incoming.request, checks, options.helloTimeout)
+    if (isSuccess(verdict)) return this.open(incoming, verdict.value, address)
+    const examined = Effect.catchAllDefect(verdict, (defect) =>
+      Effect.zipRight(
+        Effect.logError("holdfast: authorizeUpgrade died", defect),
+        new Refused({ status: 500, code: "failed", body: "the server failed to look at this request" })
+      )
+    )
+    // An upgrade that is never answered would hold up the server's close.
+    const stopped = { status: 503, code: "restart", body: "the gateway is shutting down" } as const
+    const answered = Effect.onInterrupt(examined, () => refuse(incoming, stopped))
+    return Effect.matchEffect(answered, {
+      onFailure: (refused) => Effect.as(refuse(incoming, refused), false),
+      onSuccess: (codec) => this.open(incoming, codec, address)
+    })
+  }
+
+  private open(incoming: Incoming, codec: Codec, address: string): Effect.Effect<boolean> {
+    const died = (defect: unknown) => Effect.as(Effect.logError("holdfast: an upgrade died", defect), false)
+    try {
+      const opening = begun(accept.open(incoming, codec, this.host.options))
+      if (isSuccess(opening)) return Effect.succeed(this.opened(opening.value, incoming, codec, address))
+      const opened = Effect.match(opening, {
+        // A peer that left during the upgrade has no connection to speak of.
+        onFailure: () => false,
+        onSuccess: (transport) => this.opened(transport, incoming, codec, address)
+      })
+      return Effect.uninterruptible(Effect.catchAllDefect(opened, died))
+    } catch (defect) {
+      return died(defect)
+    }
+  }
+
+  /** There is a connection now, whatever comes of it: true. */
+  private opened(transport: Transport, incoming: Incoming, codec: Codec, address: string): boolean {
+    const live = new LiveConnection(transport, this.host.options, this.keeping)
+    this.all.set(live, address)
+    try {
+      transport.limit?.(this.host.options.maxHello)
+      this.hear(live, codec, incoming.request)
+      if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
+    } catch (defect) {
+      if (this.all.delete(live)) this.limits.leave(address)
+      transport.destroy()
+      this.host.fork(Effect.logError("holdfast: a connection died", defect))
+    }
+    return true
+  }
+
+  private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {
+    const { helloTimeout, maxHello } = this.host.options
+    const late = new LateHello(live, helloTimeout)
+    this.timing.hellos.set(late, live.since + helloTimeout)
+    accept.hello(live, codec, maxHello, (hello) => {
+      late.isHeard = true
+      this.timing.hellos.remove(late)
+      if (hello !== undefined) this.answer({ live, codec, hello, request })
+    })
+  }
+
+  private answer(greeting: Greeting): void {
+    const rest = this.host.greeted(greeting)
+    if (isSuccess(rest)) return
+    const answered = Effect.catchAllDefect(rest, (defect) => {
+      greeting.live.close(CloseCode.GoingAway, "")
+      return Effect.logError("holdfast: a connection died", defect)
+    })
+    this.host.fork(answered)
+  }
+
+  private gone(live: LiveConnection): void {
+    const address = this.all.get(live)
+    if (address === undefined) return
+    this.all.delete(live)
+    this.limits.leave(address)
+    this.host.figures.connectionGone(live.counts)
+  }
+
+  /** Closes all of them, and waits until they are gone. */
+  readonly closed: Effect.Effect<void> = Effect.suspend(() => {
+    const all = [...this]
+    for (const live of all) live.close(CloseCode.ServiceRestart, "the server restarts")
+    return Effect.forEach(all, (live) => live.gone, { concurrency: "unbounded", discard: true })
+  })
+}
+
+class LateHello extends agenda.Task {
+  /** There was one, or there will be none. */
+  isHeard = false
+
+  constructor(
+    private readonly live: LiveConnection,
+    private readonly timeout: number
+  ) {
+    super()
+  }
+
+  due(): undefined {
+    this.live.afterReads(() => {
+      if (!this.isHeard) this.live.close(CloseCode.HelloTimeout, `no hello within ${this.timeout} ms`)
+    })
+  }
+
+  died(defect: unknown): void {
+    this.live.died(defect)
+  }
+}

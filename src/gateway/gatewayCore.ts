@@ -1,0 +1,270 @@
+/**
+ * The gateway: its connections from upgrade to end, its registry of sessions,
+ * and the drain.
+ */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberSet from "effect/FiberSet"
+import * as Option from "effect/Option"
+import * as Random from "effect/Random"
+import * as Runtime from "effect/Runtime"
+import type * as Scope from "effect/Scope"
+import { bounded, made } from "../connection/bounded.js"
+import * as Heartbeat from "../connection/Heartbeat.js"
+import { Listener } from "../connection/Listener.js"
+import * as Options from "../connection/Options.js"
+import { Outage } from "../connection/outage.js"
+import { isSuccess } from "../connection/syncEffect.js"
+import { CloseCode } from "../protocol/CloseCode.js"
+import { type InvalidOption, type ListenFailed, SessionNotFound, TopicRefused } from "../protocol/ConnectionError.js"
+import * as messageCodec from "../protocol/messageCodec.js"
+import * as ackTimer from "../session/ackTimer.js"
+import { Credentials } from "../session/Credentials.js"
+import { guardTerms } from "../session/inboundLimiter.js"
+import { type NodeInfo, SessionStore } from "../session/SessionStore.js"
+import { Admission } from "./admission.js"
+import * as connections from "./connectionManager.js"
+import { disconnect } from "./disconnect.js"
+import type { Gateway, GatewayOptions, Principal, Session } from "./GatewaySession.js"
+import * as accept from "./handshake.js"
+import { announce } from "./nodeHeartbeat.js"
+import { Origins } from "./originPolicy.js"
+import { readiness } from "./readiness.js"
+import { Revocations, type Watch } from "./revocations.js"
+import { Dispatch } from "./sendRouter.js"
+import { Lingering } from "./session/idleReaper.js"
+import { Afterwards } from "./session/microtaskQueue.js"
+import type { Host, HostedSession } from "./session/serverSession.js"
+import * as storeAtOnce from "./session/syncStore.js"
+import * as reauthentication from "./session/tokenExpiry.js"
+import { GatewayFigures } from "./stats.js"
+import * as gatewayTopics from "./topics/topicRegistry.js"
+
+/** The options, all of whose effects may need the same services. */
+type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
+
+const noTopics = ({ name }: { readonly name: string }) =>
+  Effect.fail(new TopicRefused({ topic: name, code: "unknown-topic", reason: "this gateway has no topics" }))
+
+/** What a gateway offers about topics. */
+const topicsOf = <P extends Principal, R>(
+  topics: gatewayTopics.GatewayTopics<P, R> | undefined
+): Pick<Gateway<never>, "publish" | "history" | "members" | "topics"> => ({
+  publish: topics?.publish ?? noTopics,
+  history: topics?.history ?? noTopics,
+  members: topics?.members ?? noTopics,
+  topics: topics?.feeds.info ?? Effect.succeed([])
+})
+
+export class GatewayCore<C, S, P extends Principal, R> {
+  readonly gateway: Gateway<S, P>
+  private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
+  private readonly connections: connections.Connections<R>
+  private readonly revocations = new Revocations()
+  private readonly admission: Admission<C, S, P, R>
+  private readonly dispatch: Dispatch<S>
+  private readonly since: number
+  private draining = false
+
+  private constructor(
+    private readonly config: Config<C, S, P, R>,
+    private readonly options: Options.Resolved,
+    checks: accept.Checks<R>,
+    timing: connections.Timing,
+    private readonly address: string,
+    private readonly node: string,
+    credentials: Credentials["Type"],
+    private readonly host: Omit<
+      Host<C, S, P, R>,
+      "gateway" | "removed" | "isStopped" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
+    >
+  ) {
+    const since = host.now()
+    this.since = since
+    this.gateway = {
+      address,
+      node,
+      stats: Effect.sync(() => ({
+        connections: this.connections.living,
+        sessions: this.sessions.size,
+        since,
+        ...host.figures.since(this.connections)
+      })),
+      sessions: Effect.sync(() => [...this.sessions.values()]),
+      session: (id) => this.session(id),
+      send: (id, message) => this.dispatch.send(id, message),
+      ...topicsOf(host.topics),
+      disconnect: (target, reason = "disconnected") =>
+        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason),
+      nodes: host.store.nodes,
+      ready: readiness({
+        isDraining: () => this.draining,
+        timeout: options.connectTimeout,
+        store: host.store,
+        topics: host.topics
+      })
+    }
+    const shared: Host<C, S, P, R> = {
+      ...host,
+      options,
+      limits: {
+        maxMessage: options.maxMessage,
+        messages: options.replayMessages,
+        bytes: options.replayBytes,
+        messageRate: options.messageRate,
+        byteRate: options.byteRate,
+        requestRate: options.requestRate,
+        requests: options.maxRequests
+      },
+      handlers: config,
+      authenticate: (hello) => config.authenticate(hello),
+      encode: messageCodec.encoder(config.messages.server),
+      decode: messageCodec.decoder(config.messages.client),
+      gateway: this.gateway,
+      isStopped: () => this.connections.stopped,
+      removed: (id, end) => this.admission.removed(id, end)
+    }
+    const greeted = (greeting: connections.Greeting) => this.greeted(greeting)
+    this.connections = new connections.Connections(
+      { options, checks, figures: host.figures, fork: host.fork, greeted },
+      timing
+    )
+    this.admission = new Admission(shared, credentials, this.sessions)
+    this.dispatch = new Dispatch(shared, this.sessions, this.admission.news, credentials)
+  }
+
+  static make<C, S, P extends Principal, R>(
+    config: Config<C, S, P, R>
+  ): Effect.Effect<GatewayCore<C, S, P, R>, InvalidOption | ListenFailed, Scope.Scope | Listener | SessionStore | R> {
+    return Effect.gen(function* () {
+      const options = yield* Options.resolve(config)
+      const listener = yield* Listener
+      const store = yield* SessionStore
+      const clock = yield* Effect.clock
+      const runtime = yield* Effect.runtime<never>()
+      const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
+      const credentials = yield* Credentials
+      const node = yield* credentials.id
+      const timing = yield* connections.timing
+      const checks = { origins: yield* Origins.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
+      const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
+        store,
+        atOnce: storeAtOnce.make(store),
+        outage: new Outage(),
+        fork: (effect) => fork(effect),
+        lingering: new Lingering((effect) => fork(effect)),
+        afterwards: new Afterwards(),
+        jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
+        now: () => clock.unsafeCurrentTimeMillis(),
+        topics: yield* gatewayTopics.make<P, R>(config.topics, options),
+        ackTimer: yield* ackTimer.make(options.ackDelay),
+        farewells: new Set(),
+        guard: guardTerms(options),
+        figures: new GatewayFigures()
+      })
+      yield* store.watch(core.admission.news)
+      yield* announce({
+        store,
+        node: () => core.described,
+        recovered: core.mailCollected,
+        closeTimeout: options.closeTimeout
+      })
+      // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
+      yield* Effect.addFinalizer(() => core.drain)
+      yield* listener.listen((incoming) => core.connections.arrived(incoming))
+      return core
+    })
+  }
+
+  private session(id: string): Effect.Effect<Session<S, P>, SessionNotFound> {
+    return Effect.suspend(() => {
+      const session = this.sessions.get(id)
+      return session === undefined ? Effect.fail(new SessionNotFound({ id })) : Effect.succeed(session)
+    })
+  }
+
+  // ---- a connection, from its upgrade to its end
+
+  private get described(): NodeInfo {
+    const { address, node: id, since } = this
+    return { id, address, since, connections: this.connections.living, sessions: this.sessions.size }
+  }
+
+  /** Has each session look for mail of which it may not have heard. */
+  private readonly mailCollected: Effect.Effect<void> = Effect.sync(() => {
+    for (const session of this.sessions.values()) session.askForMail()
+  })
+
+  /** The client has said hello: authenticates it and gives it its session, and tells what is left to do of that. */
+  private greeted(greeting: connections.Greeting): Effect.Effect<void, never, R> {
+    const { hello, live, request } = greeting
+    const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
+    if (isSuccess(authentication)) {
+      return this.revocations.duringNow((watch) => this.admit(greeting, authentication.value, watch))
+    }
+    return this.revocations.during((watch) =>
+      Effect.flatMap(accept.authenticate(live, authentication, this.options.helloTimeout), (found) =>
+        Option.isNone(found) ? Effect.void : Effect.suspend(() => this.admit(greeting, found.value, watch))
+      )
+    )
+  }
+
+  /** Gives a caller its session, resumed or new; closes the connection when it gets none. Tells what is left to do. */
+  private admit(
+    { codec, hello, live, request }: connections.Greeting,
+    principal: P,
+    watch: Watch
+  ): Effect.Effect<void> {
+    const expires = reauthentication.expiryOf(principal) !== undefined
+    if (reauthentication.hasExpired(principal, this.host.now())) {
+      live.close(CloseCode.NotAuthenticated, reauthentication.expired)
+      return Effect.void
+    }
+    if (this.draining) {
+      live.close(CloseCode.ServiceRestart, "the server restarts")
+      return Effect.void
+    }
+    const jitter = this.host.jitter()
+    const caller = { live, codec, hello, watch, principal, request: expires ? request : undefined, jitter }
+    const rest = this.admission.admitNow(caller)
+    if (isSuccess(rest)) return Effect.void
+    return Effect.catchAll(rest, (error) => {
+      live.close(CloseCode.TryAgainLater, "the session store is unavailable")
+      return Effect.logWarning(`holdfast: ${error.message}`)
+    })
+  }
+
+  // ---- the drain
+
+  private readonly farewells: Effect.Effect<void> = Effect.suspend(() => {
+    const farewells = [...this.host.farewells]
+    if (farewells.length === 0) return Effect.void
+    // One may end with another that is still to come.
+    return Effect.zipRight(
+      Effect.forEach(farewells, Fiber.await, { concurrency: "unbounded", discard: true }),
+      this.farewells
+    )
+  })
+
+  private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
+    this.draining = true
+    const { closeTimeout, drainSpread, drainTimeout } = this.options
+    const sessions = [...this.sessions.values()]
+    const drained = Effect.forEach(
+      sessions,
+      (session) => Effect.flatMap(Random.next, (part) => session.drain(Math.round(drainSpread * part))),
+      { concurrency: "unbounded", discard: true }
+    )
+    return bounded(Effect.zipRight(drained, this.connections.closed), drainTimeout).pipe(
+      Effect.zipRight(
+        Effect.sync(() => {
+          this.connections.stopped = true
+          for (const session of this.sessions.values()) session.finish({ _tag: "Shutdown" })
+        })
+      ),
+      Effect.zipRight(Effect.suspend(() => this.connections.dropped)),
+      // What sessions that are over still have to do would be cut off by what follows.
+      Effect.zipRight(bounded(this.farewells, closeTimeout))
+    )
+  })
+}

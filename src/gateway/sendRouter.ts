@@ -1,0 +1,111 @@
+/** `gateway.send`: to a session that lives here, or through its mailbox in the store to wherever it lives. */
+import * as Data from "effect/Data"
+import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
+import type { Resolved } from "../connection/Options.js"
+import { Outage } from "../connection/outage.js"
+import { byteLength, forSubprotocol, type Payload } from "../protocol/Codec.js"
+import {
+  type MessageInvalid,
+  MessageTooLarge,
+  type SessionClosed,
+  SessionNotFound,
+  type StoreUnavailable
+} from "../protocol/ConnectionError.js"
+import type { encoder } from "../protocol/messageCodec.js"
+import type { Credentials } from "../session/Credentials.js"
+import type { SessionStore } from "../session/SessionStore.js"
+import { storeRetry } from "./session/fencedStore.js"
+import type { News } from "./storeEvents.js"
+
+interface Host<S> {
+  readonly options: Resolved
+  readonly store: SessionStore["Type"]
+  readonly encode: ReturnType<typeof encoder<S>>
+}
+
+/** A session that lives here. */
+interface Addressee<S> {
+  readonly place: (message: S) => Effect.Effect<boolean, SessionClosed | MessageInvalid | MessageTooLarge>
+}
+
+type Failure = SessionNotFound | SessionClosed | MessageInvalid | MessageTooLarge | StoreUnavailable
+
+/** The mailbox has no room now. */
+class Full extends Data.TaggedError("Full")<{ readonly id: string }> {
+  override get message(): string {
+    return `the mailbox of session ${this.id} is full`
+  }
+}
+
+export class Dispatch<S> {
+  private readonly full = new Outage()
+
+  constructor(
+    private readonly host: Host<S>,
+    private readonly sessions: ReadonlyMap<string, Addressee<S>>,
+    private readonly news: News,
+    private readonly credentials: Credentials["Type"]
+  ) {}
+
+  send(id: string, message: S): Effect.Effect<void, Failure> {
+    return Effect.suspend((): Effect.Effect<void, Failure> => {
+      const here = this.sessions.get(id)
+      if (here === undefined) return this.leave(id, message)
+      return Effect.flatMap(here.place(message), (isPlaced) => (isPlaced ? Effect.void : this.send(id, message)))
+    })
+  }
+
+  /** Leaves it in the mailbox. */
+  private leave(id: string, message: S): Effect.Effect<void, Failure> {
+    return Effect.gen(this, function* () {
+      const { encode, options, store } = this.host
+      const found = yield* this.patiently(store.find(id))
+      const codec = found === undefined ? undefined : forSubprotocol(found.subprotocol)
+      if (codec === undefined) return yield* new SessionNotFound({ id })
+      const payload = yield* encode(message, codec)
+      const size = byteLength(payload)
+      if (size > options.maxMessage) return yield* new MessageTooLarge({ size, limit: options.maxMessage })
+      yield* this.post(id, { key: yield* this.credentials.id, payload })
+      // It may live here by now; what is sent to it next must not come before this.
+      this.news.mail(id)
+    })
+  }
+
+  private post(
+    id: string,
+    mail: { readonly key: string; readonly payload: Payload }
+  ): Effect.Effect<void, SessionNotFound | StoreUnavailable> {
+    const { replayBytes, replayMessages } = this.host.options
+    const bounds = { messages: replayMessages, bytes: replayBytes }
+    const posted = Effect.flatMap(
+      this.patiently(this.host.store.post(id, mail, bounds)),
+      (answer): Effect.Effect<void, Full | SessionNotFound> => {
+        if (answer === "Unknown") return Effect.fail(new SessionNotFound({ id }))
+        return answer === "Full" ? Effect.fail(new Full({ id })) : Effect.void
+      }
+    )
+    const noted = Effect.tapErrorTag(posted, "Full", (error) => this.full.failed(error))
+    return this.full.while(Effect.retry(noted, { schedule: storeRetry, while: ({ _tag }) => _tag === "Full" })).pipe(
+      // It never gives up.
+      Effect.catchTag("Full", Effect.die)
+    )
+  }
+
+  /** Asks a failing store again, for `writeDeadline`. */
+  private patiently<A>(ask: Effect.Effect<A, StoreUnavailable>): Effect.Effect<A, StoreUnavailable> {
+    return Effect.catchAll(ask, (first) => {
+      const { writeDeadline } = this.host.options
+      let last = first
+      const noted = Effect.tapError(ask, (error) => {
+        last = error
+        return Effect.void
+      })
+      const again = Effect.delay(Effect.retry(noted, storeRetry), "100 millis")
+      return Effect.flatMap(
+        Effect.timeoutOption(again, writeDeadline),
+        Option.match({ onSome: Effect.succeed, onNone: () => Effect.fail(last) })
+      )
+    })
+  }
+}

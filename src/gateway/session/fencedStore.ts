@@ -1,0 +1,132 @@
+/**
+ * A gateway's hold on a session in the store: its generation, and what to do
+ * when an operation is fenced off or the store fails.
+ */
+import * as Effect from "effect/Effect"
+import * as Schedule from "effect/Schedule"
+import type { Outage } from "../../connection/outage.js"
+import type { Fenced, StoreUnavailable } from "../../protocol/ConnectionError.js"
+
+const firstRetry = "100 millis"
+
+/** A failing store is tried again after 100 ms, doubling, at most 5 s. */
+export const storeRetry = Schedule.union(Schedule.exponential(firstRetry), Schedule.spaced("5 seconds"))
+
+type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+
+const notDone = Effect.succeed("NotDone" as const)
+
+/** What became of an operation: it was done, or it was not, or nobody knows because the store failed before. */
+export type Outcome = void | "NotDone" | "InDoubt"
+
+export class Ownership {
+  private lock: Effect.Semaphore | undefined
+  /** Who holds the lock, or waits for it. */
+  private users = 0
+  /** A takeover is under way: its outcome decides whether this gateway is fenced. */
+  private attaching = false
+  private settled: Array<() => void> = []
+
+  constructor(
+    /** The generation that this gateway owns. */
+    public generation: number,
+    private readonly isOver: () => boolean,
+    /** Another gateway has the session; or nobody, when it is gone. */
+    private readonly lost: (gone: boolean) => void,
+    /** The store answers again. */
+    private readonly recovered: () => void,
+    private readonly outage: Outage
+  ) {}
+
+  /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */
+  run(operation: Operation): Effect.Effect<Outcome> {
+    return Effect.suspend(() => {
+      const { generation } = this
+      return Effect.catchAll(operation(generation), (error) =>
+        error._tag === "Fenced" ? this.fenced(error, operation) : this.retry(operation, error)
+      )
+    })
+  }
+
+  /** Apart from `run`, so that a store that answers is not charged for a schedule. */
+  private retry(operation: Operation, first: StoreUnavailable): Effect.Effect<Outcome> {
+    return Effect.suspend(() => {
+      const { generation, outage } = this
+      const noted = Effect.tapError(operation(generation), (error) =>
+        error._tag === "Fenced" ? Effect.void : outage.failed(error)
+      )
+      const again = Effect.retry(noted, {
+        schedule: storeRetry,
+        while: (error) => error._tag === "StoreUnavailable" && !this.isOver()
+      })
+      const delayed = Effect.zipRight(outage.failed(first), Effect.zipRight(Effect.sleep(firstRetry), again))
+      return Effect.matchEffect(outage.while(delayed), {
+        onSuccess: () => Effect.sync(() => this.recovered()),
+        // An attempt whose answer was lost may have done it.
+        onFailure: (error) =>
+          error._tag === "Fenced"
+            ? Effect.map(this.fenced(error, operation), (outcome) => (outcome === undefined ? outcome : "InDoubt"))
+            : Effect.succeed<Outcome>("InDoubt")
+      })
+    })
+  }
+
+  /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
+  private fenced(error: Fenced, operation: Operation): Effect.Effect<Outcome> {
+    return Effect.suspend((): Effect.Effect<Outcome> => {
+      if (this.isOver()) return notDone
+      if (this.generation > error.generation) return this.run(operation)
+      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(error, operation))
+      this.lost(error.gone)
+      return notDone
+    })
+  }
+
+  private get whenSettled(): Effect.Effect<void> {
+    return Effect.async((resume) => {
+      this.settled.push(() => resume(Effect.void))
+    })
+  }
+
+  /**
+   * Runs a takeover, one at a time, so that generations are learned in their
+   * order. Until its outcome is known, being fenced proves nothing.
+   */
+  takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    const run = Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.attaching = true
+      }),
+      () => attach,
+      () =>
+        Effect.sync(() => {
+          this.attaching = false
+          const settled = this.settled
+          this.settled = []
+          for (const wake of settled) wake()
+        })
+    )
+    return this.exclusively(run)
+  }
+
+  /** Nothing runs exclusively now. */
+  get isFree(): boolean {
+    return this.users === 0
+  }
+
+  /** Runs one at a time with the others. */
+  exclusively<A, E>(effect: Effect.Effect<A, E>): Effect.Effect<A, E> {
+    return Effect.acquireUseRelease(
+      Effect.sync(() => {
+        this.users++
+        this.lock ??= Effect.unsafeMakeSemaphore(1)
+        return this.lock
+      }),
+      (lock) => lock.withPermits(1)(effect),
+      () =>
+        Effect.sync(() => {
+          this.users--
+        })
+    )
+  }
+}

@@ -1,0 +1,210 @@
+/** Runs a session's handler over what its client sends, and has the store note what was processed. */
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import { begun, isSuccess } from "../../connection/syncEffect.js"
+import type { MessageInvalid } from "../../protocol/ConnectionError.js"
+import type { decoder } from "../../protocol/messageCodec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { AckTimer } from "../../session/ackTimer.js"
+import type { Inbound } from "../../session/inbox.js"
+import type { SessionStore } from "../../session/SessionStore.js"
+import type { SessionDriver } from "../../session/sessionDriver.js"
+import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession.js"
+import type { Ownership } from "./fencedStore.js"
+import type { StoreAtOnce } from "./syncStore.js"
+
+const nothing: ReadonlyArray<Inbound> = []
+
+/** Messages of one session that are handled before others have their turn. */
+const turn = 64
+
+interface Host<C, S, P extends Principal, R> {
+  readonly limits: Protocol.Limits
+  readonly handlers: Handlers<C, S, P, R, R, R, R>
+  readonly decode: ReturnType<typeof decoder<C>>
+  readonly store: SessionStore["Type"]
+  readonly atOnce: StoreAtOnce
+  readonly ackTimer: AckTimer
+}
+
+/** The session whose messages are handled. */
+interface Handled<S, P extends Principal> extends Session<S, P> {
+  readonly driver: SessionDriver
+  readonly ownership: Ownership
+  readonly ended: boolean
+  readonly finish: (end: SessionEnd) => void
+  readonly sendAck: () => void
+  /** Runs a fiber that the gateway supervises. */
+  readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+}
+
+export class HandlerLoop<C, S, P extends Principal, R> {
+  /** Taken from the inbox, and handled up to `at`. */
+  private batch = nothing
+  private at = 0
+  /** Where it let others have their turn last. */
+  private restedAt = -1
+  /** No further message is begun. */
+  private stopped = false
+  /** What the store was told of the client's acknowledgements. */
+  private storedAcked = 0
+  /** While the store is asked to note what was processed. */
+  private noting: Fiber.RuntimeFiber<void> | undefined
+  /** What it notes is acknowledged at once. */
+  private isUrgent = false
+  /** Of messages that the client may not know to be processed: those of the last window. */
+  private refusals: Array<Protocol.Refusal> = []
+
+  constructor(
+    private readonly host: Host<C, S, P, R>,
+    private readonly session: Handled<S, P>
+  ) {}
+
+  /** Ends after the message in hand. */
+  stop(): void {
+    this.stopped = true
+    this.session.driver.inbox.close("nothing more is handled")
+  }
+
+  /**
+   * Handles what has come as far as that needs no waiting, and gives the rest, which goes on with what comes meanwhile and
+   * fails with the handler. Throws what a handler throws.
+   */
+  advance(): Effect.Effect<void, unknown, R> | undefined {
+    const { driver } = this.session
+    while (!this.session.ended) {
+      for (let message = this.next; message !== undefined; message = this.next) {
+        const rest = this.isTurnOver ? this.othersFirst : this.handle(message)
+        if (rest === undefined) continue
+        // It may take its time, and wait for this very acknowledgement.
+        if (driver.state.processed > driver.state.recorded) this.host.ackTimer.add(this.session)
+        return rest
+      }
+      this.note(false)
+      // What was handled is not held by a session that is idle.
+      this.batch = driver.inbox.isEmpty ? nothing : driver.inbox.takeAll()
+      this.at = 0
+      this.restedAt = -1
+      if (this.batch === nothing) return undefined
+    }
+    return undefined
+  }
+
+  private readonly run: Effect.Effect<void, unknown, R> = Effect.suspend(() => this.advance() ?? Effect.void)
+
+  private get next(): Inbound | undefined {
+    return this.stopped || this.session.ended ? undefined : this.batch[this.at]
+  }
+
+  private get isTurnOver(): boolean {
+    return this.at % turn === turn - 1 && this.restedAt !== this.at
+  }
+
+  /** Fibers yield to each other alone: other connections are heard when the event loop turns. */
+  private get othersFirst(): Effect.Effect<void, unknown, R> {
+    this.restedAt = this.at
+    return Effect.zipRight(Effect.sleep(0), this.run)
+  }
+
+  private handle(message: Inbound): Effect.Effect<void, unknown, R> | undefined {
+    const handling = begun(this.dispatch(message))
+    if (isSuccess(handling)) {
+      this.handled(message)
+      return undefined
+    }
+    return Effect.flatMap(handling, () => {
+      this.handled(message)
+      return this.run
+    })
+  }
+
+  private handled(message: Inbound): void {
+    this.at++
+    this.session.driver.processed(message)
+    if (message.confirm) this.note(true)
+  }
+
+  private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
+    const decoded = this.host.decode(message.body, message.seq)
+    return decoded._tag === "Right"
+      ? this.host.handlers.onMessage(decoded.right, this.session, message.seq)
+      : this.invalid(decoded.left, message.seq)
+  }
+
+  private invalid(error: MessageInvalid, seq: number): Effect.Effect<void, never, R> {
+    const { onInvalid } = this.host.handlers
+    const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
+    return Effect.flatMap(decision, (decided) =>
+      Effect.sync(() => {
+        const refusal = { type: "error", code: "invalid-message", reason: error.issue, seq } as const
+        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
+        this.refusals = [...this.refusals.filter(isRecent), refusal]
+        this.session.driver.say(refusal)
+        if (decided === "End") this.session.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
+      })
+    )
+  }
+
+  /** The refusals that a client which still holds messages from `oldest` on may have missed. */
+  refusalsFrom(oldest: number): ReadonlyArray<Protocol.Refusal> {
+    return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+  }
+
+  /**
+   * Has the store note what was processed, so that it may be acknowledged: `now`, or when that is convenient. What comes
+   * meanwhile is handled, however long the store takes: a client sends no more than its window without an acknowledgement.
+   */
+  note(now: boolean): void {
+    this.isUrgent ||= now
+    if (this.noting !== undefined || this.noteAtOnce()) return
+    const fiber = this.session.fork(this.noteAll)
+    // The store may have answered already.
+    if (fiber.unsafePoll() !== null) return
+    this.noting = fiber
+    fiber.addObserver(() => {
+      this.noting = undefined
+    })
+  }
+
+  /** Waits until the store has noted what was processed, or the session is over. */
+  get noted(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.noting === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.noting))))
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.noting?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  /** Until nothing more was processed while the store answered. */
+  private readonly noteAll: Effect.Effect<void> = Effect.suspend(() => {
+    const { driver, id, ownership } = this.session
+    const { acked, processed } = driver.state
+    const now = this.isUrgent
+    this.isUrgent = false
+    this.storedAcked = acked
+    const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+    return Effect.flatMap(noted, () => {
+      if (this.session.ended) return Effect.void
+      driver.recorded(processed, now)
+      return driver.state.processed > processed || this.isUrgent ? this.noteAll : Effect.void
+    })
+  })
+
+  /** Does so without waiting, and whether that was all there is to do. */
+  private noteAtOnce(): boolean {
+    const { driver, id, ownership } = this.session
+    const { acked, processed, recorded } = driver.state
+    if (processed === recorded && acked === this.storedAcked) {
+      this.isUrgent = false
+      return true
+    }
+    const noted = this.host.atOnce.acknowledge?.(id, ownership.generation, { acked, processed })
+    if (noted?._tag !== "Success") return false
+    this.storedAcked = acked
+    driver.recorded(processed, this.isUrgent)
+    this.isUrgent = false
+    return true
+  }
+}

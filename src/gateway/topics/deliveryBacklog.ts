@@ -1,0 +1,75 @@
+/**
+ * What a session's connection has not taken of its publications: how much may
+ * wait, over all its topics, and who goes on when there is room.
+ */
+import * as Effect from "effect/Effect"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import type { Codec, Frame } from "../../protocol/Codec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { Bounds, Form } from "./fanOut.js"
+
+/** Something that lags behind and can send more of what it has. */
+export interface Lagging {
+  /** Sends one, and says `end` when it was the last. */
+  readonly sendOne: () => void
+}
+
+export class Outflow implements Form {
+  messages = 0
+  bytes = 0
+  private readonly lagging = new Set<Lagging>()
+  private waiting: Array<() => void> = []
+
+  constructor(
+    readonly live: LiveConnection,
+    readonly codec: Codec,
+    private readonly bounds: Bounds,
+    readonly maxBody: number
+  ) {}
+
+  /** Whether a publication would have to wait: for the connection, or for those before it. */
+  get mustWait(): boolean {
+    return this.lagging.size > 0 || this.live.isCongested
+  }
+
+  /** Whether more waits than may; a single message always may. */
+  get isOver(): boolean {
+    return this.messages > this.bounds.messages || (this.bytes > this.bounds.bytes && this.messages > 1)
+  }
+
+  write(frame: Frame): void {
+    this.live.write(frame)
+  }
+
+  say(message: Exclude<Protocol.ServerMessage, Protocol.Data>): void {
+    this.live.write(this.codec.encode(message))
+  }
+
+  begin(lagging: Lagging): void {
+    this.lagging.add(lagging)
+  }
+
+  end(lagging: Lagging): void {
+    this.lagging.delete(lagging)
+    if (this.lagging.size > 0) return
+    const { waiting } = this
+    this.waiting = []
+    for (const wake of waiting) wake()
+  }
+
+  /** The connection takes writes again: those that lag send in turn. */
+  pump(): void {
+    while (this.lagging.size > 0) {
+      for (const lagging of this.lagging) {
+        if (this.live.end !== undefined || this.live.isCongested) return
+        lagging.sendOne()
+      }
+    }
+  }
+
+  /** Waits until nothing waits any more. */
+  readonly idle: Effect.Effect<void> = Effect.async((resume) => {
+    if (this.lagging.size === 0) resume(Effect.void)
+    else this.waiting.push(() => resume(Effect.void))
+  })
+}

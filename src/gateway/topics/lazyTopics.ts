@@ -1,0 +1,138 @@
+/** A session's topics, made when there is something to do about them: most sessions of a gateway may have none. */
+import * as Effect from "effect/Effect"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import type { Resolved } from "../../connection/Options.js"
+import { type BrokerUnavailable, SessionClosed, TopicRefused } from "../../protocol/ConnectionError.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { SessionDriver } from "../../session/sessionDriver.js"
+import type { Principal } from "../GatewaySession.js"
+import type { Attendance } from "./presenceTracker.js"
+import { type Addressee, type Request, TopicRequests } from "./requestIntake.js"
+import { SessionTopics, type Subscribed } from "./sessionSubscriptions.js"
+import type { GatewayTopics } from "./topicRegistry.js"
+
+interface Host<P extends Principal, R> {
+  readonly options: Resolved
+  readonly topics: GatewayTopics<P, R> | undefined
+  readonly now: () => number
+}
+
+interface Session<P extends Principal, R> extends Subscribed<P, R> {
+  readonly driver: SessionDriver
+}
+
+const noTopics = (topic: string): TopicRefused =>
+  new TopicRefused({ topic, code: "unknown-topic", reason: "this gateway has no topics" })
+
+export class LazyTopics<P extends Principal, R> {
+  private made: SessionTopics<P, R> | undefined
+  private isOpen = false
+  /** Where there are no topics. */
+  private refused: TopicRequests<Addressee, R> | undefined
+
+  constructor(
+    private readonly host: Host<P, R>,
+    private readonly session: Session<P, R>
+  ) {}
+
+  private of(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
+    if (this.made !== undefined) return this.made
+    const topics = new SessionTopics(shared, this.session, this.host.now)
+    this.made = topics
+    const { live } = this.session.driver
+    if (live !== undefined) topics.attached(live)
+    if (this.isOpen) topics.opened()
+    return topics
+  }
+
+  // ---- the server's wishes
+
+  subscribe(
+    name: string,
+    since: Protocol.Position | "oldest" | undefined
+  ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
+    return Effect.suspend(() => {
+      const { topics } = this.host
+      if (topics === undefined) return Effect.fail(noTopics(name))
+      return Effect.flatMap(topics.invitation(name, since), ({ known, since }) => {
+        const { endReason } = this.session.driver
+        const refused =
+          endReason === undefined ? this.of(topics).invite(known, since) : new SessionClosed({ reason: endReason })
+        return refused === undefined ? Effect.void : Effect.fail(refused)
+      })
+    })
+  }
+
+  unsubscribe(name: string, reason: string): Effect.Effect<void> {
+    return Effect.suspend(() => this.made?.expel(name, reason) ?? Effect.void)
+  }
+
+  // ---- the client's
+
+  receive(request: Request, live: LiveConnection, size: number): void {
+    const { topics } = this.host
+    if (topics !== undefined) return this.of(topics).receive(request, live, size)
+    this.refused ??= this.refusing()
+    this.refused.receive(request, live, size)
+  }
+
+  /** Each has its answer, in its turn. */
+  private refusing(): TopicRequests<Addressee, R> {
+    const { codec, driver } = this.session
+    const requests = new TopicRequests<Addressee, R>({
+      limits: this.host.options,
+      now: this.host.now,
+      fork: (effect) => this.session.fork(effect),
+      addressee: () => (driver.live === undefined ? undefined : { live: driver.live }),
+      answer: ({ id, topic }, { live }) =>
+        Effect.sync(() => {
+          const { code, reason } = noTopics(topic)
+          live.write(codec.encode({ type: "error", code, reason, id }))
+        })
+    })
+    requests.open()
+    return requests
+  }
+
+  // ---- the session's life
+
+  /** The session's handlers are ready. */
+  opened(): void {
+    this.isOpen = true
+    this.made?.opened()
+  }
+
+  attached(live: LiveConnection): void {
+    this.made?.attached(live)
+  }
+
+  detached(): void {
+    this.refused?.clear()
+    this.made?.detached()
+  }
+
+  drained(): void {
+    this.made?.drained()
+  }
+
+  ended(): void {
+    this.refused?.stop()
+    this.made?.ended()
+  }
+
+  get settled(): Effect.Effect<void> {
+    return this.made?.settled ?? this.refused?.settled ?? Effect.void
+  }
+
+  get attendance(): Attendance | undefined {
+    return this.made?.attendance
+  }
+
+  get names(): ReadonlyArray<string> {
+    return this.made?.names ?? []
+  }
+
+  get queued(): { readonly messages: number; readonly bytes: number } {
+    return this.made?.queued ?? { messages: 0, bytes: 0 }
+  }
+}

@@ -1,0 +1,171 @@
+/**
+ * How protocol messages become WebSocket frames and come back.
+ *
+ * `data`, `ack` and `publication` are shaped by hand, because every application
+ * message pays for them; the Schemas of `Protocol` serve the rest.
+ *
+ * @since 0.1.0
+ */
+import * as Either from "effect/Either"
+import { CloseCode } from "./CloseCode.js"
+import * as jsonData from "./jsonData.js"
+import * as jsonScan from "./jsonScan.js"
+import * as messagePackCodec from "./msgpackCodec.js"
+import { isTooDeep, mayBeTooDeep, tooDeep } from "./nestingDepth.js"
+import type * as Protocol from "./Protocol.js"
+import { UnfitBody } from "./refusedBody.js"
+import { malformed, validate } from "./validate.js"
+
+/**
+ * What one WebSocket message carries.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Frame = string | Uint8Array
+
+/**
+ * The encoded body of an application message: JSON text or MessagePack bytes.
+ * It is made once, and framed again for each retransmission.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Payload = string | Uint8Array
+
+/**
+ * Why a frame is not a message of the protocol, with the close code it earns.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Malformed {
+  readonly type: "malformed"
+  readonly code: number
+  readonly reason: string
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface Codec {
+  readonly subprotocol: Protocol.Subprotocol
+  /** Encodes a body; fails with words when the value has no such form. */
+  readonly payload: (body: unknown) => Either.Either<Payload, string>
+  /** Frames a `data` message around an encoded body. */
+  readonly data: (seq: number, ack: number, confirm: boolean, payload: Payload) => Frame
+  /** Frames a `publication` of a body that is given as JSON text. */
+  readonly publication: (topic: string, position: Protocol.Position, json: string) => Frame
+  /** Frames any message but `data`. */
+  readonly encode: (message: Exclude<Protocol.Message, Protocol.Data>) => Frame
+  /** Decodes a frame; total, never throws. */
+  readonly decode: (frame: Frame) => Protocol.Message | Malformed
+  /** The bytes of the body in a frame that decodes to a message with one. */
+  readonly bodySize: (frame: Frame) => number
+}
+
+/**
+ * Room that a `data` envelope may take beside its body, in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const envelopeBytes = 1024
+
+/** Whether a text of so few characters is ASCII is sooner seen here than a call of the platform's answers. */
+const shortText = 256
+const encoder = new TextEncoder()
+/** Longer texts are encoded to be measured: their every character is a turn of a loop otherwise. */
+const scratch = new Uint8Array(16 * 1024)
+
+const isShortAscii = (text: string): boolean => {
+  if (text.length > shortText) return false
+  let all = 0
+  for (let i = 0; i < text.length; i++) all |= text.charCodeAt(i)
+  return all < 0x80
+}
+
+/**
+ * The size of a frame or payload in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export const byteLength = (frame: Frame): number => {
+  if (typeof frame !== "string") return frame.byteLength
+  if (isShortAscii(frame)) return frame.length
+  if (frame.length * 3 <= scratch.byteLength) return encoder.encodeInto(frame, scratch).written
+  let bytes = frame.length
+  for (let i = 0; i < frame.length; i++) {
+    const unit = frame.charCodeAt(i)
+    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  }
+  return bytes
+}
+
+/** The platform's own words show keys of the value. */
+const noJson = "it has no JSON form: it is in itself, has a bigint, or a toJSON that fails"
+
+/** Refuses a body that is too deep, and that alone: what is not walked through may be as deep as it likes. */
+const shallow = <M extends Protocol.Message | Malformed>(message: M, text: string): M =>
+  mayBeTooDeep(text) && "body" in message && isTooDeep(jsonScan.bodyOf(text))
+    ? { ...message, body: new UnfitBody("invalid-publication", tooDeep) }
+    : message
+
+/**
+ * `holdfast.v1.json`: text frames, one JSON object each.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const json: Codec = {
+  subprotocol: "holdfast.v1.json",
+  payload: (body) => {
+    try {
+      const text = JSON.stringify(body)
+      if (text === undefined) return Either.left(`${typeof body} has no JSON form`)
+      return isTooDeep(text) ? Either.left(tooDeep) : Either.right(text)
+    } catch (error) {
+      return Either.left(error instanceof RangeError ? tooDeep : noJson)
+    }
+  },
+  data: (seq, ack, confirm, payload) =>
+    `{"type":"data","seq":${seq},"ack":${ack}${confirm ? ',"confirm":true' : ""},"body":${payload as string}}`,
+  publication: (topic, { epoch, offset }, json) =>
+    `{"type":"publication","topic":${JSON.stringify(topic)},"position":{"epoch":${JSON.stringify(epoch)},"offset":${offset}},"body":${json}}`,
+  encode: (message) => JSON.stringify(message),
+  decode: (frame) => {
+    if (typeof frame !== "string") {
+      return malformed("holdfast.v1.json takes text messages", CloseCode.UnsupportedData)
+    }
+    const data = jsonData.read(frame)
+    if (data !== undefined) return shallow(data, frame)
+    let value: unknown
+    try {
+      value = JSON.parse(frame)
+    } catch {
+      return malformed("the message is not JSON")
+    }
+    return shallow(validate(value), frame)
+  },
+  bodySize: (frame) => byteLength(jsonScan.bodyOf(frame as string)) // one that decodes
+}
+
+/**
+ * `holdfast.v1.msgpack`: binary frames, one MessagePack map each, with the
+ * same fields as the JSON objects.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const msgpack: Codec = messagePackCodec.msgpack
+
+/**
+ * The codec of a subprotocol, if it is one of Holdfast's.
+ *
+ * @since 0.1.0
+ * @category codecs
+ */
+export const forSubprotocol = (name: string): Codec | undefined =>
+  name === json.subprotocol ? json : name === msgpack.subprotocol ? msgpack : undefined

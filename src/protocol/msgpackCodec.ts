@@ -1,0 +1,75 @@
+/** `holdfast.v1.msgpack`, in a module of its own: what speaks JSON alone need not bundle it. */
+import * as Either from "effect/Either"
+import { CloseCode } from "./CloseCode.js"
+import type { Codec, Malformed } from "./Codec.js"
+import { Flaw, Reader } from "./msgpackReader.js"
+import { Unwritable, type Writer, written } from "./msgpackWriter.js"
+import type * as Protocol from "./Protocol.js"
+import { fieldNames, malformed, validate } from "./validate.js"
+
+const encoded = (value: unknown): Uint8Array => written((writer) => writer.value(value).end())
+
+const joined = (...values: ReadonlyArray<unknown>): Uint8Array =>
+  written((writer) => values.reduce<Writer>((all, value) => all.value(value), writer).end())
+
+/** What stands between the values of a `data` message. */
+const upToSeq = joined("type", "data", "seq")
+const upToAck = joined("ack")
+const confirmed = joined("confirm", true)
+const upToBody = joined("body")
+const maps = { confirmed: Uint8Array.of(0x85), plain: Uint8Array.of(0x84) }
+
+const refusal = (error: unknown): string =>
+  error instanceof Unwritable ? error.reason : "a part of it cannot be read, or its toJSON fails"
+
+const payload = (body: unknown): Either.Either<Uint8Array, string> => {
+  if (body === undefined) return Either.left("undefined has no MessagePack form")
+  try {
+    return written((writer) => {
+      // In a message, it is one level down.
+      const bytes = writer.inside().value(body).end()
+      return writer.hasHalves ? Either.left("a lone surrogate is no text") : Either.right(bytes)
+    })
+  } catch (error) {
+    return Either.left(refusal(error))
+  }
+}
+
+const decode = (frame: Uint8Array): Protocol.Message | Malformed => {
+  let value: unknown
+  try {
+    value = new Reader(frame, fieldNames).message()
+  } catch (error) {
+    if (error instanceof Flaw) return malformed(`the message is not MessagePack: ${error.reason}`)
+    throw error
+  }
+  return validate(value)
+}
+
+export const msgpack: Codec = {
+  subprotocol: "holdfast.v1.msgpack",
+  payload,
+  data: (seq, ack, confirm, body) =>
+    written((writer) => {
+      writer
+        .raw(confirm ? maps.confirmed : maps.plain)
+        .raw(upToSeq)
+        .count(seq)
+        .raw(upToAck)
+        .count(ack)
+      if (confirm) writer.raw(confirmed)
+      return writer.raw(upToBody).end(body as Uint8Array) // of this codec's `payload`
+    }),
+  publication: (topic, position, json) =>
+    encoded({ type: "publication", topic, position, body: JSON.parse(json) as unknown }),
+  encode: encoded,
+  decode: (frame) =>
+    typeof frame === "string"
+      ? malformed("holdfast.v1.msgpack takes binary messages", CloseCode.UnsupportedData)
+      : decode(frame),
+  bodySize: (frame) => {
+    const reader = new Reader(frame as Uint8Array, fieldNames) // one that decodes
+    reader.message()
+    return reader.bodySize
+  }
+}

@@ -1,0 +1,157 @@
+/** The feeds of a broker: one for each topic that somebody listens to here. */
+import * as Deferred from "effect/Deferred"
+import * as Duration from "effect/Duration"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as Random from "effect/Random"
+import * as Schedule from "effect/Schedule"
+import type * as Scope from "effect/Scope"
+import { Outage } from "../../connection/outage.js"
+import { storeRetry } from "../../gateway/session/fencedStore.js"
+import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
+import type { Position } from "../../protocol/Protocol.js"
+import type { Listener } from "../../topic/Broker.js"
+import { topicKeys } from "./logLua.js"
+import * as scripts from "./memberScripts.js"
+import { type RedisLog, unavailable } from "./streamLog.js"
+import { type Ear, Feed, type Place } from "./topicFollower.js"
+
+export interface FeedTerms {
+  /** Milliseconds that `subscribe` may take. */
+  readonly timeout: number
+  /** Milliseconds between two questions whether a quiet feed has missed something. */
+  readonly checkInterval: number
+}
+
+interface Open {
+  readonly topic: string
+  readonly feed: Feed
+  /** Completed when the channel is heard. */
+  readonly heard: Deferred.Deferred<void>
+  readonly close: Effect.Effect<void>
+}
+
+/** Logs that are read at a time: after an outage all of them have to be. */
+const readAtOnce = 200
+
+/** Milliseconds between two rounds in which the memberships that are over are told. */
+const sweepInterval = 1000
+
+/** Every so often, by chance a little earlier or later: many brokers do not do it together. */
+export const jittered = (millis: number): Effect.Effect<void> =>
+  Effect.flatMap(Random.nextRange(0.75 * millis, 1.25 * millis), (delay) => Effect.sleep(delay))
+
+export class Feeds {
+  private readonly open = new Map<string, Open>()
+  private readonly reads = Effect.unsafeMakeSemaphore(readAtOnce)
+  private readonly outage = new Outage()
+
+  constructor(
+    private readonly log: RedisLog,
+    private readonly terms: FeedTerms,
+    private readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
+  ) {}
+
+  subscribe(topic: string, listener: Listener): Effect.Effect<Position, BrokerUnavailable, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.gen(this, function* () {
+        const ear: Ear = { listener, from: { epoch: "", offset: 0 } }
+        const open = this.use(topic)
+        const entered = Effect.zipRight(Deferred.await(open.heard), open.feed.enter(ear, this.log.end(topic)))
+        const leave = this.release(open, ear)
+        yield* Effect.onError(restore(this.inTime(topic, entered)), () => leave)
+        yield* Effect.addFinalizer(() => leave)
+        return ear.from
+      })
+    )
+  }
+
+  private inTime<A>(topic: string, effect: Effect.Effect<A, BrokerUnavailable>): Effect.Effect<A, BrokerUnavailable> {
+    const { timeout } = this.terms
+    return Effect.timeoutFail(effect, {
+      duration: timeout,
+      onTimeout: () => unavailable(new Error(`${topic.slice(0, 300)} could not be listened to within ${timeout} ms`))
+    })
+  }
+
+  /** Finds and counts in one step: it cannot be closed, or be made by another, in between. */
+  private use(topic: string): Open {
+    const open = this.open.get(topic) ?? this.make(topic)
+    open.feed.users++
+    return open
+  }
+
+  private make(topic: string): Open {
+    const { connection } = this.log
+    const patiently = Schedule.jittered(storeRetry)
+    const read = (since: Place | undefined, limit: number) => {
+      const once = this.reads.withPermits(1)(this.log.read(topic, since?.position, limit, since?.at))
+      const noted = Effect.tapError(once, (error) => this.outage.failed(error))
+      // It fails for no other reason than that Redis is away, and is tried again for ever.
+      return Effect.orDie(this.outage.while(Effect.retry(noted, patiently)))
+    }
+    const feed = new Feed(read, this.fork)
+    const heard = Deferred.unsafeMake<void>(FiberId.none)
+    const listen = connection.listen(topicKeys(connection.prefix, topic).channel, feed)
+    const listening = this.fork(
+      Effect.scoped(Effect.zipRight(Effect.zipRight(listen, Deferred.succeed(heard, undefined)), Effect.never))
+    )
+    const open = { topic, feed, heard, close: Effect.zipRight(Fiber.interrupt(listening), feed.close) }
+    this.open.set(topic, open)
+    return open
+  }
+
+  private release(open: Open, ear: Ear): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      open.feed.ears.delete(ear)
+      if (--open.feed.users > 0) return Effect.void
+      this.open.delete(open.topic)
+      return open.close
+    })
+  }
+
+  /** Now and then looks whether quiet feeds have missed something. */
+  get checking(): Effect.Effect<never> {
+    const round = Effect.sync(() => {
+      for (const { feed } of this.open.values()) {
+        if (feed.isQuiet) feed.fill()
+        feed.isQuiet = true
+      }
+    })
+    return Effect.forever(Effect.zipRight(jittered(this.terms.checkInterval), round))
+  }
+
+  /** Tells in time of memberships that are over. */
+  get sweeping(): Effect.Effect<never> {
+    const round = Effect.flatMap(Effect.timed(this.sweep), ([took]) =>
+      // Redis has other things to do for nine tenths of the time, however many topics there are.
+      Effect.sleep(Duration.times(took, 9))
+    )
+    return Effect.forever(Effect.zipRight(jittered(sweepInterval), round))
+  }
+
+  /** Ends the memberships that are over, in what is listened to here. */
+  get sweep(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const topics = [...this.open.values()].filter(({ feed }) => feed.hasMembers)
+      return Effect.forEach(topics, (open) => this.sweepOne(open), { concurrency: 20, discard: true })
+    })
+  }
+
+  private sweepOne({ feed, topic }: Open): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      // Before the question: who joins while it is answered says so himself.
+      feed.hasMembers = false
+      const { all } = topicKeys(this.log.connection.prefix, topic)
+      return Effect.match(this.log.run(scripts.sweep, all, []), {
+        onFailure: () => {
+          feed.hasMembers = true
+        },
+        onSuccess: (left) => {
+          if (left !== 0) feed.hasMembers = true
+        }
+      })
+    })
+  }
+}

@@ -1,0 +1,49 @@
+/** What other gateways left for a session, in memory. */
+import { byteLength, type Payload } from "../protocol/Codec.js"
+import type { Mail } from "./SessionStore.js"
+
+/** How many keys are remembered. */
+const mostKeys = 1024
+
+export class Mailbox {
+  private kept: Array<Mail> = []
+  private bytes = 0
+  private posted = 0
+  /** Of what was posted last, the oldest first. */
+  private readonly keys = new Set<string>()
+
+  post(
+    { key, payload }: { readonly key: string; readonly payload: Payload },
+    bounds: { readonly messages: number; readonly bytes: number }
+  ): "Posted" | "Full" {
+    if (this.keys.has(key)) return "Posted"
+    const size = byteLength(payload)
+    const fits = this.kept.length < bounds.messages && this.bytes + size <= bounds.bytes
+    if (this.kept.length > 0 && !fits) return "Full"
+    this.remember(key)
+    this.bytes += size
+    this.kept.push({ number: ++this.posted, payload })
+    return "Posted"
+  }
+
+  private remember(key: string): void {
+    this.keys.add(key)
+    if (this.keys.size <= mostKeys) return
+    for (const oldest of this.keys) {
+      this.keys.delete(oldest)
+      return
+    }
+  }
+
+  /** Forgets the mail up to this number. */
+  take(upTo: number): void {
+    // Numbers follow each other without a gap.
+    const taken = this.kept.splice(0, upTo - (this.kept[0]?.number ?? 0) + 1)
+    for (const { payload } of taken) this.bytes -= byteLength(payload)
+  }
+
+  /** The mail after this number, in order. */
+  after(number: number): Array<Mail> {
+    return this.kept.filter((mail) => mail.number > number)
+  }
+}

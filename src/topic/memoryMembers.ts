@@ -1,0 +1,73 @@
+/** Who is there, in the memory broker: as many as sessions hold memberships, and no more. */
+import type { Member } from "../protocol/Protocol.js"
+import { type Due, DueBuckets } from "./dueBuckets.js"
+
+/** A member; `dueAt` is until when, if its gateway has gone. */
+interface Membership extends Due {
+  readonly topic: string
+  readonly presence: string
+  readonly member: Member
+}
+
+export class MemoryMembers {
+  private readonly topics = new Map<string, Map<string, Membership>>()
+  /** The topics of each member. */
+  private readonly sessions = new Map<string, Set<string>>()
+  private readonly leaving = new DueBuckets<Membership>()
+
+  constructor(
+    private readonly now: () => number,
+    private readonly tell: (presence: string, _tag: "Joined" | "Left", member: Member) => void
+  ) {}
+
+  join(topic: string, presence: string, member: Member): void {
+    const members = this.topics.get(topic) ?? new Map<string, Membership>()
+    const known = members.get(member.session)
+    if (known !== undefined) {
+      this.leaving.remove(known)
+      return
+    }
+    this.topics.set(topic, members.set(member.session, { topic, presence, member, dueAt: undefined }))
+    const joined = this.sessions.get(member.session) ?? new Set<string>()
+    this.sessions.set(member.session, joined.add(topic))
+    this.tell(presence, "Joined", member)
+  }
+
+  leave(session: string, topics: Iterable<string>, after: number): void {
+    for (const topic of [...topics]) {
+      const membership = this.topics.get(topic)?.get(session)
+      if (membership === undefined) continue
+      if (after > 0) this.leaving.set(membership, this.now() + after)
+      else this.remove(membership)
+    }
+  }
+
+  private remove(membership: Membership): void {
+    const { member, presence, topic } = membership
+    const members = this.topics.get(topic)
+    if (members?.get(member.session) !== membership) return
+    this.leaving.remove(membership)
+    members.delete(member.session)
+    if (members.size === 0) this.topics.delete(topic)
+    const joined = this.sessions.get(member.session)
+    joined?.delete(topic)
+    if (joined?.size === 0) this.sessions.delete(member.session)
+    this.tell(presence, "Left", member)
+  }
+
+  topicsOf(session: string): Iterable<string> {
+    return this.sessions.get(session) ?? []
+  }
+
+  of(topic: string): ReadonlyArray<Member> {
+    return Array.from(this.topics.get(topic)?.values() ?? [], ({ member }) => member)
+  }
+
+  /** Ends the memberships that are over, one by one. */
+  *expire(now: number): Generator<void> {
+    for (const membership of this.leaving.take(now)) {
+      this.remove(membership)
+      yield
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/** The log of one topic in memory: bounded in messages, bytes and age. */
+
+import type { Position } from "../protocol/Protocol.js"
+import type { History, Listener, Publication, Retention } from "./Broker.js"
+import type { Due } from "./dueBuckets.js"
+import { Held, type HeldPublications } from "./heldPublications.js"
+import type { Key } from "./keyMemory.js"
+import type { Linked } from "./linkedList.js"
+
+export const defaultRetention: Retention = { messages: 1000, bytes: 16 * 1024 * 1024, age: 300_000 }
+
+export class TopicLog implements Linked<TopicLog>, Due {
+  /** Among those that nobody uses. */
+  previous: TopicLog | undefined
+  next: TopicLog | undefined
+  dueAt: number | undefined
+  /** Milliseconds since the epoch. */
+  usedAt = 0
+  private listeners: Set<Listener> | undefined
+  private keys: Map<string, Key> | undefined
+  /** Nothing before `head`: what was given up is let go of at once. */
+  private kept: Array<Held | undefined> = []
+  /** Index of the oldest that is kept. */
+  private head = 0
+  /** UTF-16 units of what is kept. */
+  private units = 0
+  private offset = 0
+
+  constructor(
+    readonly topic: string,
+    readonly epoch: string,
+    private retention: Retention,
+    private readonly all: HeldPublications
+  ) {}
+
+  get end(): Position {
+    return { epoch: this.epoch, offset: this.offset }
+  }
+
+  /** Nobody would miss it but those who hold a position in it. */
+  get isIdle(): boolean {
+    return (this.listeners?.size ?? 0) === 0 && (this.keys?.size ?? 0) === 0
+  }
+
+  get isEmpty(): boolean {
+    return this.oldest === undefined
+  }
+
+  /** Milliseconds for which publications are kept. */
+  get age(): number {
+    return this.retention.age
+  }
+
+  /** When the oldest that is kept is too old after. */
+  get expiresAt(): number | undefined {
+    const { oldest } = this
+    return oldest === undefined ? undefined : oldest.publication.at + this.retention.age
+  }
+
+  private get oldest(): Held | undefined {
+    return this.kept[this.head]
+  }
+
+  append(payload: string, at: number, retention: Retention): Position {
+    this.retention = retention
+    this.offset++
+    const publication: Publication = { position: this.end, payload, at }
+    const held = new Held(this, publication)
+    this.kept.push(held)
+    this.units += payload.length
+    this.all.add(held)
+    this.trim(at)
+    if (this.listeners !== undefined) for (const listener of this.listeners) listener.published(publication)
+    return publication.position
+  }
+
+  after(since: Position | undefined, limit: number, now: number): History {
+    this.trim(now)
+    const { end } = this
+    const first = this.offset - (this.kept.length - this.head)
+    if (since !== undefined && since.epoch !== this.epoch) return { _tag: "Refused", reason: "epoch", end }
+    if (since !== undefined && since.offset > this.offset) return { _tag: "Refused", reason: "ahead", end }
+    if (since !== undefined && since.offset < first) return { _tag: "Refused", reason: "expired", end }
+    const from = this.head + (since === undefined ? 0 : since.offset - first)
+    const publications: Array<Publication> = []
+    for (const held of this.kept.slice(from, from + limit)) if (held !== undefined) publications.push(held.publication)
+    return { _tag: "Complete", publications, end }
+  }
+
+  // ---- giving up
+
+  /** Gives up what is beyond the log's own bounds. */
+  trim(now: number): void {
+    const { age, bytes, messages } = this.retention
+    for (;;) {
+      const { oldest } = this
+      if (oldest === undefined) return
+      const kept = this.kept.length - this.head
+      if (kept <= messages && (this.units <= bytes || kept === 1) && oldest.publication.at + age >= now) return
+      this.dropOldest()
+    }
+  }
+
+  dropOldest(): void {
+    const { oldest } = this
+    if (oldest === undefined) return
+    this.all.remove(oldest)
+    this.units -= oldest.publication.payload.length
+    this.kept[this.head++] = undefined
+    // Compacted now and then, so that giving up costs O(1) a publication.
+    if (this.head === this.kept.length || (this.head > 64 && this.head * 2 > this.kept.length)) {
+      this.kept = this.kept.slice(this.head)
+      this.head = 0
+    }
+  }
+
+  /** Nobody will find it any more. */
+  clear(): void {
+    while (this.oldest !== undefined) this.dropOldest()
+  }
+
+  // ---- listeners and keys
+
+  listen(listener: Listener): void {
+    this.listeners ??= new Set()
+    this.listeners.add(listener)
+  }
+
+  unlisten(listener: Listener): void {
+    this.listeners?.delete(listener)
+  }
+
+  /** What was published under this key last, if it was not forgotten. */
+  recall(key: string): Key | undefined {
+    return this.keys?.get(key)
+  }
+
+  remember(key: Key): void {
+    this.keys ??= new Map()
+    this.keys.set(key.name, key)
+  }
+
+  forget(key: Key): void {
+    // The same name may be remembered anew.
+    if (this.keys?.get(key.name) === key) this.keys.delete(key.name)
+  }
+}
