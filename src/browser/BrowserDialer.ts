@@ -9,9 +9,9 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
+import { WebSocketTransport } from "../connection/webSocketTransport.js"
 import { DialFailed } from "../protocol/ConnectionError.js"
 import { shown as shownUrl } from "../protocol/url.js"
-import { BrowserTransport } from "./internal/browserTransport.js"
 
 /**
  * `WebSocket`, or something that does as it does (WHATWG WebSockets).
@@ -63,12 +63,12 @@ export const make = (WebSocketOf: WebSocketConstructor): Dialer["Type"] => {
       const dialled = Effect.try({
         try: () => {
           const webSocket = new WebSocketOf(url, [...protocols])
-          return { webSocket, transport: new BrowserTransport(webSocket, { maxFrame, fork }) }
+          return { webSocket, transport: new WebSocketTransport(webSocket, { maxFrame, fork }) }
         },
         // Not a URL, or `ws:` from a page of `https:`.
         catch: (cause) => new DialFailed({ url: shownUrl(url), cause })
       })
-      const destroy = (transport: BrowserTransport) => Effect.sync(() => transport.destroy())
+      const destroy = (transport: WebSocketTransport) => Effect.sync(() => transport.destroy())
       const { transport, webSocket } = yield* Effect.acquireRelease(dialled, ({ transport }) => destroy(transport))
       yield* Effect.onInterrupt(opened(webSocket, request), () => destroy(transport))
       return transport

@@ -24,7 +24,7 @@ import type {
 import { InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "../protocol/ConnectionError.js"
 import type { InvalidDecision, Messages } from "../protocol/Messages.js"
 import * as messageCodec from "../protocol/messageCodec.js"
-import type { Member, Position } from "../protocol/Protocol.js"
+import type { Position } from "../protocol/Protocol.js"
 import * as publicationCodec from "../protocol/publicationCodec.js"
 import * as url from "../protocol/url.js"
 import { Credentials } from "../session/Credentials.js"
@@ -35,7 +35,10 @@ import { describeEnd } from "./ClientStatus.js"
 import * as inboxLoop from "./consume.js"
 import * as inboxStream from "./consumeStream.js"
 import { ClientLoop } from "./reconnectLoop.js"
+import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
 import * as subscriptionStream from "./subscriptionStream.js"
+
+export { hasValue, type PresenceEvent, type Publication, type TooLarge } from "./subscriptionEvents.js"
 
 /**
  * @since 0.1.0
@@ -75,51 +78,6 @@ export interface ClientOptions<
   /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
   readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
 }
-
-/**
- * A publication of a topic. `skipped` publications came before it and after the
- * one before, as the topic's policy allows, in the same epoch; where the
- * position's epoch has changed, it is not known how many.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Publication<A> {
-  readonly position: Position
-  readonly value: A
-  readonly skipped: number
-}
-
-/**
- * The place of a publication that was larger than this client's `maxMessage`, and came without its value. How many were
- * skipped before it, its offset tells. Whoever has no use for it leaves it out with `Stream.filter(Client.hasValue)`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface TooLarge {
-  readonly position: Position
-  readonly value?: undefined
-  readonly skipped: "too-large"
-}
-
-/**
- * Whether a publication has come with its value.
- *
- * @since 0.1.0
- * @category guards
- */
-export const hasValue = <A>(publication: Publication<A> | TooLarge): publication is Publication<A> =>
-  publication.skipped !== "too-large"
-
-/**
- * @since 0.1.0
- * @category models
- */
-export type PresenceEvent =
-  | { readonly _tag: "Members"; readonly members: ReadonlyArray<Member> }
-  | { readonly _tag: "Joined"; readonly member: Member }
-  | { readonly _tag: "Left"; readonly member: Member }
 
 /**
  * @since 0.1.0

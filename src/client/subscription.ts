@@ -5,9 +5,9 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { Claim } from "../connection/claim.js"
-import type { Bounds } from "../gateway/topics/fanOut.js"
 import { PositionLost, type TopicRefused } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
+import type { Bounds } from "../topic/bounds.js"
 import * as Topic from "../topic/Topic.js"
 
 /** What a subscription's consumer gets, in order. */

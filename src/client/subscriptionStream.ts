@@ -9,8 +9,8 @@ import * as Stream from "effect/Stream"
 import { type MessageInvalid, type PositionLost, TopicRefused } from "../protocol/ConnectionError.js"
 import type { InvalidDecision } from "../protocol/Messages.js"
 import { Member, type Position } from "../protocol/Protocol.js"
-import type { PresenceEvent, Publication, TooLarge } from "./Client.js"
 import type { Item, TopicSubscription } from "./subscription.js"
+import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
 import type { ClientTopics } from "./subscriptions.js"
 
 type Failure = TopicRefused | PositionLost

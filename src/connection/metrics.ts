@@ -1,12 +1,10 @@
 /**
- * Figures of connections and sessions as Effect Metrics. Messages only count plain numbers;
+ * Figures of connections as Effect Metrics. Messages only count plain numbers;
  * what has come together is added at each heartbeat and at the end.
  */
 import * as Metric from "effect/Metric"
 import * as MetricBoundaries from "effect/MetricBoundaries"
-import type { SessionEnd } from "../gateway/GatewaySession.js"
 import type { ConnectionEnd } from "../protocol/ConnectionError.js"
-import type { ResetReason } from "../protocol/Protocol.js"
 
 const messages = Metric.counter("holdfast_messages_total", { description: "WebSocket messages", incremental: true })
 const bytes = Metric.counter("holdfast_bytes_total", {
@@ -30,21 +28,6 @@ const roundTrips = Metric.histogram(
   MetricBoundaries.exponential({ start: 1, factor: 2, count: 14 }),
   "round-trip times of pings"
 )
-
-const welcomes = Metric.counter("holdfast_sessions_welcomed_total", {
-  description: "sessions begun and resumed on a gateway",
-  incremental: true
-})
-const begun = Metric.tagged(welcomes, "outcome", "begun")
-const resumed = Metric.tagged(welcomes, "outcome", "resumed")
-const resets = Metric.counter("holdfast_sessions_reset_total", {
-  description: "sessions begun in place of one that could not be resumed, by reason",
-  incremental: true
-})
-const sessionEnds = Metric.counter("holdfast_sessions_ended_total", {
-  description: "sessions that ended on a gateway, by reason",
-  incremental: true
-})
 
 export interface Counts {
   messagesIn: number
@@ -83,15 +66,4 @@ export const flush = (counts: Counts, roundTrip: number | undefined): void => {
 
 export const ended = (end: ConnectionEnd): void => {
   Metric.tagged(ends, "reason", end._tag).unsafeUpdate(1, [])
-}
-
-export const welcomed = (outcome: { readonly resumed: boolean; readonly reason?: ResetReason | undefined }): void => {
-  const { reason } = outcome
-  if (outcome.resumed) resumed.unsafeUpdate(1, [])
-  else begun.unsafeUpdate(1, [])
-  if (reason !== undefined) Metric.tagged(resets, "reason", reason).unsafeUpdate(1, [])
-}
-
-export const sessionEnded = (end: SessionEnd["_tag"]): void => {
-  Metric.tagged(sessionEnds, "reason", end).unsafeUpdate(1, [])
 }

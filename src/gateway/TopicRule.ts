@@ -11,7 +11,7 @@ import * as publicationCodec from "../protocol/publicationCodec.js"
 import type { Broker, Retention } from "../topic/Broker.js"
 import { defaultRetention } from "../topic/Broker.js"
 import type { Topic } from "../topic/Topic.js"
-import type { Principal } from "./GatewaySession.js"
+import type { Principal } from "./principal.js"
 
 /**
  * Who asks about a topic: a session, and who it belongs to.

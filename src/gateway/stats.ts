@@ -1,10 +1,11 @@
 /** What a gateway counts since it began. Messages cost it nothing: each connection counts its own, and they are summed when asked for. */
 
-import * as metrics from "../connection/metrics.js"
+import type { Counts } from "../connection/metrics.js"
 import type { ResetReason } from "../protocol/Protocol.js"
 import type { SessionEnd, Stats } from "./GatewaySession.js"
+import * as metrics from "./session/metrics.js"
 
-type Counted = Pick<metrics.Counts, "messagesIn" | "messagesOut" | "heartbeatsMissed">
+type Counted = Pick<Counts, "messagesIn" | "messagesOut" | "heartbeatsMissed">
 type ByReset = Record<ResetReason, number>
 type ByEnd = Record<SessionEnd["_tag"], number>
 
@@ -43,7 +44,7 @@ export class GatewayFigures {
 
   sessionEnded(end: SessionEnd["_tag"]): void {
     this.ended[end]++
-    metrics.sessionEnded(end)
+    metrics.ended(end)
   }
 
   /** A connection is summed no more by who asks. */

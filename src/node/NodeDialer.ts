@@ -10,10 +10,10 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
-import { BrowserTransport } from "../browser/internal/browserTransport.js"
 import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
 import * as refused from "../connection/upgradeRefusal.js"
+import { WebSocketTransport } from "../connection/webSocketTransport.js"
 import { DialFailed, DialRefused } from "../protocol/ConnectionError.js"
 import { oneLine } from "../protocol/oneLine.js"
 import { shown as shownUrl } from "../protocol/url.js"
@@ -66,7 +66,7 @@ const transportOf = (
 ): { readonly transport: Transport; readonly opened: () => void } => {
   if (socket === null || socket === undefined) {
     // It is one where it matters.
-    const transport = new BrowserTransport(ws as unknown as globalThis.WebSocket, { maxFrame, fork })
+    const transport = new WebSocketTransport(ws as unknown as globalThis.WebSocket, { maxFrame, fork })
     return { transport, opened: () => {} }
   }
   const transport = new ClientTransport(ws, socket, `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`)

@@ -8,42 +8,18 @@
  */
 import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
+import { byteLength, type Frame, type Payload } from "./frame.js"
 import * as jsonData from "./jsonData.js"
 import * as jsonScan from "./jsonScan.js"
+import { type Malformed, malformed } from "./malformed.js"
 import * as messagePackCodec from "./msgpackCodec.js"
 import { isTooDeep, mayBeTooDeep, tooDeep } from "./nestingDepth.js"
 import type * as Protocol from "./Protocol.js"
 import { UnfitBody } from "./refusedBody.js"
-import { malformed, validate } from "./validate.js"
+import { validate } from "./validate.js"
 
-/**
- * What one WebSocket message carries.
- *
- * @since 0.1.0
- * @category models
- */
-export type Frame = string | Uint8Array
-
-/**
- * The encoded body of an application message: JSON text or MessagePack bytes.
- * It is made once, and framed again for each retransmission.
- *
- * @since 0.1.0
- * @category models
- */
-export type Payload = string | Uint8Array
-
-/**
- * Why a frame is not a message of the protocol, with the close code it earns.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Malformed {
-  readonly type: "malformed"
-  readonly code: number
-  readonly reason: string
-}
+export { byteLength, envelopeBytes, type Frame, type Payload } from "./frame.js"
+export type { Malformed } from "./malformed.js"
 
 /**
  * @since 0.1.0
@@ -63,45 +39,6 @@ export interface Codec {
   readonly decode: (frame: Frame) => Protocol.Message | Malformed
   /** The bytes of the body in a frame that decodes to a message with one. */
   readonly bodySize: (frame: Frame) => number
-}
-
-/**
- * Room that a `data` envelope may take beside its body, in bytes.
- *
- * @since 0.1.0
- * @category models
- */
-export const envelopeBytes = 1024
-
-/** Whether a text of so few characters is ASCII is sooner seen here than a call of the platform's answers. */
-const shortText = 256
-const encoder = new TextEncoder()
-/** Longer texts are encoded to be measured: their every character is a turn of a loop otherwise. */
-const scratch = new Uint8Array(16 * 1024)
-
-const isShortAscii = (text: string): boolean => {
-  if (text.length > shortText) return false
-  let all = 0
-  for (let i = 0; i < text.length; i++) all |= text.charCodeAt(i)
-  return all < 0x80
-}
-
-/**
- * The size of a frame or payload in bytes.
- *
- * @since 0.1.0
- * @category models
- */
-export const byteLength = (frame: Frame): number => {
-  if (typeof frame !== "string") return frame.byteLength
-  if (isShortAscii(frame)) return frame.length
-  if (frame.length * 3 <= scratch.byteLength) return encoder.encodeInto(frame, scratch).written
-  let bytes = frame.length
-  for (let i = 0; i < frame.length; i++) {
-    const unit = frame.charCodeAt(i)
-    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
-  }
-  return bytes
 }
 
 /** The platform's own words show keys of the value. */

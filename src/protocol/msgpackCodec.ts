@@ -1,11 +1,12 @@
 /** `holdfast.v1.msgpack`, in a module of its own: what speaks JSON alone need not bundle it. */
 import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
-import type { Codec, Malformed } from "./Codec.js"
+import type { Frame, Payload } from "./frame.js"
+import { type Malformed, malformed } from "./malformed.js"
 import { Flaw, Reader } from "./msgpackReader.js"
 import { Unwritable, type Writer, written } from "./msgpackWriter.js"
 import type * as Protocol from "./Protocol.js"
-import { fieldNames, malformed, validate } from "./validate.js"
+import { fieldNames, validate } from "./validate.js"
 
 const encoded = (value: unknown): Uint8Array => written((writer) => writer.value(value).end())
 
@@ -46,10 +47,11 @@ const decode = (frame: Uint8Array): Protocol.Message | Malformed => {
   return validate(value)
 }
 
-export const msgpack: Codec = {
-  subprotocol: "holdfast.v1.msgpack",
+/** A `Codec`, which this module does not name: that of all codecs imports it. */
+export const msgpack = {
+  subprotocol: "holdfast.v1.msgpack" as const,
   payload,
-  data: (seq, ack, confirm, body) =>
+  data: (seq: number, ack: number, confirm: boolean, body: Payload): Frame =>
     written((writer) => {
       writer
         .raw(confirm ? maps.confirmed : maps.plain)
@@ -60,14 +62,14 @@ export const msgpack: Codec = {
       if (confirm) writer.raw(confirmed)
       return writer.raw(upToBody).end(body as Uint8Array) // of this codec's `payload`
     }),
-  publication: (topic, position, json) =>
+  publication: (topic: string, position: Protocol.Position, json: string): Frame =>
     encoded({ type: "publication", topic, position, body: JSON.parse(json) as unknown }),
-  encode: encoded,
-  decode: (frame) =>
+  encode: (message: Exclude<Protocol.Message, Protocol.Data>): Frame => encoded(message),
+  decode: (frame: Frame): Protocol.Message | Malformed =>
     typeof frame === "string"
       ? malformed("holdfast.v1.msgpack takes binary messages", CloseCode.UnsupportedData)
       : decode(frame),
-  bodySize: (frame) => {
+  bodySize: (frame: Frame): number => {
     const reader = new Reader(frame as Uint8Array, fieldNames) // one that decodes
     reader.message()
     return reader.bodySize

@@ -2,16 +2,9 @@
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
-import { CloseCode } from "./CloseCode.js"
-import type { Malformed } from "./Codec.js"
+import { type Malformed, malformed } from "./malformed.js"
 import * as Protocol from "./Protocol.js"
 import * as issue from "./schemaIssue.js"
-
-export const malformed = (reason: string, code: number = CloseCode.ProtocolViolation): Malformed => ({
-  type: "malformed",
-  code,
-  reason
-})
 
 const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) >= 0
 

@@ -1,6 +1,6 @@
 /** What other gateways left for a session, in memory. */
 import { byteLength, type Payload } from "../protocol/Codec.js"
-import type { Mail } from "./SessionStore.js"
+import type { Mail } from "./sessionStoreService.js"
 
 /** How many keys are remembered. */
 const mostKeys = 1024

@@ -1,5 +1,5 @@
 /** The gateways that have said of themselves that they live, in memory. */
-import type { NodeInfo } from "./SessionStore.js"
+import type { NodeInfo } from "./sessionStoreService.js"
 
 export class NodeList {
   private readonly said = new Map<string, { readonly node: NodeInfo; readonly until: number }>()

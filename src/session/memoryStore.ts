@@ -3,12 +3,31 @@ import type * as Context from "effect/Context"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import * as Layer from "effect/Layer"
 import { effectful } from "../connection/syncEffect.js"
 import { Fenced } from "../protocol/ConnectionError.js"
 import type { Subprotocol } from "../protocol/Protocol.js"
 import { Mailbox } from "./memoryMailbox.js"
 import { NodeList } from "./memoryNodes.js"
-import type { Attached, Loss, MemoryOptions, SessionStore, StoredMessage, Tombstone, Watcher } from "./SessionStore.js"
+import {
+  type Attached,
+  type Loss,
+  SessionStore,
+  type StoredMessage,
+  type Tombstone,
+  type Watcher
+} from "./sessionStoreService.js"
+
+/**
+ * @since 0.1.0
+ * @category memory
+ */
+export interface MemoryOptions {
+  /** How many tombstones are kept; the oldest give way. Default 10,000. */
+  readonly maxTombstones?: number | undefined
+  /** Time after which a gateway that says nothing is taken for dead. Default 30 seconds. */
+  readonly lease?: Duration.DurationInput | undefined
+}
 
 const defaultLease = "30 seconds"
 
@@ -40,6 +59,12 @@ interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
   mailbox: Mailbox | undefined
 }
 
+/**
+ * A store in this process's memory: sessions end with the process. Several gateways may share it.
+ *
+ * @since 0.1.0
+ * @category memory
+ */
 export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service<SessionStore>> =>
   Effect.map(Effect.clock, (clock) => {
     const maxTombstones = options?.maxTombstones ?? 10_000
@@ -224,3 +249,18 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
       ready: Effect.void
     }
   })
+
+/**
+ * The memory store, swept every minute for sessions whose gateway did not
+ * remove them.
+ *
+ * @since 0.1.0
+ * @category memory
+ */
+export const layer = (options?: MemoryOptions): Layer.Layer<SessionStore> =>
+  Layer.scoped(
+    SessionStore,
+    Effect.tap(make(options), (store) =>
+      Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(Duration.minutes(1)), Effect.orDie(store.expire))))
+    )
+  )

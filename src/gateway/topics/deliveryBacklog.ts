@@ -6,7 +6,8 @@ import * as Effect from "effect/Effect"
 import type { LiveConnection } from "../../connection/liveConnection.js"
 import type { Codec, Frame } from "../../protocol/Codec.js"
 import type * as Protocol from "../../protocol/Protocol.js"
-import type { Bounds, Form } from "./fanOut.js"
+import type { Bounds } from "../../topic/bounds.js"
+import type { Form } from "./fanOut.js"
 
 /** Something that lags behind and can send more of what it has. */
 export interface Lagging {

@@ -6,6 +6,7 @@
  * brought, is told in one go at the end of it: a follower is visited once for
  * all of them.
  */
+
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
@@ -16,6 +17,7 @@ import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
 import type { Member, Position, RecoveryReason, Subprotocol } from "../../protocol/Protocol.js"
 import * as publicationCodec from "../../protocol/publicationCodec.js"
 import type { Broker, Listener, Publication } from "../../topic/Broker.js"
+import type { Bounds } from "../../topic/bounds.js"
 import type { TopicInfo } from "../GatewaySession.js"
 import { MemberSnapshot } from "./memberSnapshot.js"
 
@@ -89,11 +91,6 @@ export interface Follower {
   /** In order, at least one; the array is not kept. */
   readonly published: (batch: ReadonlyArray<Shared>) => void
   readonly reset: (position: Position, reason: RecoveryReason) => void
-}
-
-export interface Bounds {
-  readonly messages: number
-  readonly bytes: number
 }
 
 /** More than this is not heard before it is told. */

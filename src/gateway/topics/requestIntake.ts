@@ -9,12 +9,7 @@ import type { LiveConnection } from "../../connection/liveConnection.js"
 import type { Resolved } from "../../connection/Options.js"
 import { TokenBucket, terms } from "../../connection/tokenBucket.js"
 import { CloseCode } from "../../protocol/CloseCode.js"
-import type * as Protocol from "../../protocol/Protocol.js"
-
-export type Request = Protocol.Subscribe | Protocol.Unsubscribe | Protocol.Publish
-
-export const isRequest = ({ type }: { readonly type: string }): boolean =>
-  type === "publish" || type === "subscribe" || type === "unsubscribe"
+import type { Request } from "../../protocol/requests.js"
 
 /** Where answers go. */
 export interface Addressee {

@@ -1,5 +1,5 @@
 /** Two ends joined by two wires. */
-import type { Link, LinkOptions, Side } from "../MemoryTransport.js"
+import type { Link, LinkOptions, Side } from "./link.js"
 import { End } from "./memoryEnd.js"
 import { type Governed, imperfect } from "./wire.js"
 

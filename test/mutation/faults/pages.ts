@@ -131,21 +131,21 @@ export const group: Group = {
     },
     {
       name: "what a closed WebSocket has not sent counts for ever",
-      file: "src/browser/internal/browserTransport.ts",
+      file: "src/connection/webSocketTransport.ts",
       find: "this.isOpen ? this.webSocket.bufferedAmount : 0",
       replace: "this.webSocket.bufferedAmount",
       caughtBy: ["test/browser/unit/browserTransport.test.ts"]
     },
     {
       name: "the end is handed over within destroy",
-      file: "src/browser/internal/browserTransport.ts",
+      file: "src/connection/webSocketTransport.ts",
       find: '      this.end = { code: CloseCode.Abnormal, reason: "", clean: false }\n    }\n    this.handOverSoon()',
       replace: '      this.end = { code: CloseCode.Abnormal, reason: "", clean: false }\n    }\n    this.handOver()',
       caughtBy: ["test/browser/unit/browserTransport.test.ts"]
     },
     {
       name: "empty messages are held without a bound",
-      file: "src/browser/internal/browserTransport.ts",
+      file: "src/connection/webSocketTransport.ts",
       find: "this.arrivedBytes + this.arrived.length * heldEnvelope",
       replace: "this.arrivedBytes",
       caughtBy: ["test/browser/unit/browserTransport.test.ts"]

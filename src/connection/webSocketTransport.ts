@@ -6,9 +6,9 @@
  * closed and not listened to any more.
  */
 import * as Effect from "effect/Effect"
-import type { CloseEvent, Receiver, Transport } from "../../connection/Transport.js"
-import { CloseCode, truncateReason } from "../../protocol/CloseCode.js"
-import { byteLength, type Frame } from "../../protocol/Codec.js"
+import { CloseCode, truncateReason } from "../protocol/CloseCode.js"
+import { byteLength, type Frame } from "../protocol/Codec.js"
+import type { CloseEvent, Receiver, Transport } from "./Transport.js"
 
 /** How often a buffer that is not empty is looked at, in milliseconds. */
 const lookEvery = 20
@@ -31,7 +31,7 @@ export interface Page {
   readonly fork: (effect: Effect.Effect<void>) => void
 }
 
-export class BrowserTransport implements Transport {
+export class WebSocketTransport implements Transport {
   /** A page can neither ping nor see a ping: the browser answers it. */
   readonly ping = undefined
   readonly pong = undefined

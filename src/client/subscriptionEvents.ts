@@ -1,0 +1,47 @@
+/** What comes of a subscription, and of a watch of those who are there. */
+import type { Member, Position } from "../protocol/Protocol.js"
+
+/**
+ * A publication of a topic. `skipped` publications came before it and after the
+ * one before, as the topic's policy allows, in the same epoch; where the
+ * position's epoch has changed, it is not known how many.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Publication<A> {
+  readonly position: Position
+  readonly value: A
+  readonly skipped: number
+}
+
+/**
+ * The place of a publication that was larger than this client's `maxMessage`, and came without its value. How many were
+ * skipped before it, its offset tells. Whoever has no use for it leaves it out with `Stream.filter(Client.hasValue)`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TooLarge {
+  readonly position: Position
+  readonly value?: undefined
+  readonly skipped: "too-large"
+}
+
+/**
+ * Whether a publication has come with its value.
+ *
+ * @since 0.1.0
+ * @category guards
+ */
+export const hasValue = <A>(publication: Publication<A> | TooLarge): publication is Publication<A> =>
+  publication.skipped !== "too-large"
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type PresenceEvent =
+  | { readonly _tag: "Members"; readonly members: ReadonlyArray<Member> }
+  | { readonly _tag: "Joined"; readonly member: Member }
+  | { readonly _tag: "Left"; readonly member: Member }

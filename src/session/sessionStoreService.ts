@@ -1,0 +1,260 @@
+/**
+ * Where gateways keep what a session needs to be resumed.
+ *
+ * @since 0.1.0
+ */
+import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as Scope from "effect/Scope"
+import type { Payload } from "../protocol/Codec.js"
+import type { Fenced, StoreUnavailable } from "../protocol/ConnectionError.js"
+import type { Subprotocol } from "../protocol/Protocol.js"
+
+/**
+ * A message that another gateway left for a session; numbered from 1 for each session.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Mail {
+  readonly number: number
+  readonly payload: Payload
+}
+
+/**
+ * A message to the client that it has not yet acknowledged.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredMessage {
+  readonly seq: number
+  readonly payload: Payload
+  readonly confirm: boolean
+  /**
+   * The mail that it was made of: appending the message takes that mail, and all before, out of the mailbox. A store need
+   * not give it back.
+   */
+  readonly mail?: number | undefined
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export interface NewSession {
+  readonly id: string
+  /** Who it belongs to: a resume must be authenticated as the same. */
+  readonly principal: string
+  readonly subprotocol: Subprotocol
+  readonly secretHash: string
+}
+
+/**
+ * A session as it stood when it was attached.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface StoredSession {
+  readonly id: string
+  readonly generation: number
+  readonly principal: string
+  readonly subprotocol: Subprotocol
+  /** The last message given to `append`. */
+  readonly sent: number
+  /** The last one that the client has processed, as far as the store was told. */
+  readonly acked: number
+  /** The last message of the client that was processed. */
+  readonly processed: number
+  /** The messages in `(acked, sent]`, in order. */
+  readonly outbound: ReadonlyArray<StoredMessage>
+  /** Left for it and not yet appended, in order. */
+  readonly mail: ReadonlyArray<Mail>
+}
+
+/**
+ * Why a session is gone, when there is more to say than "unknown".
+ *
+ * - `Expired`: not resumed within its window.
+ * - `Overflow`: it was sent more than its buffer holds.
+ * - `Ended`: the server ended it, for this reason.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Tombstone =
+  | { readonly _tag: "Expired" }
+  | { readonly _tag: "Overflow" }
+  | { readonly _tag: "Ended"; readonly reason: string }
+
+/**
+ * Which sessions `revoke` removes: all of a principal, or one by its id.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Target = { readonly principal: string } | { readonly session: string }
+
+/**
+ * The answer to `attach`. What is gone tells why only to whom it belonged: to others it is a `Mismatch`, as it was while it lived.
+ *
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Attached =
+  | { readonly _tag: "Attached"; readonly session: StoredSession }
+  | { readonly _tag: "Unknown" }
+  /** The secret is wrong, or the session belongs to another principal. */
+  | { readonly _tag: "Mismatch" }
+  /** A later attempt of the same client has attached already. */
+  | { readonly _tag: "Superseded" }
+  | { readonly _tag: "Gone"; readonly tombstone: Tombstone }
+
+/**
+ * What became of a generation.
+ *
+ * - `TakenOver`: a newer generation owns the session.
+ * - `Removed`: the session is gone, and this is what is left of it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Loss =
+  | { readonly _tag: "TakenOver" }
+  | { readonly _tag: "Removed"; readonly tombstone: Tombstone | undefined }
+
+/**
+ * Hears of the sessions that were created or attached through the same store instance, and perhaps of others. Called
+ * synchronously; must not throw. What it hears are hints: they may come late, twice or not at all, fencing decides.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Watcher {
+  /** This generation of the session, and all before, own it no more. */
+  readonly lost: (id: string, generation: number, loss: Loss) => void
+  /** There may be mail for the session. */
+  readonly mail: (id: string) => void
+}
+
+/**
+ * What a gateway says of itself. Times are milliseconds since the epoch.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface NodeInfo {
+  /** New with each start of the gateway. */
+  readonly id: string
+  /** The URL that its clients dial. */
+  readonly address: string
+  readonly since: number
+  readonly connections: number
+  /** Those that live there, connected or within their resume window. */
+  readonly sessions: number
+}
+
+/**
+ * The store's operations. Those that an owner asks for name the generation of
+ * their caller and fail with `Fenced` when the session has another one: an
+ * owner that was taken over can change nothing any more. Operations on a
+ * session that is gone are `Fenced` too, and say so. Each operation is atomic, and answers
+ * or fails with `StoreUnavailable` within a bounded time, which is the store's to
+ * keep.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class SessionStore extends Context.Tag("holdfast/SessionStore")<
+  SessionStore,
+  {
+    /** Keeps a new session, at generation 1 and attached. Its id is new. */
+    readonly create: (session: NewSession) => Effect.Effect<void, StoreUnavailable>
+    /**
+     * Takes a session over, live or not: the compare-and-set of its generation.
+     * The secret presented must be the current one or the one before; it becomes
+     * the one before, and `nextSecretHash` the current one. `attempt`, if
+     * there is one, must be larger than that of every attach before: a hello that was held up must not
+     * take the session from the connection that the client has made since.
+     */
+    readonly attach: (request: {
+      readonly id: string
+      readonly principal: string
+      readonly secretHash: string
+      readonly nextSecretHash: string
+      readonly attempt: number | undefined
+    }) => Effect.Effect<Attached, StoreUnavailable>
+    /** The client has shown that it has the current secret: the one before is void. */
+    readonly confirm: (id: string, generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+    /**
+     * Appends messages to the client, which follow those appended before without
+     * a gap. Those that it has already are ignored: an append whose answer was
+     * lost is tried again. The mail that the others were made of leaves the mailbox with it.
+     */
+    readonly append: (
+      id: string,
+      generation: number,
+      messages: ReadonlyArray<StoredMessage>
+    ) => Effect.Effect<void, Fenced | StoreUnavailable>
+    /**
+     * Notes what the client has processed (`acked`, releasing it) and what was processed of the client's. Neither goes back.
+     * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes.
+     */
+    readonly acknowledge: (
+      id: string,
+      generation: number,
+      progress: { readonly acked: number; readonly processed: number; readonly mail?: number | undefined }
+    ) => Effect.Effect<void, Fenced | StoreUnavailable>
+    /** The connection is gone: the session expires `window` milliseconds from now unless it is attached again; at the last of them it still can be. */
+    readonly detach: (id: string, generation: number, window: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+    /** Forgets the session; a tombstone is kept for a while to tell its client why. */
+    readonly remove: (
+      id: string,
+      generation: number,
+      tombstone?: Tombstone
+    ) => Effect.Effect<void, Fenced | StoreUnavailable>
+    /**
+     * Removes the sessions of a target, whatever generation owns them, and leaves this tombstone of each. Tells how many
+     * there were; one whose time was over already is not counted, and keeps that as its reason.
+     */
+    readonly revoke: (target: Target, tombstone: Tombstone) => Effect.Effect<number, StoreUnavailable>
+    /** Turns the sessions whose time is over into tombstones, and tells how many. A store whose keys expire by themselves answers 0. */
+    readonly expire: Effect.Effect<number, StoreUnavailable>
+    /** How many sessions are kept, tombstones not counted. */
+    readonly size: Effect.Effect<number, StoreUnavailable>
+    /** Tells the watcher what becomes of sessions from now on, until the scope closes. */
+    readonly watch: (watcher: Watcher) => Effect.Effect<void, never, Scope.Scope>
+    /** A session that is kept (not a tombstone), wherever it lives. */
+    readonly find: (
+      id: string
+    ) => Effect.Effect<{ readonly principal: string; readonly subprotocol: Subprotocol } | undefined, StoreUnavailable>
+    /**
+     * Leaves a message for a session in its mailbox, whoever owns it, and tells that owner. The same key again within a
+     * minute (memory: among the last 1024 of the session) leaves nothing. `Full`: the mailbox would hold more than
+     * `messages`, or `bytes` of payloads; one message always fits an empty mailbox. `Unknown`: no such session is kept.
+     */
+    readonly post: (
+      id: string,
+      mail: { readonly key: string; readonly payload: Payload },
+      bounds: { readonly messages: number; readonly bytes: number }
+    ) => Effect.Effect<"Posted" | "Full" | "Unknown", StoreUnavailable>
+    /** The mail of a session after this number, in order. It stays until messages made of it are appended, or it is dropped. */
+    readonly collect: (
+      id: string,
+      generation: number,
+      after: number
+    ) => Effect.Effect<ReadonlyArray<Mail>, Fenced | StoreUnavailable>
+    /** Says what a gateway holds. It is forgotten when it has not been said again within `lease` milliseconds. */
+    readonly announce: (node: NodeInfo) => Effect.Effect<void, StoreUnavailable>
+    /** Forgets a gateway, by its id. */
+    readonly withdraw: (node: string) => Effect.Effect<void, StoreUnavailable>
+    /** The gateways on this store, by id. */
+    readonly nodes: Effect.Effect<ReadonlyArray<NodeInfo>, StoreUnavailable>
+    /** Milliseconds after which a gateway that says nothing is taken for dead. */
+    readonly lease: number
+    /** Succeeds when the store can be used now. */
+    readonly ready: Effect.Effect<void, StoreUnavailable>
+  }
+>() {}
