@@ -158,7 +158,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   note(now: boolean): void {
     this.isUrgent ||= now
     if (this.noting !== undefined || this.noteAtOnce()) return
-    const fiber = this.session.fork(this.noteAll)
+    const fiber = this.session.fork(this.noteAll())
     // The store may have answered already.
     if (fiber.unsafePoll() !== null) return
     this.noting = fiber
@@ -178,19 +178,21 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   }
 
   /** Until nothing more was processed while the store answered. */
-  private readonly noteAll: Effect.Effect<void> = Effect.suspend(() => {
-    const { driver, id, ownership } = this.session
-    const { acked, processed } = driver.state
-    const now = this.isUrgent
-    this.isUrgent = false
-    this.storedAcked = acked
-    const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
-    return Effect.flatMap(noted, () => {
-      if (this.session.ended) return Effect.void
-      driver.recorded(processed, now)
-      return driver.state.processed > processed || this.isUrgent ? this.noteAll : Effect.void
+  private noteAll(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { driver, id, ownership } = this.session
+      const { acked, processed } = driver.state
+      const now = this.isUrgent
+      this.isUrgent = false
+      this.storedAcked = acked
+      const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+      return Effect.flatMap(noted, () => {
+        if (this.session.ended) return Effect.void
+        driver.recorded(processed, now)
+        return driver.state.processed > processed || this.isUrgent ? this.noteAll() : Effect.void
+      })
     })
-  })
+  }
 
   /** Does so without waiting, and whether that was all there is to do. */
   private noteAtOnce(): boolean {
