@@ -1,10 +1,13 @@
 /** Runs a session's handler over what its client sends, and has the store note what was processed. */
+
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import { begun, isSuccess } from "../../connection/syncEffect.js"
+import { byteLength, type Codec } from "../../protocol/Codec.js"
 import type { MessageInvalid } from "../../protocol/ConnectionError.js"
 import type { decoder } from "../../protocol/messageCodec.js"
+import { saidReason } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { AckTimer } from "../../session/ackTimer.js"
 import type { Inbound } from "../../session/inbox.js"
@@ -137,7 +140,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
     return Effect.flatMap(decision, (decided) =>
       Effect.sync(() => {
-        const refusal = { type: "error", code: "invalid-message", reason: error.issue, seq } as const
+        const refusal = { type: "error", code: "invalid-message", reason: saidReason(error.issue), seq } as const
         const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
         this.refusals = [...this.refusals.filter(isRecent), refusal]
         this.session.driver.say(refusal)
@@ -146,9 +149,17 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     )
   }
 
-  /** The refusals that a client which still holds messages from `oldest` on may have missed. */
-  refusalsFrom(oldest: number): ReadonlyArray<Protocol.Refusal> {
-    return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+  /**
+   * The refusals that a client which still holds messages from `oldest` on may have missed, in `most` bytes: without their
+   * reasons where that is too little. `undefined` if it is even then.
+   */
+  refusalsFrom(oldest: number, most: number, codec: Codec): ReadonlyArray<Protocol.Refusal> | undefined {
+    const missed = this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+    const fits = (all: ReadonlyArray<Protocol.Refusal>) =>
+      all.reduce((sum, refusal) => sum + byteLength(codec.encode(refusal)) + 1, 0) <= most
+    if (fits(missed)) return missed
+    const short = missed.map((refusal) => ({ ...refusal, reason: "" }))
+    return fits(short) ? short : undefined
   }
 
   /**

@@ -2,6 +2,7 @@
  * A session's topics on its gateway: answers its client's requests one after
  * the other, and holds what it is subscribed to, through its connections.
  */
+
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -13,6 +14,7 @@ import type { Resolved } from "../../connection/Options.js"
 import { CloseCode } from "../../protocol/CloseCode.js"
 import { byteLength, type Codec, type Frame } from "../../protocol/Codec.js"
 import { TopicRefused } from "../../protocol/ConnectionError.js"
+import { saidReason } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
 import type { Principal } from "../GatewaySession.js"
@@ -181,7 +183,7 @@ export class SessionTopics<P extends Principal, R> {
     const { code, reason, retryAfter } = refusal
     const say = Effect.sync(() => {
       const later = retryAfter === undefined ? {} : { retryAfter }
-      outflow.say({ type: "error", code, reason: reason.slice(0, 1000), id, ...later })
+      outflow.say({ type: "error", code, reason: saidReason(reason), id, ...later })
     })
     if (refusal === found) return say
     return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
@@ -274,9 +276,11 @@ export class SessionTopics<P extends Principal, R> {
       const subscribed = { type: "subscribed", id, topic, policy: known.policy, ...start.answer } as const
       const { frame, size } = snapshot?.frame(codec, subscribed) ?? sized(codec.encode(subscribed))
       const { maxMessage } = this.session.driver
+      const members = snapshot?.bytes(codec) ?? 0
       // Its client would close with 1009, for good.
-      if (size > maxMessage) {
-        return yield* refusal(request, "too-large", `who is there takes ${size} bytes, and the limit is ${maxMessage}`)
+      if (members > maxMessage) {
+        const reason = `who is there takes ${members} bytes, and the limit is ${maxMessage}`
+        return yield* refusal(request, "too-large", reason)
       }
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
@@ -361,7 +365,7 @@ export class SessionTopics<P extends Principal, R> {
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
       membership?.active?.feed.tell()
-      this.outflow?.say({ type: "unsubscribed", topic, reason })
+      this.outflow?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
       return this.drop(known)
     })
   }
