@@ -1,7 +1,6 @@
 /** The publications of all logs in memory together, the oldest first, within a bound of the bytes that they take. */
-import type { Publication } from "./Broker.js"
+import type { Publication } from "./brokerService.js"
 import { type Linked, LinkedList } from "./linkedList.js"
-import type { TopicLog } from "./topicLog.js"
 
 /** Bytes that a publication takes besides its text: its place in the log and among all, its position. */
 const overhead = 256
@@ -11,6 +10,11 @@ const wide = /[\u0100-\uffff]/
 /** Bytes of a text in memory: two a unit as soon as one is not Latin-1. A text that is held as Latin-1 is not walked through. */
 const bytesOf = (text: string): number => (wide.test(text) ? 2 * text.length : text.length)
 
+/** A log, as far as room is made in it. */
+interface Log {
+  readonly dropOldest: () => void
+}
+
 export class Held implements Linked<Held> {
   previous: Held | undefined
   next: Held | undefined
@@ -18,7 +22,7 @@ export class Held implements Linked<Held> {
 
   constructor(
     /** Of which it is one of the publications that are kept. */
-    readonly log: TopicLog,
+    readonly log: Log,
     readonly publication: Publication
   ) {
     this.size = overhead + bytesOf(publication.payload)

@@ -4,10 +4,9 @@
  */
 import { TooManyKeys } from "../protocol/ConnectionError.js"
 import type { Position } from "../protocol/Protocol.js"
-import type { TopicLog } from "./topicLog.js"
 
-export interface Key {
-  readonly log: TopicLog
+export interface Key<L> {
+  readonly log: L
   readonly name: string
   readonly at: number
   readonly publisher: string | undefined
@@ -25,8 +24,14 @@ const share = 8
 /** So many are forgotten at a time where one is added, so that a great many that are old make nobody wait. */
 const atOnce = 64
 
-export class KeyMemory {
-  private keys: Array<Key | undefined> = []
+/** A log, as far as it has keys. */
+interface Keyed<L> {
+  readonly remember: (key: Key<L>) => void
+  readonly forget: (key: Key<L>) => void
+}
+
+export class KeyMemory<L extends Keyed<L>> {
+  private keys: Array<Key<L> | undefined> = []
   /** Index of the oldest. */
   private head = 0
   /** How many each publisher holds. */
@@ -36,7 +41,7 @@ export class KeyMemory {
     private readonly window: number,
     private readonly maxKeys: number,
     /** A key of this log was forgotten. */
-    private readonly forgotten: (log: TopicLog) => void
+    private readonly forgotten: (log: L) => void
   ) {}
 
   /** Why this publisher may add none now, if so. */
@@ -60,14 +65,14 @@ export class KeyMemory {
     return new TooManyKeys({ option: "maxKeys", limit: this.maxKeys, retryAfter })
   }
 
-  add(key: Key): void {
+  add(key: Key<L>): void {
     const { publisher } = key
     this.keys.push(key)
     this.held.set(publisher, (this.held.get(publisher) ?? 0) + 1)
     key.log.remember(key)
   }
 
-  isOld({ at }: Key, now: number): boolean {
+  isOld({ at }: Key<L>, now: number): boolean {
     return at <= now - this.window
   }
 
@@ -82,7 +87,7 @@ export class KeyMemory {
     return true
   }
 
-  private forget(key: Key): void {
+  private forget(key: Key<L>): void {
     const { log, publisher } = key
     const held = (this.held.get(publisher) ?? 0) - 1
     if (held > 0) this.held.set(publisher, held)

@@ -2,14 +2,47 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
+import * as Layer from "effect/Layer"
 import { type BrokerUnavailable, KeyReused, type TooManyKeys } from "../protocol/ConnectionError.js"
 import type { Position } from "../protocol/Protocol.js"
 import { Credentials } from "../session/Credentials.js"
-import type { Broker, Listener, MemoryOptions, PublishOptions } from "./Broker.js"
+import { Broker, defaultRetention, type Listener, type PublishOptions } from "./brokerService.js"
 import { KeyMemory } from "./keyMemory.js"
 import { MemoryMembers } from "./memoryMembers.js"
-import { defaultRetention, type TopicLog } from "./topicLog.js"
+import type { TopicLog } from "./topicLog.js"
 import { TopicLogs } from "./topicLogs.js"
+
+/**
+ * @since 0.1.0
+ * @category memory
+ */
+export interface MemoryOptions {
+  /** Milliseconds that a publication's key is remembered. Default 5 minutes. */
+  readonly keyWindow?: number | undefined
+  /**
+   * How many keys one publisher alone may have remembered. An eighth more is left to others: the more are remembered,
+   * the fewer may whoever publishes another hold, and a publication with a new key fails with `TooManyKeys` beyond that
+   * until some are old. None is forgotten before. Default 1,000,000.
+   */
+  readonly maxKeys?: number | undefined
+  /**
+   * How many topics are remembered. Beyond it the one that was unused for
+   * longest goes, among those that nobody listens to and that remember no
+   * keys; positions in it are then of another epoch. Those that are in use stay, as
+   * many as gateways subscribe to and `maxKeys` allows, and one beside. Default 100,000.
+   */
+  readonly maxTopics?: number | undefined
+  /**
+   * Bytes that the publications of all topics may take in memory: two for each UTF-16 unit of a text that is not
+   * Latin-1, one otherwise, and 256 for each publication. Beyond it the oldest of all go. Default 256 MiB.
+   */
+  readonly maxBytes?: number | undefined
+  /**
+   * Milliseconds that an empty topic is remembered which nobody uses, or the age of its history if that is longer;
+   * positions in it are then of another epoch. Longer than the `resumeWindow` of gateways. Default 2 hours.
+   */
+  readonly topicTtl?: number | undefined
+}
 
 type Service = Context.Tag.Service<Broker>
 
@@ -22,7 +55,7 @@ const fingerprint = (payload: string): string =>
 class MemoryBroker {
   readonly members: MemoryMembers
   private readonly logs: TopicLogs
-  private readonly keys: KeyMemory
+  private readonly keys: KeyMemory<TopicLog>
 
   constructor(
     instance: string,
@@ -103,6 +136,13 @@ const inTurns = (steps: Iterator<void>): Effect.Effect<void> =>
     return Effect.zipRight(Effect.sleep(0), inTurns(steps))
   })
 
+/**
+ * A broker in this process's memory. Nothing in it expires by itself but what
+ * is read: see `expire`.
+ *
+ * @since 0.1.0
+ * @category memory
+ */
 export const make = (options: MemoryOptions = {}): Effect.Effect<Service> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
@@ -132,3 +172,17 @@ export const make = (options: MemoryOptions = {}): Effect.Effect<Service> =>
       ready: Effect.void
     } satisfies Service
   })
+
+/**
+ * The memory broker, rid every minute of what is too old.
+ *
+ * @since 0.1.0
+ * @category memory
+ */
+export const layer = (options?: MemoryOptions): Layer.Layer<Broker> =>
+  Layer.scoped(
+    Broker,
+    Effect.tap(make(options), (broker) =>
+      Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep("1 minute"), Effect.orDie(broker.expire))))
+    )
+  )

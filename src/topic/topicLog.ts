@@ -1,13 +1,11 @@
 /** The log of one topic in memory: bounded in messages, bytes and age. */
 
 import type { Position } from "../protocol/Protocol.js"
-import type { History, Listener, Publication, Retention } from "./Broker.js"
+import type { History, Listener, Publication, Retention } from "./brokerService.js"
 import type { Due } from "./dueBuckets.js"
 import { Held, type HeldPublications } from "./heldPublications.js"
 import type { Key } from "./keyMemory.js"
 import type { Linked } from "./linkedList.js"
-
-export const defaultRetention: Retention = { messages: 1000, bytes: 16 * 1024 * 1024, age: 300_000 }
 
 /** Of a log that is empty; never pushed to. */
 const none: Array<Held | undefined> = []
@@ -22,7 +20,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   /** Milliseconds since the epoch. */
   usedAt = 0
   private listeners: Set<Listener> | undefined
-  private keys: Map<string, Key> | undefined
+  private keys: Map<string, Key<TopicLog>> | undefined
   /** Nothing before `head`: what was given up is let go of at once. */
   private kept: Array<Held | undefined> = none
   /** Index of the oldest that is kept. */
@@ -138,16 +136,16 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   }
 
   /** What was published under this key last, if it was not forgotten. */
-  recall(key: string): Key | undefined {
+  recall(key: string): Key<TopicLog> | undefined {
     return this.keys?.get(key)
   }
 
-  remember(key: Key): void {
+  remember(key: Key<TopicLog>): void {
     this.keys ??= new Map()
     this.keys.set(key.name, key)
   }
 
-  forget(key: Key): void {
+  forget(key: Key<TopicLog>): void {
     // The same name may be remembered anew.
     if (this.keys?.get(key.name) === key) this.keys.delete(key.name)
   }

@@ -2,10 +2,12 @@
  * The logs of all topics in memory: made as soon as somebody names one, and given up when they are too many or have
  * been empty for long. A new one costs the same however many there are.
  */
+
+import { defaultRetention } from "./brokerService.js"
 import { DueBuckets } from "./dueBuckets.js"
 import { HeldPublications } from "./heldPublications.js"
 import { LinkedList } from "./linkedList.js"
-import { defaultRetention, TopicLog } from "./topicLog.js"
+import { TopicLog } from "./topicLog.js"
 
 interface Bounds {
   readonly maxTopics: number
