@@ -133,6 +133,26 @@ describe.each(["JSON", "MessagePack"] as const)("A client of %s with a smaller m
     }).pipe(Effect.provide(TopicWorld))
   )
 
+  it.scoped("is refused who comes or goes when that is larger: nobody is missing in silence, and it lives", () =>
+    Effect.gen(function* () {
+      yield* gatewayOf()
+      const watcher = yield* connect({ maxMessage: 300, codec, token: "w" })
+      const who = yield* follow(watcher.presence(place))
+      const small = yield* connect({ token: "s" })
+      const reading = yield* follow(small.subscribe(place))
+      yield* reading.stop
+      yield* settle
+      assert.deepStrictEqual(
+        who.seen.map(({ _tag }) => _tag),
+        ["Members", "Joined", "Left"]
+      )
+      const many = yield* connect({ token: "b".repeat(400) })
+      yield* follow(many.subscribe(place))
+      assert.deepInclude(who.end(), { _tag: "TopicRefused", topic: `${place.name}#presence`, code: "too-large" })
+      yield* isReady(watcher)
+    }).pipe(Effect.provide(TopicWorld))
+  )
+
   for (const where of ["here", "elsewhere"] as const) {
     it.scoped(`that comes back, ${where}, with less than what waits for it needs begins anew: incomplete`, () =>
       Effect.gen(function* () {

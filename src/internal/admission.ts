@@ -406,7 +406,8 @@ export class Admission<C, S, P extends Principal, R> {
     const { heartbeatInterval, maxMessage, readDeadline, resumeWindow } = this.host.options
     const { oldest, processed } = known
     const peer = { processed, oldest, takes: hello.limits?.maxMessage ?? Number.POSITIVE_INFINITY }
-    const missed = session.loop.refusalsFrom(oldest)
+    const missed = session.loop.refusalsFrom(oldest, peer.takes, codec)
+    if (missed === undefined) return "incomplete"
     const refused = session.attach(live, generation, peer, (processed) =>
       live.write(
         codec.encode({

@@ -1,13 +1,22 @@
 /** Items by the minute in which they fall due: those that are due are found without a look at the others. */
-export interface Due {
-  /** Milliseconds since the epoch; undefined while it is in no bucket. Only the buckets change it. */
+export interface Due<A> {
+  /** Milliseconds since the epoch; undefined while it is in no bucket. Only the buckets change what is here. */
   dueAt: number | undefined
+  /** Its neighbours in the bucket. */
+  dueBefore: A | undefined
+  dueAfter: A | undefined
+}
+
+interface Bucket<A> {
+  first: A | undefined
+  last: A | undefined
 }
 
 const minuteOf = (at: number): number => Math.floor(at / 60_000)
 
-export class DueBuckets<A extends Due> {
-  private readonly minutes = new Map<number, Set<A>>()
+/** Buckets that are linked lists: in a set, an item more costs the more the more there are. */
+export class DueBuckets<A extends Due<A>> {
+  private readonly minutes = new Map<number, Bucket<A>>()
 
   /** Has an item fall due at this time, and not when it was to before. */
   set(item: A, at: number): void {
@@ -17,17 +26,30 @@ export class DueBuckets<A extends Due> {
     item.dueAt = at
     const minute = minuteOf(at)
     const bucket = this.minutes.get(minute)
-    if (bucket === undefined) this.minutes.set(minute, new Set([item]))
-    else bucket.add(item)
+    if (bucket === undefined) {
+      this.minutes.set(minute, { first: item, last: item })
+      return
+    }
+    item.dueBefore = bucket.last
+    if (bucket.last !== undefined) bucket.last.dueAfter = item
+    bucket.last = item
   }
 
   remove(item: A): void {
-    if (item.dueAt === undefined) return
-    const minute = minuteOf(item.dueAt)
+    const { dueAfter, dueAt, dueBefore } = item
+    if (dueAt === undefined) return
     item.dueAt = undefined
+    item.dueBefore = undefined
+    item.dueAfter = undefined
+    if (dueBefore !== undefined) dueBefore.dueAfter = dueAfter
+    if (dueAfter !== undefined) dueAfter.dueBefore = dueBefore
+    if (dueBefore !== undefined && dueAfter !== undefined) return
+    const minute = minuteOf(dueAt)
     const bucket = this.minutes.get(minute)
-    bucket?.delete(item)
-    if (bucket?.size === 0) this.minutes.delete(minute)
+    if (bucket === undefined) return
+    if (dueBefore === undefined) bucket.first = dueAfter
+    if (dueAfter === undefined) bucket.last = dueBefore
+    if (bucket.first === undefined) this.minutes.delete(minute)
   }
 
   /** Takes out those that were due before `now`. */
@@ -36,13 +58,14 @@ export class DueBuckets<A extends Due> {
     const taken: Array<A> = []
     for (const [minute, bucket] of this.minutes) {
       if (minute > current) continue
-      for (const item of bucket) {
-        if (item.dueAt === undefined || item.dueAt >= now) continue
-        bucket.delete(item)
-        item.dueAt = undefined
-        taken.push(item)
+      for (let item = bucket.first; item !== undefined; ) {
+        const { dueAfter, dueAt } = item
+        if (dueAt !== undefined && dueAt < now) {
+          this.remove(item)
+          taken.push(item)
+        }
+        item = dueAfter
       }
-      if (bucket.size === 0) this.minutes.delete(minute)
     }
     return taken
   }

@@ -2,6 +2,7 @@
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
+import { byteLength, type Codec } from "../Codec.js"
 import type { MessageInvalid } from "../ConnectionError.js"
 import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession.js"
 import type * as Protocol from "../Protocol.js"
@@ -10,6 +11,7 @@ import type { AckTimer } from "./ackTimer.js"
 import { begun, isSuccess } from "./atOnce.js"
 import type { Inbound } from "./inbox.js"
 import type { decoder } from "./messageCodec.js"
+import { saidReason } from "./oneLine.js"
 import type { Ownership } from "./ownership.js"
 import type { SessionDriver } from "./sessionDriver.js"
 import type { StoreAtOnce } from "./storeAtOnce.js"
@@ -137,7 +139,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
     return Effect.flatMap(decision, (decided) =>
       Effect.sync(() => {
-        const refusal = { type: "error", code: "invalid-message", reason: error.issue, seq } as const
+        const refusal = { type: "error", code: "invalid-message", reason: saidReason(error.issue), seq } as const
         const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
         this.refusals = [...this.refusals.filter(isRecent), refusal]
         this.session.driver.say(refusal)
@@ -146,9 +148,17 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     )
   }
 
-  /** The refusals that a client which still holds messages from `oldest` on may have missed. */
-  refusalsFrom(oldest: number): ReadonlyArray<Protocol.Refusal> {
-    return this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+  /**
+   * The refusals that a client which still holds messages from `oldest` on may have missed, in `most` bytes: without their
+   * reasons where that is too little. `undefined` if it is even then.
+   */
+  refusalsFrom(oldest: number, most: number, codec: Codec): ReadonlyArray<Protocol.Refusal> | undefined {
+    const missed = this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
+    const fits = (all: ReadonlyArray<Protocol.Refusal>) =>
+      all.reduce((sum, refusal) => sum + byteLength(codec.encode(refusal)) + 1, 0) <= most
+    if (fits(missed)) return missed
+    const short = missed.map((refusal) => ({ ...refusal, reason: "" }))
+    return fits(short) ? short : undefined
   }
 
   /**
@@ -158,7 +168,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   note(now: boolean): void {
     this.isUrgent ||= now
     if (this.noting !== undefined || this.noteAtOnce()) return
-    const fiber = this.session.fork(this.noteAll)
+    const fiber = this.session.fork(this.noteAll())
     // The store may have answered already.
     if (fiber.unsafePoll() !== null) return
     this.noting = fiber
@@ -178,19 +188,21 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   }
 
   /** Until nothing more was processed while the store answered. */
-  private readonly noteAll: Effect.Effect<void> = Effect.suspend(() => {
-    const { driver, id, ownership } = this.session
-    const { acked, processed } = driver.state
-    const now = this.isUrgent
-    this.isUrgent = false
-    this.storedAcked = acked
-    const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
-    return Effect.flatMap(noted, () => {
-      if (this.session.ended) return Effect.void
-      driver.recorded(processed, now)
-      return driver.state.processed > processed || this.isUrgent ? this.noteAll : Effect.void
+  private noteAll(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { driver, id, ownership } = this.session
+      const { acked, processed } = driver.state
+      const now = this.isUrgent
+      this.isUrgent = false
+      this.storedAcked = acked
+      const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+      return Effect.flatMap(noted, () => {
+        if (this.session.ended) return Effect.void
+        driver.recorded(processed, now)
+        return driver.state.processed > processed || this.isUrgent ? this.noteAll() : Effect.void
+      })
     })
-  })
+  }
 
   /** Does so without waiting, and whether that was all there is to do. */
   private noteAtOnce(): boolean {

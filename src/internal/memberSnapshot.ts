@@ -29,6 +29,11 @@ export class MemberSnapshot {
     return part
   }
 
+  /** Bytes of the members alone. */
+  bytes(codec: Codec): number {
+    return this.part(codec).size
+  }
+
   /** The answer with its members, and the bytes of it. */
   frame(codec: Codec, answer: Omit<Subscribed, "members">): { readonly frame: Frame; readonly size: number } {
     const { payload, size } = this.part(codec)

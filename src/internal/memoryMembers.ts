@@ -3,7 +3,7 @@ import type { Member } from "../Protocol.js"
 import { type Due, DueBuckets } from "./dueBuckets.js"
 
 /** A member; `dueAt` is until when, if its gateway has gone. */
-interface Membership extends Due {
+interface Membership extends Due<Membership> {
   readonly topic: string
   readonly presence: string
   readonly member: Member
@@ -27,7 +27,17 @@ export class MemoryMembers {
       this.leaving.remove(known)
       return
     }
-    this.topics.set(topic, members.set(member.session, { topic, presence, member, dueAt: undefined }))
+    this.topics.set(
+      topic,
+      members.set(member.session, {
+        topic,
+        presence,
+        member,
+        dueAt: undefined,
+        dueBefore: undefined,
+        dueAfter: undefined
+      })
+    )
     const joined = this.sessions.get(member.session) ?? new Set<string>()
     this.sessions.set(member.session, joined.add(topic))
     this.tell(presence, "Joined", member)

@@ -104,6 +104,7 @@ export class Outbox {
 
   /** Smaller messages than before are allowed: tells whoever waits for room with a larger one. */
   refuseLarger(): void {
+    if (this.waiters.length === 0) return
     const { maxMessage: limit } = this.session
     const refused = this.waiters.filter(({ size }) => size > limit)
     if (refused.length === 0) return

@@ -18,6 +18,7 @@ import { Attendance } from "./attendance.js"
 import { made } from "./bounded.js"
 import type { GatewayTopics, Known } from "./gatewayTopics.js"
 import type { LiveConnection } from "./liveConnection.js"
+import { saidReason } from "./oneLine.js"
 import { Outflow } from "./outflow.js"
 import * as subscriber from "./subscriber.js"
 import * as subscriptionStart from "./subscriptionStart.js"
@@ -180,7 +181,7 @@ export class SessionTopics<P extends Principal, R> {
     const { code, reason, retryAfter } = refusal
     const say = Effect.sync(() => {
       const later = retryAfter === undefined ? {} : { retryAfter }
-      outflow.say({ type: "error", code, reason: reason.slice(0, 1000), id, ...later })
+      outflow.say({ type: "error", code, reason: saidReason(reason), id, ...later })
     })
     if (refusal === found) return say
     return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
@@ -273,9 +274,11 @@ export class SessionTopics<P extends Principal, R> {
       const subscribed = { type: "subscribed", id, topic, policy: known.policy, ...start.answer } as const
       const { frame, size } = snapshot?.frame(codec, subscribed) ?? sized(codec.encode(subscribed))
       const { maxMessage } = this.session.driver
+      const members = snapshot?.bytes(codec) ?? 0
       // Its client would close with 1009, for good.
-      if (size > maxMessage) {
-        return yield* refusal(request, "too-large", `who is there takes ${size} bytes, and the limit is ${maxMessage}`)
+      if (members > maxMessage) {
+        const reason = `who is there takes ${members} bytes, and the limit is ${maxMessage}`
+        return yield* refusal(request, "too-large", reason)
       }
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
@@ -360,7 +363,7 @@ export class SessionTopics<P extends Principal, R> {
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
       membership?.active?.feed.tell()
-      this.outflow?.say({ type: "unsubscribed", topic, reason })
+      this.outflow?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
       return this.drop(known)
     })
   }

@@ -8,17 +8,22 @@ import type { Linked } from "./linkedList.js"
 
 export const defaultRetention: Retention = { messages: 1000, bytes: 16 * 1024 * 1024, age: 300_000 }
 
-export class TopicLog implements Linked<TopicLog>, Due {
+/** Of a log that is empty; never pushed to. */
+const none: Array<Held | undefined> = []
+
+export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   /** Among those that nobody uses. */
   previous: TopicLog | undefined
   next: TopicLog | undefined
   dueAt: number | undefined
+  dueBefore: TopicLog | undefined
+  dueAfter: TopicLog | undefined
   /** Milliseconds since the epoch. */
   usedAt = 0
   private listeners: Set<Listener> | undefined
   private keys: Map<string, Key> | undefined
   /** Nothing before `head`: what was given up is let go of at once. */
-  private kept: Array<Held | undefined> = []
+  private kept: Array<Held | undefined> = none
   /** Index of the oldest that is kept. */
   private head = 0
   /** UTF-16 units of what is kept. */
@@ -65,7 +70,9 @@ export class TopicLog implements Linked<TopicLog>, Due {
     this.offset++
     const publication: Publication = { position: this.end, payload, at }
     const held = new Held(this, publication)
-    this.kept.push(held)
+    // Most topics hold few: `push` on an empty array would make room for 16 more.
+    if (this.kept.length === 0) this.kept = [held]
+    else this.kept.push(held)
     this.units += payload.length
     this.all.add(held)
     this.trim(at)

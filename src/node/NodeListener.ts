@@ -116,6 +116,10 @@ const webSocketServer = (options: AcceptOptions): WebSocketServer => {
   return new WebSocketServer(serverOptions)
 }
 
+/** Made when it is needed: the stack of an error is a good part of what an upgrade costs. */
+const left = (): Effect.Effect<never, ConnectionLost> =>
+  Effect.fail(new ConnectionLost({ cause: new Error("the peer left during the upgrade") }))
+
 class NodeListener {
   private handler: ((incoming: Incoming) => void) | undefined
   private stopped = false
@@ -166,13 +170,12 @@ class NodeListener {
     remoteAddress: string
   ): Effect.Effect<Transport, ConnectionLost> {
     return new Attempt<Transport, ConnectionLost>(() => {
-      const left = Effect.fail(new ConnectionLost({ cause: new Error("the peer left during the upgrade") }))
-      if (socket.destroyed) return left
+      if (socket.destroyed) return left()
       let answer: Effect.Effect<Transport, ConnectionLost> | undefined
       let tell = (told: Effect.Effect<Transport, ConnectionLost>): void => {
         answer = told
       }
-      const lost = () => tell(left)
+      const lost = () => tell(left())
       const key = `${options.protocol} ${options.maxFrame} ${options.closeTimeout}`
       const server = this.servers.get(key) ?? webSocketServer(options)
       this.servers.set(key, server)

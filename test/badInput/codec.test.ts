@@ -1,8 +1,7 @@
 /** Frames from nowhere: decoding is total, touches nothing, and costs no more than the frame is worth. */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Codec } from "holdfast"
+import { kept, used } from "./memory.js"
 import { pack } from "./support.js"
 
 /** Small, fast and the same every time (mulberry32). */
@@ -130,14 +129,6 @@ describe("decoding touches no prototype", () => {
   }
 })
 
-setFlagsFromString("--expose-gc")
-const collectGarbage = runInNewContext("gc") as () => void
-
-const used = (): number => {
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
 describe("a small frame costs little", () => {
   const arrays = (length: number, times: number) => {
     const one = Buffer.alloc(5)
@@ -154,8 +145,7 @@ describe("a small frame costs little", () => {
   ]
   for (const [name, frame] of frames) {
     it(`${name} (${frame.length} bytes)`, () => {
-      collectGarbage()
-      const before = used()
+      const before = kept()
       decodes(Codec.msgpack, frame)
       assert.isBelow((used() - before) / 1e6, 20, "MB")
     })

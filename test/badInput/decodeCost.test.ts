@@ -1,6 +1,8 @@
-/** MessagePack costs no more than four times what the slowest JSON of as many bytes does. */
+/** What frames of strangers cost to decode: MessagePack no more than four times what the slowest JSON of as many bytes does. */
 import { assert, it } from "@effect/vitest"
-import { Codec } from "holdfast"
+import { Effect } from "effect"
+import { Codec, ConnectionError } from "holdfast"
+import { type CodecName, connect, makeGateway } from "./support.js"
 
 const size = 250_000
 
@@ -92,3 +94,75 @@ it("MessagePack in a field that nobody knows costs no more than twice what it co
   const took = cost(() => Codec.msgpack.decode(frame))
   assert.isAtMost(took, 2 * slowest, `${took} ms, and ${slowest} ms as JSON`)
 })
+
+// ---- at a gateway, without a token
+
+const helloOf = (body: Buffer) => Buffer.concat([Buffer.of(0x82), text("type"), text("hello"), text("x"), body])
+
+/** As many as fit into a hello, after its first fields. */
+const helloBytes = 16 * 1024 - 64
+const cut = (unit: Buffer, head: number, perUnit = 1): Buffer => {
+  const units = Math.floor(helloBytes / unit.byteLength)
+  const count = Buffer.alloc(5, head)
+  count.writeUInt32BE(units * perUnit, 1)
+  return Buffer.concat([count, Buffer.alloc(units * unit.byteLength, unit)])
+}
+const indices = Buffer.concat(Array.from({ length: 1000 }, (_, at) => Buffer.concat([text(String(at * 4001)), zero])))
+const deep = Buffer.concat([Buffer.alloc(500, 0x91), zero])
+const worstHellos: Readonly<Record<string, Buffer | string>> = {
+  "empty maps": helloOf(cut(Buffer.of(0x80), 0xdd)),
+  "nested arrays": helloOf(cut(deep, 0xdd)),
+  "maps of an index": helloOf(cut(Buffer.concat([Buffer.of(0x81), text("999"), zero]), 0xdd)),
+  "one map of far indices": helloOf(Buffer.concat([Buffer.of(0xde, 1000 >> 8, 1000 & 255), indices])),
+  bytes: helloOf(cut(Buffer.of(0xc4, 1, 0), 0xdd)),
+  "short texts": helloOf(cut(text("é"), 0xdd)),
+  "JSON of empty maps": `{"type":"hello","x":[${"{},".repeat(helloBytes / 3 - 10)}{}]}`,
+  "JSON of nested arrays": `{"type":"hello","x":${"[".repeat(7000)}${"]".repeat(7000)}}`,
+  "a megabyte of empty maps": Buffer.concat([
+    Buffer.of(0x81, 0xa1, 0x78, 0xdd, 0, 15, 66, 56),
+    Buffer.alloc(1e6, 0x80)
+  ]),
+  "a megabyte of JSON": `{"type":"hello","x":[${"{},".repeat(333_000)}{}]}`
+}
+
+const median = (values: ReadonlyArray<number>): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0
+
+it.scopedLive(
+  "eight hellos of a stranger's cost at most four times as much as eight good ones, whatever is in them",
+  () =>
+    Effect.gen(function* () {
+      const gateway = yield* makeGateway({
+        authenticate: ({ token }) =>
+          token === undefined
+            ? new ConnectionError.NotAuthenticated({ reason: "no token" })
+            : Effect.succeed({ id: token })
+      })
+      /** CPU milliseconds of eight connections, one after the other, with what this process does for them as a client. */
+      const eight = (frame: Buffer | string, codec: CodecName) =>
+        Effect.gen(function* () {
+          const before = process.cpuUsage()
+          for (let turn = 0; turn < 8; turn++) {
+            yield* Effect.scoped(
+              Effect.gen(function* () {
+                const peer = yield* connect(gateway.address, { codec })
+                peer.ws.send(frame)
+                yield* peer.answer
+              })
+            )
+          }
+          const { system, user } = process.cpuUsage(before)
+          return (system + user) / 1000
+        })
+      const good = JSON.stringify({ type: "hello", token: "ann" })
+      const runs = Array.from({ length: 9 }, (_, run) => run)
+      for (const [what, frame] of Object.entries(worstHellos)) {
+        const codec = typeof frame === "string" ? "json" : "msgpack"
+        // Warm, and in turn: what else the machine does is in both.
+        yield* eight(frame, codec)
+        yield* eight(good, "json")
+        const costs = yield* Effect.forEach(runs, () => Effect.all([eight(frame, codec), eight(good, "json")]))
+        const [bad, usual] = [median(costs.map(([bad]) => bad)), median(costs.map(([, good]) => good))]
+        assert.isAtMost(bad, 4 * usual, `${what}: ${bad} ms, and good ones ${usual} ms`)
+      }
+    })
+)

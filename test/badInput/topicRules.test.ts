@@ -1,8 +1,7 @@
 /** Rules of the application that misbehave, and clients that ask for more than is answered: one session's business. */
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
+import { kept } from "./memory.js"
 import { codecs, connect, join, type Peer, type Said, soon, until } from "./support.js"
 import { ask, makeBystander, makeGateway, type Request, unharmed } from "./topicGateway.js"
 
@@ -137,33 +136,23 @@ describe("requests that are not answered", () => {
 
 // ---- answers that nobody reads
 
-setFlagsFromString("--expose-gc")
-const gc = runInNewContext("gc") as () => void
-
-/** Without garbage, of which the peer in this process makes much. */
-const used = (): number => {
-  gc()
-  const { arrayBuffers, heapUsed } = process.memoryUsage()
-  return heapUsed + arrayBuffers
-}
-
 /** Writes requests for as long as the gateway takes them; tells the most memory that it took meanwhile. */
 const pour = (peer: Peer, count: number, request: object) =>
   soon(
     "the gateway to take or refuse them all",
     Effect.async<number>((resume) => {
-      const before = used()
+      const before = kept()
       let id = 0
       let peak = 0
       let waits = 0
       const more = () => {
         // Collecting garbage takes its time.
-        if (++waits % 8 === 0) peak = Math.max(peak, used() - before)
+        if (++waits % 8 === 0) peak = Math.max(peak, kept() - before)
         while (id < count && peer.ws.readyState === peer.ws.OPEN) {
           for (let n = 0; n < 100; n++) peer.say({ id: ++id, ...request })
           if (peer.socket.writableLength > 2e6) return void peer.socket.once("drain", more)
         }
-        resume(Effect.sync(() => Math.max(peak, used() - before)))
+        resume(Effect.sync(() => Math.max(peak, kept() - before)))
       }
       peer.socket.once("close", () => resume(Effect.succeed(peak)))
       more()
