@@ -1,6 +1,7 @@
 /** Requests about topics: their rate, how many wait, what their answers cost, and a client that keeps to all of it. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, TestClock } from "effect"
+import { Effect, TestClock, TestContext } from "effect"
+import * as fc from "fast-check"
 import { Codec, Gateway } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { MemberSnapshot } from "../src/gateway/topics/memberSnapshot.js"
@@ -113,44 +114,68 @@ const low = [
   }
 ]
 
+const neverBreaks = (limits: Parameters<typeof makeGateway>[1]) =>
+  Effect.gen(function* () {
+    const network = yield* MemoryNetwork.MemoryNetwork
+    const gateway = yield* makeGateway({ presence: true }, limits)
+    const client = yield* connect()
+    const statuses = yield* collect(client.changes)
+    const topic = (n: number) => Room.at({ room: String(n) })
+    const subscribed = yield* Effect.forEach(range(1, 30), (n) => follow(client.subscribe(topic(n))))
+    const watching = yield* follow(client.presence(topic(1)))
+    const published = yield* Effect.forEach(range(1, 30), (n) => Effect.fork(client.publish(topic(n), n)))
+    yield* Effect.fork(Effect.forEach(range(1, 30), (n) => client.send(n), { discard: true }))
+    for (const _ of range(1, 3)) {
+      yield* TestClock.adjust(700)
+      yield* network.cut()
+      for (const { stop } of subscribed.splice(0, 3)) yield* stop
+      // Taken up and given up before the server hears of it.
+      yield* (yield* follow(client.subscribe(topic(99)))).stop
+      yield* TestClock.adjust(2500)
+    }
+    yield* TestClock.adjust("2 minutes")
+    for (const fiber of published) assert.isTrue((yield* Effect.exit(fiber.await))._tag === "Success")
+    for (const status of yield* statuses) {
+      const end = status._tag === "Waiting" ? status.reason : undefined
+      if (end !== undefined) assert.strictEqual(end._tag, "ConnectionLost", end.message)
+      assert.notStrictEqual(status._tag, "Ended")
+    }
+    for (const { end } of [...subscribed, watching]) assert.isUndefined(end())
+    const [session] = yield* gateway.sessions
+    const { subscriptions = [], unprocessed } = session === undefined ? {} : yield* session.info
+    assert.deepStrictEqual(
+      [...subscriptions].sort(),
+      [...range(10, 30).map((n) => `rooms/${n}`), "rooms/1#presence"].sort()
+    )
+    assert.strictEqual(unprocessed, 0)
+    yield* settle
+  }).pipe(Effect.scoped, Effect.provide(TopicWorld))
+
+/** Any that let it be done within the two minutes. */
+const drawn = fc.record(
+  {
+    messageRate: fc.integer({ min: 5, max: 1000 }),
+    requestRate: fc.integer({ min: 2, max: 200 }),
+    maxRequests: fc.integer({ min: 1, max: 64 }),
+    replayMessages: fc.integer({ min: 1, max: 64 }),
+    byteRate: fc.integer({ min: 1000, max: 100_000 }),
+    maxMessage: fc.integer({ min: 200, max: 2000 }),
+    replayBytes: fc.integer({ min: 200, max: 4000 })
+  },
+  { requiredKeys: [] }
+)
+
 describe("A client", () => {
   for (const limits of low) {
-    it.scoped(`never breaks the limits ${JSON.stringify(limits)}, whatever it does, and all is done in the end`, () =>
-      Effect.gen(function* () {
-        const network = yield* MemoryNetwork.MemoryNetwork
-        const gateway = yield* makeGateway({ presence: true }, limits)
-        const client = yield* connect()
-        const statuses = yield* collect(client.changes)
-        const topic = (n: number) => Room.at({ room: String(n) })
-        const subscribed = yield* Effect.forEach(range(1, 30), (n) => follow(client.subscribe(topic(n))))
-        const watching = yield* follow(client.presence(topic(1)))
-        const published = yield* Effect.forEach(range(1, 30), (n) => Effect.fork(client.publish(topic(n), n)))
-        yield* Effect.fork(Effect.forEach(range(1, 30), (n) => client.send(n), { discard: true }))
-        for (const _ of range(1, 3)) {
-          yield* TestClock.adjust(700)
-          yield* network.cut()
-          for (const { stop } of subscribed.splice(0, 3)) yield* stop
-          // Taken up and given up before the server hears of it.
-          yield* (yield* follow(client.subscribe(topic(99)))).stop
-          yield* TestClock.adjust(2500)
-        }
-        yield* TestClock.adjust("2 minutes")
-        for (const fiber of published) assert.isTrue((yield* Effect.exit(fiber.await))._tag === "Success")
-        for (const status of yield* statuses) {
-          const end = status._tag === "Waiting" ? status.reason : undefined
-          if (end !== undefined) assert.strictEqual(end._tag, "ConnectionLost", end.message)
-          assert.notStrictEqual(status._tag, "Ended")
-        }
-        for (const { end } of [...subscribed, watching]) assert.isUndefined(end())
-        const [session] = yield* gateway.sessions
-        const { subscriptions = [], unprocessed } = session === undefined ? {} : yield* session.info
-        assert.deepStrictEqual(
-          [...subscriptions].sort(),
-          [...range(10, 30).map((n) => `rooms/${n}`), "rooms/1#presence"].sort()
-        )
-        assert.strictEqual(unprocessed, 0)
-        yield* settle
-      }).pipe(Effect.provide(TopicWorld))
+    it.effect(`never breaks the limits ${JSON.stringify(limits)}, whatever it does, and all is done in the end`, () =>
+      neverBreaks(limits)
     )
   }
+
+  it("never breaks its server's limits, whatever they are", async () => {
+    const law = fc.asyncProperty(drawn, (limits) =>
+      Effect.runPromise(Effect.provide(neverBreaks(limits), TestContext.TestContext))
+    )
+    await fc.assert(law, { numRuns: 10 })
+  })
 })

@@ -407,3 +407,38 @@ describe("A client whose server says", () => {
     }).pipe(Effect.provide(World))
   )
 })
+
+describe("a server that does not name `request-limits`", () => {
+  const topic = (n: number) => Room.at({ room: String(n) })
+  const said = (heard: ReadonlyArray<Said>, type: string) => heard.filter((message) => message.type === type).length
+
+  it.scoped("is asked at once, whatever it says of requests: a limit counts only with its feature", () =>
+    Effect.gen(function* () {
+      const { heard } = yield* liar(obliging(), () => ({ requestRate: 1, requests: 1 }))
+      const client = yield* makeClient({ reconnect: oneSecond })
+      const following = yield* Effect.forEach(range(1, 60), (n) => follow(client.subscribe(topic(n))))
+      assert.strictEqual(said(heard, "subscribe"), 60)
+      for (const { end } of following) assert.isUndefined(end())
+      assert.strictEqual((yield* client.status)._tag, "Ready")
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("is asked by its message rate, which requests share with data there", () =>
+    Effect.gen(function* () {
+      const { heard } = yield* liar(obliging(), () => ({ messageRate: 100, byteRate: 2 ** 30 }))
+      const client = yield* makeClient({ reconnect: oneSecond })
+      for (const n of range(1, 300)) yield* Effect.forkScoped(Stream.runDrain(client.subscribe(topic(n))))
+      yield* settle
+      // What is left in the bucket is for heartbeats, and for a clock that runs differently.
+      const first = said(heard, "subscribe")
+      assert.isAbove(first, 50)
+      assert.isAtMost(first, 95)
+      for (let second = 1; second <= 3; second++) {
+        yield* TestClock.adjust(1000)
+        assert.isAtMost(said(heard, "subscribe"), first + 95 * second)
+      }
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(said(heard, "subscribe"), 300)
+    }).pipe(Effect.provide(World))
+  )
+})
