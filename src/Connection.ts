@@ -22,7 +22,6 @@ import * as Heartbeat from "./Heartbeat.js"
 import { type Stats, statsOf } from "./internal/connectionStats.js"
 import { FrameQueue } from "./internal/frameQueue.js"
 import * as liveConnection from "./internal/liveConnection.js"
-import { shown as shownUrl } from "./internal/url.js"
 import * as Options from "./Options.js"
 import type { Transport } from "./Transport.js"
 
@@ -120,7 +119,7 @@ export const dial = (
       .pipe(
         Effect.timeoutFail({
           duration: resolved.connectTimeout,
-          onTimeout: () => new ConnectTimeout({ url: shownUrl(url), timeout: resolved.connectTimeout })
+          onTimeout: () => new ConnectTimeout({ url, timeout: resolved.connectTimeout })
         })
       )
     return yield* make(transport, options)
