@@ -11,7 +11,6 @@ import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
 import { WebSocketTransport } from "../connection/webSocketTransport.js"
 import { DialFailed } from "../protocol/ConnectionError.js"
-import { shown as shownUrl } from "../protocol/url.js"
 
 /**
  * `WebSocket`, or something that does as it does (WHATWG WebSockets).
@@ -45,7 +44,7 @@ export const make = (WebSocketOf: WebSocketConstructor): Dialer["Type"] => {
         resume(result)
       }
       const onOpen = settle(Effect.void)
-      const onClose = settle(new DialFailed({ url: shownUrl(request.url), cause: hidden }))
+      const onClose = settle(new DialFailed({ url: request.url, cause: hidden }))
       webSocket.addEventListener("open", onOpen)
       webSocket.addEventListener("close", onClose)
       return Effect.sync(forget)
@@ -55,7 +54,7 @@ export const make = (WebSocketOf: WebSocketConstructor): Dialer["Type"] => {
     Effect.gen(function* () {
       const { headers, maxFrame, protocols, url } = request
       if (headers !== undefined && Object.keys(headers).length > 0) {
-        return yield* new DialFailed({ url: shownUrl(url), cause: noHeaders })
+        return yield* new DialFailed({ url, cause: noHeaders })
       }
       const runtime = yield* Effect.runtime<never>()
       const scope = yield* Effect.scope
@@ -66,7 +65,7 @@ export const make = (WebSocketOf: WebSocketConstructor): Dialer["Type"] => {
           return { webSocket, transport: new WebSocketTransport(webSocket, { maxFrame, fork }) }
         },
         // Not a URL, or `ws:` from a page of `https:`.
-        catch: (cause) => new DialFailed({ url: shownUrl(url), cause })
+        catch: (cause) => new DialFailed({ url, cause })
       })
       const destroy = (transport: WebSocketTransport) => Effect.sync(() => transport.destroy())
       const { transport, webSocket } = yield* Effect.acquireRelease(dialled, ({ transport }) => destroy(transport))

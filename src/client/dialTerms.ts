@@ -54,7 +54,7 @@ export class AttemptTerms {
     return Effect.filterOrFail(
       asked,
       (terms) => url.isPossible(terms.url),
-      (terms) => new DialFailed({ url: url.shown(terms.url), cause: new Error(`it must be ${url.rule}`) })
+      (terms) => new DialFailed({ url: terms.url, cause: new Error(`it must be ${url.rule}`) })
     )
   })
 

@@ -9,7 +9,6 @@ import { CloseCode } from "../protocol/CloseCode.js"
 import { type Codec, envelopeBytes } from "../protocol/Codec.js"
 import { type AttemptError, ConnectTimeout, WelcomeTimeout } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
-import { shown as shownUrl } from "../protocol/url.js"
 
 /** Dials, bounded by the connect timeout; the scope owns the connection. */
 export const dial = (
@@ -21,7 +20,7 @@ export const dial = (
   return dialer.dial({ ...request, maxFrame: maxMessage + envelopeBytes, closeTimeout }).pipe(
     Effect.timeoutFail({
       duration: timeout,
-      onTimeout: () => new ConnectTimeout({ url: shownUrl(request.url), timeout })
+      onTimeout: () => new ConnectTimeout({ url: request.url, timeout })
     }),
     Effect.flatMap((transport) => liveConnection.open(transport, options))
   )

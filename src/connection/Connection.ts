@@ -17,7 +17,6 @@ import {
   type InvalidOption,
   MessageTooLarge
 } from "../protocol/ConnectionError.js"
-import { shown as shownUrl } from "../protocol/url.js"
 import { Dialer } from "./Dialer.js"
 import * as Heartbeat from "./Heartbeat.js"
 import * as liveConnection from "./liveConnection.js"
@@ -120,7 +119,7 @@ export const dial = (
       .pipe(
         Effect.timeoutFail({
           duration: resolved.connectTimeout,
-          onTimeout: () => new ConnectTimeout({ url: shownUrl(url), timeout: resolved.connectTimeout })
+          onTimeout: () => new ConnectTimeout({ url, timeout: resolved.connectTimeout })
         })
       )
     return yield* make(transport, options)

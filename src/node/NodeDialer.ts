@@ -102,11 +102,12 @@ const open = (
     const retryAfter = retryAfterOf(response, now())
     readBody(response, (body) => {
       upgrade.destroy()
-      const [url, status] = [shownUrl(request.url), response.statusCode ?? 0]
+      const { url } = request
+      const status = response.statusCode ?? 0
       resume(Effect.fail(new DialRefused({ url, status, body, retryAfter, refusal: refusalOf(response) })))
     })
   })
-  ws.on("error", (cause) => resume(Effect.fail(new DialFailed({ url: shownUrl(request.url), cause }))))
+  ws.on("error", (cause) => resume(Effect.fail(new DialFailed({ url: request.url, cause }))))
   return ws
 }
 
@@ -139,7 +140,7 @@ const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialR
           return { ws, opened }
         },
         // Not a URL, or not a subprotocol's name.
-        catch: (cause) => new DialFailed({ url: shownUrl(request.url), cause: withoutUrl(cause, request.url) })
+        catch: (cause) => new DialFailed({ url: request.url, cause: withoutUrl(cause, request.url) })
       }).pipe(
         Effect.tap(({ ws }) => Effect.addFinalizer(() => Effect.sync(() => ws.terminate()))),
         Effect.flatMap(({ opened, ws }) => Effect.onInterrupt(restore(opened), () => Effect.sync(() => ws.terminate())))

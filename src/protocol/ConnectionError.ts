@@ -116,18 +116,25 @@ export type ConnectionEnd =
   | ConnectionLost
   | PeerViolation
 
+interface DialFailedFields {
+  /** Kept without what may be secret: its credentials and its query. */
+  readonly url: string
+  readonly cause: unknown
+}
+
 /**
  * No connection could be opened (refused, unreachable, name not found, TLS).
  *
  * @since 0.1.0
  * @category dial
  */
-export class DialFailed extends Data.TaggedError("DialFailed")<{
-  readonly url: string
-  readonly cause: unknown
-}> {
+export class DialFailed extends Data.TaggedError("DialFailed")<DialFailedFields> {
+  constructor(fields: DialFailedFields) {
+    super({ ...fields, url: shownUrl(fields.url) })
+  }
+
   override get message(): string {
-    return `cannot connect to ${shownUrl(this.url)}: ${describe(this.cause)}`
+    return `cannot connect to ${this.url}: ${describe(this.cause)}`
   }
 }
 
@@ -138,6 +145,15 @@ const describe = (cause: unknown): string => {
   return oneLine(cause.message)
 }
 
+interface DialRefusedFields {
+  /** Kept without what may be secret: its credentials and its query. */
+  readonly url: string
+  readonly status: number
+  readonly body: string
+  readonly retryAfter: number | undefined
+  readonly refusal?: string | undefined
+}
+
 /**
  * The server answered the upgrade with an HTTP status instead of 101.
  * `retryAfter` is in milliseconds, from the `Retry-After` header; `refusal` is
@@ -146,16 +162,20 @@ const describe = (cause: unknown): string => {
  * @since 0.1.0
  * @category dial
  */
-export class DialRefused extends Data.TaggedError("DialRefused")<{
-  readonly url: string
-  readonly status: number
-  readonly body: string
-  readonly retryAfter: number | undefined
-  readonly refusal?: string | undefined
-}> {
-  override get message(): string {
-    return `${shownUrl(this.url)} answered HTTP ${this.status}${this.body === "" ? "" : `: ${oneLine(this.body)}`}`
+export class DialRefused extends Data.TaggedError("DialRefused")<DialRefusedFields> {
+  constructor(fields: DialRefusedFields) {
+    super({ ...fields, url: shownUrl(fields.url) })
   }
+
+  override get message(): string {
+    return `${this.url} answered HTTP ${this.status}${this.body === "" ? "" : `: ${oneLine(this.body)}`}`
+  }
+}
+
+interface ConnectTimeoutFields {
+  /** Kept without what may be secret: its credentials and its query. */
+  readonly url: string
+  readonly timeout: number
 }
 
 /**
@@ -164,12 +184,13 @@ export class DialRefused extends Data.TaggedError("DialRefused")<{
  * @since 0.1.0
  * @category dial
  */
-export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<{
-  readonly url: string
-  readonly timeout: number
-}> {
+export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<ConnectTimeoutFields> {
+  constructor(fields: ConnectTimeoutFields) {
+    super({ ...fields, url: shownUrl(fields.url) })
+  }
+
   override get message(): string {
-    return `no connection to ${shownUrl(this.url)} within ${this.timeout} ms`
+    return `no connection to ${this.url} within ${this.timeout} ms`
   }
 }
 
