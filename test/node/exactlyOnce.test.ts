@@ -10,6 +10,18 @@ type CodecName = "json" | "msgpack"
 /** Bytes of one message on the wire, about. */
 const messageBytes = { json: 55, msgpack: 20 }
 
+/** Cuts the connection when more has come than is handled now, and waits for the next. */
+const comesBack = (proxy: TcpProxy.TcpProxy, session: Gateway.Session<number>) =>
+  Effect.gen(function* () {
+    const { generation } = yield* session.info
+    yield* Effect.sleep("10 millis")
+    yield* proxy.cut
+    yield* eventually(
+      "the client to come back",
+      Effect.map(session.info, (info) => info.generation > generation)
+    )
+  })
+
 /** Sends 1 to `count` both ways at once while `weather` has its way with the connection; tells what arrived. */
 const exchange = (options: {
   readonly count: number
@@ -21,6 +33,7 @@ const exchange = (options: {
     const { codec = "json", count, timing } = options
     const opened = yield* Ref.make(0)
     const opening = yield* Deferred.make<Gateway.Session<number>>()
+    const proxied = yield* Deferred.make<TcpProxy.TcpProxy>()
     const onServer: Array<number> = []
     const onClient: Array<number> = []
     const events: Array<ClientStatus.ClientEvent> = []
@@ -31,14 +44,17 @@ const exchange = (options: {
           Deferred.succeed(opening, session),
           Ref.update(opened, (n) => n + 1)
         ),
-      // Now and then the handler takes its time: what has arrived meanwhile is retransmitted by a client that comes back.
-      onMessage: (number) =>
+      // Now and then the handler takes as long as the client to come back, which retransmits what has arrived meanwhile.
+      onMessage: (number, session) =>
         Effect.zipRight(
-          number % 500 === 0 ? Effect.sleep("25 millis") : Effect.void,
+          number % 500 === 0
+            ? Effect.flatMap(Deferred.await(proxied), (proxy) => comesBack(proxy, session))
+            : Effect.void,
           Effect.sync(() => void onServer.push(number))
         )
     })
     const proxy = yield* TcpProxy.make(port)
+    yield* Deferred.succeed(proxied, proxy)
     const client = yield* makeClient(proxy.port, { ...timing, codec: Codec[codec] })
     yield* Effect.fork(Stream.runForEach(client.events, (event) => Effect.sync(() => void events.push(event))))
     const receiving = yield* Effect.fork(

@@ -1,6 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
+import { eventually, lateness } from "../patience.js"
 import { Ears, type Node, node, patiently, told, until } from "./brokerSupport.js"
 import { describeWithRedis } from "./gate.js"
 import { redisServer } from "./server.js"
@@ -16,29 +17,52 @@ const there = ({ broker }: Node) =>
     members.map(({ principal }) => principal).sort()
   )
 
+const areThere = (one: Node, expected: ReadonlyArray<string>) =>
+  eventually(
+    `${expected.length === 0 ? "nobody" : expected.join()} to be there`,
+    Effect.map(there(one), (members) => members.join() === expected.join())
+  )
+
+/**
+ * What was told, without those who left and came back at once where this process was held up for so long that its gateways
+ * were late with their leases: then they are rightly taken for dead, and say that they live again.
+ */
+const toldInTime = (ears: Ears, late: () => number): ReadonlyArray<string> => {
+  const all = told(ears)
+  if (late() < lease / 4) return all
+  return all.filter((text, at) => {
+    const who = text.slice(1)
+    const [before, after] = [all.slice(0, at), all.slice(at + 1)]
+    const isBrief = text.startsWith("-") && after.some((next) => next === `+${who}`)
+    return !isBrief && !(text.startsWith("+") && before.includes(text))
+  })
+}
+
 const tests = () => {
   it.scopedLive("are told to have left when their gateway has died, after the lease, and others stay", () =>
     Effect.gen(function* () {
       const server = yield* redisServer()
+      const late = yield* lateness
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
       yield* one.broker.join("room", "presence", ann)
       yield* other.broker.join("room", "presence", bob)
       yield* Effect.sleep(3 * lease)
-      assert.deepStrictEqual(yield* there(other), ["ann", "bob"])
+      yield* areThere(other, ["ann", "bob"])
       one.isDead = true
       // Nobody asks: whoever listens is told.
-      yield* until("ann is told to have left", () => told(ears).includes("-ann"))
+      yield* until("ann is told to have left", () => told(ears).findLast((text) => text.endsWith("ann")) === "-ann")
       yield* Effect.sleep(2 * lease)
-      assert.deepStrictEqual(told(ears), ["+ann", "+bob", "-ann"])
-      assert.deepStrictEqual(yield* there(other), ["bob"])
+      yield* areThere(other, ["bob"])
+      assert.deepStrictEqual(toldInTime(ears, late), ["+ann", "+bob", "-ann"])
     })
   )
 
   it.scopedLive("stay through a restart of Redis, and are joined anew if it has lost them", () =>
     Effect.gen(function* () {
       const server = yield* redisServer({ appendOnly: true })
+      const late = yield* lateness
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
@@ -46,20 +70,21 @@ const tests = () => {
       yield* server.kill
       yield* server.start
       yield* Effect.sleep(2 * lease)
-      assert.deepStrictEqual(yield* there(other), ["ann"])
-      assert.deepStrictEqual(told(ears), ["+ann"])
+      yield* areThere(other, ["ann"])
+      assert.deepStrictEqual(toldInTime(ears, late), ["+ann"])
       yield* server.cli("FLUSHALL")
       yield* Effect.sleep(lease)
-      assert.deepStrictEqual(yield* there(other), ["ann"])
+      yield* areThere(other, ["ann"])
       // So that they can leave all that they are in, too.
       yield* other.broker.leave(ann.session, { after: 0 })
-      assert.deepStrictEqual(yield* there(one), [])
+      yield* areThere(one, [])
     })
   )
 
   it.scopedLive("are not brought back by the gateway that joined them, when another had them leave", () =>
     Effect.gen(function* () {
       const server = yield* redisServer()
+      const late = yield* lateness
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
@@ -68,10 +93,10 @@ const tests = () => {
       yield* other.broker.leave(ann.session, { after: 0 })
       yield* other.broker.leave(bob.session, { topic: "room", after: 50 })
       yield* Effect.sleep(3 * lease)
-      assert.deepStrictEqual(yield* there(other), [])
-      assert.deepStrictEqual(told(ears), ["+ann", "+bob", "-ann", "-bob"])
+      yield* areThere(other, [])
+      assert.deepStrictEqual(toldInTime(ears, late), ["+ann", "+bob", "-ann", "-bob"])
       yield* other.broker.join("room", "presence", ann)
-      assert.deepStrictEqual(yield* there(one), ["ann"])
+      yield* areThere(one, ["ann"])
     })
   )
 
@@ -91,11 +116,11 @@ const tests = () => {
       yield* Effect.sleep(lease)
       one.isDead = true
       yield* Effect.sleep(3 * lease)
-      assert.deepStrictEqual(yield* there(other), ["ann", "bob"])
+      yield* areThere(other, ["ann", "bob"])
       other.isDead = true
       const third = yield* node(server.url, options)
       yield* Effect.sleep(2 * lease)
-      assert.deepStrictEqual(yield* there(third), [])
+      yield* areThere(third, [])
     })
   )
 
@@ -111,11 +136,14 @@ const tests = () => {
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
       yield* Effect.sleep(3 * lease)
-      assert.strictEqual((yield* there(other)).length, 1500)
+      yield* eventually(
+        "all to be there",
+        Effect.map(there(other), ({ length }) => length === 1500)
+      )
       one.isDead = true
       // On a machine that is held up for a lease some were told to have left before, and to have joined again.
       yield* until("all are told", () => new Set(told(ears).filter((text) => text.startsWith("-"))).size === 1500)
-      assert.deepStrictEqual(yield* there(other), [])
+      yield* areThere(other, [])
     })
   )
 
