@@ -13,7 +13,7 @@ export interface Progress {
 
 type Ticket = NonNullable<KeptSession["ticket"]>
 
-export class HeldSession {
+export class ResumeState {
   private ticket: Ticket | undefined
   /** Hellos that asked to resume. */
   private attempts: number

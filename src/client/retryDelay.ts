@@ -32,7 +32,7 @@ interface Delay {
   readonly isAsked: boolean
 }
 
-export class ClientWait<R> {
+export class RetryDelay<R> {
   private waking: (() => void) | undefined
   private awaking: (() => void) | undefined
   private between = leastBetween
