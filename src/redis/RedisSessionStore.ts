@@ -25,12 +25,12 @@ import {
 } from "../session/SessionStore.js"
 import { slotOf } from "./internal/hashSlot.js"
 import { escape, tagged, unescape } from "./internal/keys.js"
-import * as nodeChannel from "./internal/nodeChannel.js"
+import * as nodeChannel from "./internal/store/nodeChannel.js"
 import { type Argument, type Call, type Script, say } from "./internal/script.js"
-import * as index from "./internal/sessionIndexScripts.js"
-import { SessionLeases } from "./internal/sessionLeases.js"
-import * as scripts from "./internal/sessionScripts.js"
-import * as storedItem from "./internal/storedItem.js"
+import * as index from "./internal/store/sessionIndex.js"
+import { SessionLeases } from "./internal/store/sessionLeases.js"
+import * as scripts from "./internal/store/sessionScripts.js"
+import * as storedItem from "./internal/store/storedItem.js"
 import { RedisConnection } from "./RedisConnection.js"
 
 type Store = Context.Tag.Service<SessionStore>

@@ -5,10 +5,10 @@
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
-import type { Position, RecoveryReason } from "../../protocol/Protocol.js"
-import type { Listener, Publication } from "../../topic/Broker.js"
-import type { ChannelListener } from "./shardedPubSub.js"
+import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
+import type { Position, RecoveryReason } from "../../../protocol/Protocol.js"
+import type { Listener, Publication } from "../../../topic/Broker.js"
+import type { ChannelListener } from "../shardedPubSub.js"
 import type { Reading } from "./streamLog.js"
 
 /** Publications that are read at a time. */

@@ -4,8 +4,8 @@
  * and removed after it, so it may name too many and never too few.
  */
 import * as Effect from "effect/Effect"
-import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
-import { escape, tagged, unescape } from "./keys.js"
+import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
+import { escape, tagged, unescape } from "../keys.js"
 import * as scripts from "./memberScripts.js"
 import { type RedisLog, unavailable } from "./streamLog.js"
 

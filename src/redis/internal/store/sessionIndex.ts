@@ -2,7 +2,7 @@
  * Sorted sets that say which sessions there are, of a principal or in all, and
  * until when (server's milliseconds), and which gateways.
  */
-import { script } from "./script.js"
+import { script } from "../script.js"
 
 const now = `
 local time = redis.call('TIME')

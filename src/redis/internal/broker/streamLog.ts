@@ -2,15 +2,15 @@
 import { createHash } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { BrokerUnavailable, KeyReused, type TooManyKeys } from "../../protocol/ConnectionError.js"
-import type { Position, RecoveryReason } from "../../protocol/Protocol.js"
-import type { History, PublishOptions, Retention } from "../../topic/Broker.js"
-import { defaultRetention } from "../../topic/Broker.js"
-import type { Service as Connection } from "../RedisConnection.js"
-import { escape } from "./keys.js"
+import { BrokerUnavailable, KeyReused, type TooManyKeys } from "../../../protocol/ConnectionError.js"
+import type { Position, RecoveryReason } from "../../../protocol/Protocol.js"
+import type { History, PublishOptions, Retention } from "../../../topic/Broker.js"
+import { defaultRetention } from "../../../topic/Broker.js"
+import type { Service as Connection } from "../../RedisConnection.js"
+import { escape } from "../keys.js"
 import { topicKeys } from "./logLua.js"
 import * as scripts from "./logScripts.js"
-import type { Argument, Script } from "./script.js"
+import type { Argument, Script } from "../script.js"
 
 export interface Terms {
   /** Of this broker: part of the epochs and ids that it makes. */

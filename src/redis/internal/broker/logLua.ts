@@ -9,7 +9,7 @@
  *
  * All time is Redis's own, and never goes back within a log.
  */
-import { tagged } from "./keys.js"
+import { tagged } from "../keys.js"
 
 /** The keys of a topic: what is known of its log, the log, the members that are told in it, and until when each is one. */
 export const topicKeys = (prefix: string, topic: string) => {

@@ -13,7 +13,7 @@
  * is left for ever, whoever dies. Lua's numbers are exact up to 2^53; they are
  * written by `%.0f`, since `tostring` rounds them to 14 digits.
  */
-import { script } from "./script.js"
+import { script } from "../script.js"
 
 /** How a fenced operation ended, as the scripts tell. */
 export const done = 0

@@ -1,7 +1,7 @@
 /** The scripts of memberships, and of the index that says where a session has them. */
 import { logLua } from "./logLua.js"
 import { sweepLua } from "./memberLua.js"
-import { script } from "./script.js"
+import { script } from "../script.js"
 
 const begin = `${logLua}${sweepLua}
 open()
