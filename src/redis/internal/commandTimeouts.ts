@@ -13,7 +13,7 @@ interface Pending {
 
 export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
-export class Asking {
+export class CommandTimeouts {
   /** In the order in which they are to be given up. */
   private readonly pending = new Set<Pending>()
 

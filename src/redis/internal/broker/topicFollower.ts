@@ -1,5 +1,5 @@
 /**
- * What a broker hears of a topic, for all that listen here. What is said on
+ * The follower of a topic: hears what is published, for all that listen here. What is said on
  * the channel is only a hint: it is told on if it is the next, and otherwise
  * the log is read from where it was heard to last.
  */
@@ -42,7 +42,7 @@ const parse = (text: string): Message | undefined => {
 
 const isSame = (a: Position, b: Position): boolean => a.epoch === b.epoch && a.offset === b.offset
 
-export class Feed implements ChannelListener {
+export class TopicFollower implements ChannelListener {
   readonly ears = new Set<Ear>()
   /** Who has asked for it and not released it. */
   users = 0

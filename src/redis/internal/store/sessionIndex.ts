@@ -1,16 +1,18 @@
 /**
  * Sorted sets that say which sessions there are, of a principal or in all, and
- * until when (server's milliseconds), and which gateways.
+ * until when (server's milliseconds). They may say too much, and for a while too
+ * little: a renewal puts that right.
  */
-import { script } from "../script.js"
-
-const now = `
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-`
+import * as Effect from "effect/Effect"
+import type { StoreUnavailable } from "../../../protocol/ConnectionError.js"
+import { slotOf } from "../hashSlot.js"
+import { escape, tagged, unescape } from "../keys.js"
+import { type Call, script } from "../script.js"
+import { serverTime } from "./sessionScripts.js"
+import type { StoreCommands } from "./storeCommands.js"
 
 /** Puts a member into the set for so many milliseconds, and forgets those whose time is over. */
-export const add = script(`${now}
+const add = script(`${serverTime}
 local member, millis = ARGV[1], tonumber(ARGV[2])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + millis), member)
@@ -18,36 +20,59 @@ if redis.call('PTTL', KEYS[1]) < millis then redis.call('PEXPIRE', KEYS[1], ARGV
 return 0
 `)
 
-export const drop = script(`return redis.call('ZREM', KEYS[1], ARGV[1])`)
+const drop = script(`return redis.call('ZREM', KEYS[1], ARGV[1])`)
 
-export const list = script(`return redis.call('ZRANGE', KEYS[1], 0, -1)`)
+const list = script(`return redis.call('ZRANGE', KEYS[1], 0, -1)`)
 
-export const count = script(`${now}
+const count = script(`${serverTime}
 return redis.call('ZCOUNT', KEYS[1], string.format('%.0f', now), '+inf')
 `)
 
-const lapsed = `${now}
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', string.format('(%.0f', now))) do
-  redis.call('ZREM', KEYS[1], id)
-  redis.call('HDEL', KEYS[2], id)
-end
-`
+/** Among how many sets all sessions are counted. */
+const countBuckets = 64
 
-/** A gateway, by id, what it says of itself, and for how many milliseconds. */
-export const announce = script(`${lapsed}
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + tonumber(ARGV[3])), ARGV[1])
-redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], 86400000)
-redis.call('PEXPIRE', KEYS[2], 86400000)
-return 0
-`)
+export class SessionIndex {
+  constructor(
+    private readonly commands: StoreCommands,
+    /** Milliseconds for which a session that is gone can be asked for still. */
+    private readonly tombstones: number
+  ) {}
 
-export const withdraw = script(`
-redis.call('ZREM', KEYS[1], ARGV[1])
-redis.call('HDEL', KEYS[2], ARGV[1])
-return 0
-`)
+  private own(principal: string): string {
+    return tagged(this.commands.prefix, "p", principal)
+  }
 
-export const nodes = script(`${lapsed}
-return redis.call('HVALS', KEYS[2])
-`)
+  private bucket(number: number): string {
+    return tagged(this.commands.prefix, "c", String(number))
+  }
+
+  /** Counts a session for so many milliseconds; as one of its principal's, until it cannot be brought back either. */
+  adding(id: string, principal: string, millis: number): ReadonlyArray<Call> {
+    const member = escape(id)
+    return [
+      { script: add, keys: [this.own(principal)], args: [member, millis + this.tombstones] },
+      { script: add, keys: [this.bucket(slotOf(id) % countBuckets)], args: [member, millis] }
+    ]
+  }
+
+  dropping(id: string, principal: string): ReadonlyArray<Call> {
+    const args = [escape(id)]
+    return [
+      { script: drop, keys: [this.own(principal)], args },
+      { script: drop, keys: [this.bucket(slotOf(id) % countBuckets)], args }
+    ]
+  }
+
+  idsOf(principal: string): Effect.Effect<ReadonlyArray<string>, StoreUnavailable> {
+    const listed = this.commands.run(list, [this.own(principal)])
+    return Effect.map(listed, (members) => (members as ReadonlyArray<string>).map(unescape)) // ZRANGE
+  }
+
+  get size(): Effect.Effect<number, StoreUnavailable> {
+    const buckets = Array.from({ length: countBuckets }, (_, i) => this.bucket(i))
+    return Effect.map(
+      Effect.forEach(buckets, (bucket) => this.commands.run(count, [bucket]), { concurrency: "unbounded" }),
+      (counts) => counts.reduce<number>((sum, count) => sum + Number(count), 0)
+    )
+  }
+}

@@ -13,16 +13,27 @@
  * is left for ever, whoever dies. Lua's numbers are exact up to 2^53; they are
  * written by `%.0f`, since `tostring` rounds them to 14 digits.
  */
+import { tagged } from "../keys.js"
 import { script } from "../script.js"
+
+/** KEYS of a session: what is known of it, what its client has not acknowledged, its mailbox. */
+export const sessionKeys = (prefix: string, id: string): ReadonlyArray<string> => {
+  const name = tagged(prefix, "s", id)
+  return [name, `${name}:o`, `${name}:b`]
+}
 
 /** How a fenced operation ended, as the scripts tell. */
 export const done = 0
 export const fenced = 1
 export const gone = 2
 
-const prelude = `
+/** The server's time, in milliseconds since the epoch. */
+export const serverTime = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`
+
+const prelude = `${serverTime}
 local int = function(n) return string.format('%.0f', n) end
 local S, O, B = KEYS[1], KEYS[2], KEYS[3]
 local keep = function(x, grave, list)
