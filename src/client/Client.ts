@@ -99,7 +99,7 @@ export interface Client<ClientMessage, ServerMessage> {
   /** Waits for the end of the client. */
   readonly ended: Effect.Effect<EndReason>
   /**
-   * What the server sends, once and in order, through all reconnects. A
+   * The messages of the server, once and in order, through all reconnects. A
    * message counts as processed, and is acknowledged, when the next one is
    * pulled or the consumer ends well; what a failed or interrupted consumer had
    * in hand goes to the next one. Completes when the client has ended. For one

@@ -1,4 +1,4 @@
-/** What an attempt of a client's is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
+/** The terms that an attempt of a client's is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -45,13 +45,13 @@ export type Phase =
   | { readonly _tag: "Waiting"; readonly attempt: number }
   | { readonly _tag: "Ended"; readonly reason: EndReason }
 
-/** How a client that was asked to end takes its leave. */
+/** The leave that a client takes which was asked to end. */
 export interface Farewell {
   readonly reason: EndReason
   readonly hasSaidBye: boolean
 }
 
-/** What earlier attempts have shown. */
+/** The outcome of earlier attempts. */
 export interface Experience {
   /** A connection was Ready: the URL is good. */
   readonly wasReady: boolean
@@ -59,7 +59,7 @@ export interface Experience {
   readonly isRefused: boolean
 }
 
-/** What follows the end of an attempt. */
+/** The next step after the end of an attempt. */
 export type Decision =
   | { readonly _tag: "End"; readonly reason: EndReason }
   | {

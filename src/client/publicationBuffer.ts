@@ -1,9 +1,9 @@
-/** What has come of a subscription and was not taken by its consumer yet: bounded, as the topic's policy says. */
+/** The items of a subscription that have come, and that its consumer has not taken yet: bounded, as the topic's policy says. */
 import * as Effect from "effect/Effect"
 import type * as Protocol from "../protocol/Protocol.js"
 import type { Bounds } from "../topic/bounds.js"
 
-/** What a subscription's consumer gets, in order. */
+/** One of the items that a subscription's consumer gets, in order. */
 export type Item =
   | {
       readonly _tag: "Publication"

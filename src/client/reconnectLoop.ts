@@ -46,7 +46,7 @@ export interface LoopOptions<R> {
   readonly now: () => number
 }
 
-/** What there is of a client whose loop runs. */
+/** A client whose loop runs. */
 export interface ReconnectLoop {
   readonly driver: SessionDriver
   readonly topics: Subscriptions
@@ -56,7 +56,7 @@ export interface ReconnectLoop {
   readonly stats: Effect.Effect<ClientStats>
   /** Begins an attempt now. */
   readonly wake: Effect.Effect<void>
-  /** What becomes of a message that did not decode. */
+  /** Tells of a message that did not decode, and ends where that was decided. */
   readonly invalid: (error: MessageInvalid, decision: InvalidDecision) => Effect.Effect<void>
   readonly close: Effect.Effect<void>
 }

@@ -1,4 +1,4 @@
-/** How long a client waits before its next attempt, and what ends a wait, or an attempt, early. */
+/** The delay of a client before its next attempt, and what ends a wait, or an attempt, early. */
 import type * as Context from "effect/Context"
 import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
@@ -47,7 +47,7 @@ export class RetryDelay<R> {
     private readonly show: (status: Extract<Status, { _tag: "Waiting" }>) => void
   ) {}
 
-  /** What the server asked for, or else the policy's next delay: never none after a refusal. */
+  /** The delay that the server asked for, or else the policy's next delay: never none after a refusal. */
   delay(
     end: AttemptError,
     goaway: Protocol.Goaway | undefined,

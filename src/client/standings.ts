@@ -1,4 +1,4 @@
-/** How the session stands with topics, beside what this client is subscribed to by its own wish. */
+/** The standing of the session with topics, beside what this client is subscribed to by its own wish. */
 
 /**
  * - `Inherited`: an earlier client was subscribed, and this one may yet ask for it.

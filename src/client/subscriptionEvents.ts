@@ -1,4 +1,4 @@
-/** What comes of a subscription, and of a watch of those who are there. */
+/** The events of a subscription, and of a watch of a topic's members. */
 import type { Member, Position } from "../protocol/Protocol.js"
 
 /**

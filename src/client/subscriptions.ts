@@ -15,7 +15,7 @@ import { RequestQueue } from "./requestQueue.js"
 import { Standings } from "./standings.js"
 import { Subscription } from "./subscription.js"
 
-/** What a server says of topics. */
+/** A message of a server's about topics. */
 export type TopicMessage = Extract<
   Protocol.ServerMessage,
   { type: "subscribed" | "unsubscribed" | "publication" | "published" | "invite" }
@@ -33,7 +33,7 @@ export interface SubscriptionsOptions {
   readonly now: () => number
   /** Milliseconds for which a consumer waits for the end of one that was interrupted. */
   readonly patience: number
-  /** What the session is subscribed to already. */
+  /** The topics that the session is subscribed to already. */
   readonly subscribedBefore: ReadonlyArray<string>
   /** `names` has changed. */
   readonly changed: () => void

@@ -103,6 +103,8 @@ export const make = (
   })
 
 /**
+ * The broker as a Layer, on the connection that it is given.
+ *
  * @since 0.1.0
  * @category layers
  */

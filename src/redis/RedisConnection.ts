@@ -41,7 +41,7 @@ export type Status =
   | { readonly _tag: "Away"; readonly since: number; readonly reason: string }
 
 /**
- * Where Redis is, and how it is treated. Give a `url`, or a `client` of
+ * The place of Redis, and how it is treated. Give a `url`, or a `client` of
  * ioredis, whose settings are taken over: the connections are Holdfast's own.
  *
  * @since 0.1.0
@@ -54,7 +54,7 @@ export interface Options {
    */
   readonly url?: string | Redacted.Redacted | undefined
   readonly client?: Redis | Cluster | undefined
-  /** What all keys and channels begin with; no braces. Default `holdfast`. */
+  /** The beginning of all keys and channels; no braces. Default `holdfast`. */
   readonly prefix?: string | undefined
   /** Time that a command, or opening a connection, may take. Default 5 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
@@ -65,6 +65,8 @@ export interface Options {
 }
 
 /**
+ * The connection as its users have it: scripts, channels, and word of its state.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -90,6 +92,8 @@ export interface Service {
 }
 
 /**
+ * The connection to Redis, which a store and a broker share.
+ *
  * @since 0.1.0
  * @category services
  */
@@ -233,6 +237,8 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
   })
 
 /**
+ * A connection as a Layer, with these options.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -254,6 +260,8 @@ export const config: Config.Config<Pick<Options, "url" | "prefix">> = Config.map
 )
 
 /**
+ * A connection as a Layer, with options from the configuration.
+ *
  * @since 0.1.0
  * @category layers
  */

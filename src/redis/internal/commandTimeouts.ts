@@ -1,5 +1,5 @@
 /**
- * What Redis is asked and has not answered: each is given up after `timeout`,
+ * The commands that Redis has not answered: each is given up after `timeout`,
  * at the next look. The client's own timers begin only when a command is
  * written, which a pipeline before it may hold up.
  */

@@ -14,13 +14,13 @@ export interface Boot {
 
 export class Machine {
   isAsleep = false
-  /** What it runs, to be run again after a crash. */
+  /** The program that it runs, to be run again after a crash. */
   programs: Array<Effect.Effect<Fiber.RuntimeFiber<unknown, unknown>>> = []
   boot: Boot = { isUp: true }
-  /** Whether anybody has its clock: without it, it cannot be put to sleep. */
+  /** True when somebody has its clock: without it, it cannot be put to sleep. */
   hasClock = false
 
-  /** Why a program of it failed last: whoever finds nobody listening there is told. */
+  /** The reason for which a program of it failed last: whoever finds nobody listening there is told. */
   failure: string | undefined
 
   private fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []

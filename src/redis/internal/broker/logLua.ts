@@ -1,5 +1,5 @@
 /**
- * What every script of a topic begins with: the log, as it is in Redis.
+ * The beginning of every script of a topic: the log, as it is in Redis.
  *
  * One key has what is known of the log, as text, so that one command reads it
  * and one writes it with its time to live. A Stream has the publications, each

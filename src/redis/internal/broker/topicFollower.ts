@@ -20,7 +20,7 @@ export interface Ear {
   from: Position
 }
 
-/** Where the log was heard to: the position, and the time of the publication there. */
+/** The place that the log was heard to: the position, and the time of the publication there. */
 export interface Place {
   readonly position: Position
   readonly at: number
@@ -44,7 +44,7 @@ const isSame = (a: Position, b: Position): boolean => a.epoch === b.epoch && a.o
 
 export class TopicFollower implements ChannelListener {
   readonly ears = new Set<Ear>()
-  /** Who has asked for it and not released it. */
+  /** Those that have asked for it and not released it. */
   users = 0
   /** Memberships are told in it that may end by themselves. */
   hasMembers = false

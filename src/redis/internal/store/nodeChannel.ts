@@ -1,5 +1,5 @@
 /**
- * What nodes tell each other about sessions, on the channel of the one that is
+ * The hints that nodes give each other about sessions, on the channel of the one that is
  * told: hints, which may be lost.
  */
 import * as Either from "effect/Either"

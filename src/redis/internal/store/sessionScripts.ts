@@ -1,5 +1,5 @@
 /**
- * What the session store does on the server. A session is a hash at its tagged
+ * The scripts of the session store. A session is a hash at its tagged
  * name and, beside it, `:o`, the list of messages that its client has not
  * acknowledged, and `:b`, its mailbox. Of what is gone the hash is left for a
  * while, to say why.
@@ -22,7 +22,7 @@ export const sessionKeys = (prefix: string, id: string): ReadonlyArray<string> =
   return [name, `${name}:o`, `${name}:b`]
 }
 
-/** How a fenced operation ended, as the scripts tell. */
+/** The outcomes of a fenced operation, as the scripts tell them. */
 export const done = 0
 export const fenced = 1
 export const gone = 2
