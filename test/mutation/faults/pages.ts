@@ -83,7 +83,7 @@ export const group: Group = {
     {
       name: "an attempt that was under way is not followed by another",
       file: "src/client/retryDelay.ts",
-      find: "      if (this.isUnheeded) this.awaking?.()\n",
+      find: "      if (this.isUnheeded) this.calls?.awake?.unsafeOpen()\n",
       replace: "",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
