@@ -10,6 +10,8 @@ import * as PageEvents from "./PageEvents.js"
 import * as PageSession from "./PageSession.js"
 
 /**
+ * The options of a client in a page.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -1,5 +1,5 @@
 /**
- * What a page knows of interruptions.
+ * The interruptions that a page knows of.
  *
  * @since 0.1.0
  */
@@ -52,6 +52,8 @@ export const pageEvents: Service = {
 }
 
 /**
+ * The page as the source of a client's `HostEvents`.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -10,6 +10,8 @@ import { type Service, SessionKeeper } from "../client/SessionKeeper.js"
 import { open } from "./internal/storageKeeper.js"
 
 /**
+ * The name that a session is kept under, and the storage that it is kept in.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -55,6 +57,8 @@ export const make = (options: PageSessionOptions): Service => ({
 })
 
 /**
+ * The keeper of a page's session as a Layer.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -5,7 +5,6 @@
  * @since 0.1.0
  */
 import type * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -32,15 +31,17 @@ import type { Ref } from "../topic/Topic.js"
 import * as Topic from "../topic/Topic.js"
 import type { ClientEvent, ClientStats, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
-import * as inboxLoop from "./consume.js"
-import * as inboxStream from "./consumeStream.js"
-import { ClientLoop } from "./reconnectLoop.js"
+import * as consume from "./consume.js"
+import * as consumeStream from "./consumeStream.js"
+import * as reconnectLoop from "./reconnectLoop.js"
 import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
 import * as subscriptionStream from "./subscriptionStream.js"
 
 export { hasValue, type PresenceEvent, type Publication, type TooLarge } from "./subscriptionEvents.js"
 
 /**
+ * The options of a client: where it connects, with which messages, and what it does when that fails.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -75,11 +76,13 @@ export interface ClientOptions<
   readonly codec?: Codec.Codec | undefined
   /** Default `Reconnect.exponential()`. */
   readonly reconnect?: Reconnect.Policy<RReconnect> | undefined
-  /** What to do about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
+  /** Decides about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
   readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
 }
 
 /**
+ * The client of one session: what it is doing, and what can be done with it.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -96,7 +99,7 @@ export interface Client<ClientMessage, ServerMessage> {
   /** Waits for the end of the client. */
   readonly ended: Effect.Effect<EndReason>
   /**
-   * What the server sends, once and in order, through all reconnects. A
+   * The messages of the server, once and in order, through all reconnects. A
    * message counts as processed, and is acknowledged, when the next one is
    * pulled or the consumer ends well; what a failed or interrupted consumer had
    * in hand goes to the next one. Completes when the client has ended. For one
@@ -150,7 +153,7 @@ export interface Client<ClientMessage, ServerMessage> {
     value: NoInfer<A>,
     options?: { readonly key?: string | undefined }
   ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
-  /** Who is subscribed to a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
+  /** The members of a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
   readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused>
   readonly stats: Effect.Effect<ClientStats>
   /**
@@ -165,7 +168,7 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly close: Effect.Effect<void>
 }
 
-/** One that is given as it is has succeeded already. */
+/** The effect of an option; one that is given as it is has succeeded already. */
 const asked = <A, R>(
   value: A | Effect.Effect<A, unknown, R>,
   context: Context.Context<R>
@@ -207,7 +210,7 @@ export const make = <
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
     const { codec = Codec.json } = options
-    const loop = yield* ClientLoop.make({
+    const loop = yield* reconnectLoop.make({
       dialer,
       codec,
       options: resolved,
@@ -220,12 +223,11 @@ export const make = <
       context,
       now: () => clock.unsafeCurrentTimeMillis()
     })
-    const { driver, status, topics } = loop
+    const { driver, events, status, topics } = loop
     const { id: newKey } = yield* Credentials
     const encode = messageCodec.encoder(options.messages.client)
     const decode = messageCodec.decoder(options.messages.server)
     const onInvalid = options.onInvalid ?? (() => Effect.succeed<InvalidDecision>("Continue"))
-    const ended = Deferred.await(loop.whenEnded)
     const invalid = (error: MessageInvalid) =>
       Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
 
@@ -239,10 +241,10 @@ export const make = <
             ? Effect.fail(new SessionClosed({ reason: describeEnd(current.reason) }))
             : undefined
       ),
-      ended,
-      messages: inboxStream.make(driver, decode, invalid),
-      runForEach: inboxLoop.make(driver, decode, invalid),
-      events: loop.events.changes,
+      ended: loop.ended,
+      messages: consumeStream.make(driver, decode, invalid),
+      runForEach: consume.make(driver, decode, invalid),
+      events: events.changes,
       send: (message) => driver.outbox.sendMade(() => encode(message, codec)),
       deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
       subscribe: ({ name, schema }, options) =>
@@ -253,10 +255,10 @@ export const make = <
           const limit = driver.maxMessage
           const size = publicationCodec.size(text, limit)
           if (size > limit) return yield* new MessageTooLarge({ size, limit })
-          return yield* topics.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
+          return yield* topics.publications.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
         }),
       presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
-      stats: Effect.sync(() => loop.stats),
+      stats: loop.stats,
       reconnect: loop.wake,
       close: loop.close
     }

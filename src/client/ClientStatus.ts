@@ -1,5 +1,5 @@
 /**
- * What a client is doing, and what it tells besides messages.
+ * The status of a client, its end, and what it tells besides messages.
  *
  * @since 0.1.0
  */
@@ -10,7 +10,7 @@ import type { AttemptError, MessageInvalid, TokenUnavailable } from "../protocol
 import type { ResetReason } from "../protocol/Protocol.js"
 
 /**
- * How the session of a connection began.
+ * The beginning of a connection's session.
  *
  * `Reset`: the one before is lost, for `reason`. `outcomeUnknown` messages had
  * left without being acknowledged; `carriedOver` had not left, and go out in
@@ -30,7 +30,7 @@ export type Start =
     }
 
 /**
- * Why a client stopped for good.
+ * The reason for which a client has ended for good.
  *
  * - `Closed`: `close` was called, or its scope was closed.
  * - `Stopped`: an answer that a retry would meet again.
@@ -75,7 +75,7 @@ export type Status =
   | { readonly _tag: "Ended"; readonly reason: EndReason }
 
 /**
- * What a client tells besides messages and its status.
+ * An event that a client tells besides messages and its status.
  *
  * - `SessionLost`: the session could not be resumed; a new one has begun.
  * - `MessageInvalid`: a message of the server did not decode.
@@ -100,7 +100,7 @@ export type ClientEvent =
   | { readonly _tag: "NotKept"; readonly cause: unknown }
 
 /**
- * What a client has counted. Messages are counted by the session: from 0 again when a new one has begun, but for what was
+ * The counts of a client. Messages are counted by the session: from 0 again when a new one has begun, but for what was
  * replayed and suppressed.
  *
  * @since 0.1.0

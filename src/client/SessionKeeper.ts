@@ -1,5 +1,5 @@
 /**
- * Where a client keeps its session beyond its own life, so that a page that is
+ * The place where a client keeps its session beyond its own life, so that a page that is
  * loaded again resumes it. With a keeper the end of a client's scope does not
  * end its session, which the next client goes on with; `close` does.
  *
@@ -25,13 +25,13 @@ export interface KeptMessage {
 }
 
 /**
- * What a client must know of its session to go on with it.
+ * The state of a session that a client needs to go on with it.
  *
  * @since 0.1.0
  * @category models
  */
 export interface KeptState {
-  /** What the server knows the session by; `undefined` before the first welcome. It is as good as a password while the session lives. */
+  /** The name and the secret that the server knows the session by; `undefined` before the first welcome. It is as good as a password while the session lives. */
   readonly ticket: { readonly session: string; readonly secret: string } | undefined
   /** How often it was asked to be resumed. */
   readonly attempts: number
@@ -44,7 +44,7 @@ export interface KeptState {
 }
 
 /**
- * What was kept: the messages are those after `acknowledged`, in order and
+ * A session that was kept: the messages are those after `acknowledged`, in order and
  * without a gap.
  *
  * @since 0.1.0
@@ -63,9 +63,9 @@ export interface KeptSession extends KeptState {
  * @category models
  */
 export interface Keeper {
-  /** What an earlier client has left. */
+  /** The session that an earlier client has left. */
   readonly found: KeptSession | undefined
-  /** Whether the session is this client's still: never that of two at once. Once it is not, what is kept is ignored. */
+  /** True while the session is this client's still: never that of two at once. Once it is not, what is kept is ignored. */
   readonly isMine: () => boolean
   readonly keep: (state: KeptState) => void
   readonly add: (message: KeptMessage) => void
@@ -77,6 +77,8 @@ export interface Keeper {
 }
 
 /**
+ * Opens the keepers of a program's clients.
+ *
  * @since 0.1.0
  * @category models
  */

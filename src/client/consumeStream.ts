@@ -1,4 +1,4 @@
-/** What a session received, as a Stream that acknowledges what was processed. */
+/** The messages that a session received, as a Stream that acknowledges what was processed. */
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as Exit from "effect/Exit"

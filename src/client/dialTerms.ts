@@ -1,8 +1,8 @@
-/** What an attempt of a client's is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
+/** The terms that an attempt of a client's is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as apart from "../connection/detachedEffect.js"
+import * as detachedEffect from "../connection/detachedEffect.js"
 import { isSuccess } from "../connection/syncEffect.js"
 import { DialFailed, TokenUnavailable } from "../protocol/ConnectionError.js"
 import * as url from "../protocol/url.js"
@@ -25,20 +25,20 @@ export interface Terms {
 const mayChange = (effect: Effect.Effect<unknown, unknown> | undefined): boolean =>
   effect !== undefined && !isSuccess(effect)
 
-export class AttemptTerms {
-  /** Whether a server that refused the credentials may be given others: the token, or where there is none what the URL has. */
+export class DialTerms {
+  /** True when a server that refused the credentials may be given others: the token, or where there is none what the URL has. */
   readonly canBeFresh: boolean
 
   private constructor(
     private readonly given: Given,
     private readonly timeout: number,
-    private readonly run: apart.Apart
+    private readonly run: detachedEffect.Apart
   ) {
     this.canBeFresh = mayChange(given.headers) || mayChange(given.token ?? given.url)
   }
 
-  static make(given: Given, timeout: number): Effect.Effect<AttemptTerms, never, Scope.Scope> {
-    return Effect.map(apart.make, (run) => new AttemptTerms(given, timeout, run))
+  static make(given: Given, timeout: number): Effect.Effect<DialTerms, never, Scope.Scope> {
+    return Effect.map(detachedEffect.make, (run) => new DialTerms(given, timeout, run))
   }
 
   readonly next: Effect.Effect<Terms, TokenUnavailable | DialFailed> = Effect.suspend(() => {

@@ -6,6 +6,7 @@ import * as Effect from "effect/Effect"
 import type { Codec, Frame } from "../protocol/Codec.js"
 import { NotSent, OutcomeUnknown, TopicRefused } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
+import * as Topic from "../topic/Topic.js"
 import type { RequestQueue } from "./requestQueue.js"
 
 export type Fate = NotSent | OutcomeUnknown | TopicRefused
@@ -21,10 +22,13 @@ interface Pending {
   readonly resume: (result: Effect.Effect<Protocol.Position, Fate>) => void
 }
 
+/** UTF-16 units of the longest key. */
+const longestKey = 128
+
 /** How much earlier than the server forgets a key it is not relied on any more, in milliseconds. */
 const margin = 10_000
 
-export class Publisher {
+export class PublishQueue {
   /** Not answered, in their order. */
   private readonly pending = new Map<number, Pending>()
   private keyWindow = 0
@@ -37,8 +41,22 @@ export class Publisher {
     private readonly now: () => number
   ) {}
 
-  /** `id` is larger than any before. */
-  publish(request: Omit<Protocol.Publish, "type">, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
+  publish(topic: string, key: string, body: unknown, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
+    return Effect.suspend(() => {
+      const flaw = Topic.flaw(topic)
+      if (flaw !== undefined) return Effect.fail(new TopicRefused({ topic, code: "malformed-topic", reason: flaw }))
+      if (key.length < 1 || key.length > longestKey) {
+        const reason = `a key has 1 to ${longestKey} characters`
+        return Effect.fail(new TopicRefused({ topic, code: "malformed-key", reason }))
+      }
+      return this.positionOf({ id: this.queue.nextId(), topic, key, body }, bodySize)
+    })
+  }
+
+  private positionOf(
+    request: Omit<Protocol.Publish, "type">,
+    bodySize: number
+  ): Effect.Effect<Protocol.Position, Fate> {
     return Effect.async((resume) => {
       if (this.ended !== undefined) return resume(Effect.fail(new NotSent({ reason: this.ended })))
       const frame = this.codec.encode({ type: "publish", ...request })

@@ -9,8 +9,8 @@ import { byteLength, type Frame } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import { type Paced, type Pacer, share } from "../session/pacer.js"
 
-export interface Asking {
-  /** No other request of the session has it. */
+export interface QueuedRequest {
+  /** By `nextId`: no other request of the session has it. */
   readonly id: number
   readonly frame: Frame
   /** Looked at when its turn has come: false when nobody wants it any more. */
@@ -39,14 +39,23 @@ const inFlightOf = (live: LiveConnection, limits: Protocol.Limits): InFlight => 
 const none: InFlight = { requests: 0, bytes: 0 }
 
 export class RequestQueue implements Paced {
-  private waiting = new Map<number, Asking>()
+  private waiting = new Map<number, QueuedRequest>()
   /** Written to this connection and not answered: the bytes of each. */
   private unanswered = new Map<number, number>()
   private bytes = 0
   private live: LiveConnection | undefined
+  private lastId = 0
   private most = none
 
   constructor(private readonly pacing: Pacer) {}
+
+  get isAttached(): boolean {
+    return this.live !== undefined
+  }
+
+  nextId(): number {
+    return ++this.lastId
+  }
 
   attached(live: LiveConnection, limits: Protocol.Limits): void {
     this.detached()
@@ -62,7 +71,7 @@ export class RequestQueue implements Paced {
     this.bytes = 0
   }
 
-  add(request: Asking): void {
+  add(request: QueuedRequest): void {
     if (this.live === undefined) return
     this.waiting.set(request.id, request)
     this.write()
@@ -80,7 +89,7 @@ export class RequestQueue implements Paced {
     return true
   }
 
-  /** Whether a request with this id was unanswered until now. Its place is taken at the next `write`. */
+  /** True when a request with this id was unanswered until now. Its place is taken at the next `write`. */
   answered(id: number): boolean {
     const size = this.unanswered.get(id)
     if (size === undefined) return false

@@ -1,10 +1,10 @@
-/** What a client holds to resume its session: in memory, and with a keeper beyond that. */
+/** The state that a client holds to resume its session: in memory, and with a keeper beyond that. */
 import type * as Protocol from "../protocol/Protocol.js"
 import type { Entry } from "../session/replayBuffer.js"
 import * as Session from "../session/Session.js"
 import type { Keeper, KeptSession } from "./SessionKeeper.js"
 
-/** How far the session has come. */
+/** The progress of a session. */
 export interface Progress {
   readonly acknowledged: number
   readonly processed: number
@@ -13,7 +13,7 @@ export interface Progress {
 
 type Ticket = NonNullable<KeptSession["ticket"]>
 
-export class HeldSession {
+export class ResumeState {
   private ticket: Ticket | undefined
   /** Hellos that asked to resume. */
   private attempts: number
@@ -30,7 +30,7 @@ export class HeldSession {
     return this.keeper?.found
   }
 
-  /** What is not forgotten another client may go on with. */
+  /** True where another client may go on with what is not forgotten. */
   get isKept(): boolean {
     return this.keeper !== undefined
   }
@@ -44,7 +44,7 @@ export class HeldSession {
     return this.ticket?.session === session
   }
 
-  /** What a hello says to resume the session. The attempt is noted before it is made: no two have one number. */
+  /** The part of a hello that asks to resume the session. The attempt is noted before it is made: no two have one number. */
   ask(processed: number, oldest: number): Protocol.Hello["resume"] {
     if (this.ticket === undefined || this.keeper?.isMine() === false) return undefined
     this.attempts++
@@ -95,7 +95,7 @@ export class HeldSession {
   }
 }
 
-/** Where a session that was kept goes on. What had left before is not known: all of it may have. */
+/** The state in which a session that was kept goes on. How much of it had left before is not known: all of it may have. */
 export const stateOf = (found: KeptSession | undefined, window: number): Session.State => {
   if (found === undefined) return Session.initial(window)
   const { acknowledged: acked, messages, processed, ticket } = found

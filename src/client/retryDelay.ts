@@ -1,8 +1,6 @@
-/** How long a client waits before its next attempt, and what ends a wait, or an attempt, early. */
+/** The delay of a client before its next attempt, and what ends a wait, or an attempt, early. */
 import type * as Context from "effect/Context"
-import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
-import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import type { Backoff } from "../connection/Reconnect.js"
 import type { AttemptError } from "../protocol/ConnectionError.js"
@@ -32,9 +30,15 @@ interface Delay {
   readonly isAsked: boolean
 }
 
-export class ClientWait<R> {
-  private waking: (() => void) | undefined
-  private awaking: (() => void) | undefined
+/** Opened when an attempt is called for: by the application, and by an interruption where that is heeded. */
+interface Calls {
+  readonly wake: Effect.Latch
+  readonly awake: Effect.Latch | undefined
+}
+
+export class RetryDelay<R> {
+  /** Made while a wait, or an attempt, can be ended early. */
+  private calls: Calls | undefined
   private between = leastBetween
   /** Something has happened that no attempt has begun after. */
   private isUnheeded = false
@@ -47,7 +51,7 @@ export class ClientWait<R> {
     private readonly show: (status: Extract<Status, { _tag: "Waiting" }>) => void
   ) {}
 
-  /** What the server asked for, or else the policy's next delay: never none after a refusal. */
+  /** The delay that the server asked for, or else the policy's next delay: never none after a refusal. */
   delay(
     end: AttemptError,
     goaway: Protocol.Goaway | undefined,
@@ -70,7 +74,7 @@ export class ClientWait<R> {
       const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
       const called = this.called(!isAsked)
       this.show({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
-      if (this.isUnheeded) this.awaking?.()
+      if (this.isUnheeded) this.calls?.awake?.unsafeOpen()
       yield* Effect.raceFirst(Effect.sleep(delay), called)
       this.deafen()
     })
@@ -82,7 +86,7 @@ export class ClientWait<R> {
       this.isUnheeded = false
       const cut = Effect.flatMap(this.called(true), (by) => {
         // It has succeeded just now.
-        if (this.waking === undefined) return Effect.never
+        if (this.calls === undefined) return Effect.never
         if (by === "Awake") this.between = Math.min(mostBetween, this.between * 2)
         return Effect.succeedNone
       })
@@ -95,19 +99,17 @@ export class ClientWait<R> {
 
   /** Waits until an attempt is called for. */
   private called(byAwake: boolean): Effect.Effect<"Wake" | "Awake"> {
-    const woken = Deferred.unsafeMake<void>(FiberId.none)
-    const awoken = Deferred.unsafeMake<void>(FiberId.none)
-    this.waking = () => Deferred.unsafeDone(woken, Effect.void)
-    this.awaking = byAwake ? () => Deferred.unsafeDone(awoken, Effect.void) : undefined
+    const wake = Effect.unsafeMakeLatch()
+    const awake = Effect.unsafeMakeLatch()
+    this.calls = { wake, awake: byAwake ? awake : undefined }
     return Effect.raceFirst(
-      Effect.as(Deferred.await(woken), "Wake" as const),
-      Effect.as(Effect.zipRight(Deferred.await(awoken), this.spaced), "Awake" as const)
+      Effect.as(wake.await, "Wake" as const),
+      Effect.as(Effect.zipRight(awake.await, this.spaced), "Awake" as const)
     )
   }
 
   private deafen(): void {
-    this.waking = undefined
-    this.awaking = undefined
+    this.calls = undefined
   }
 
   /** The first interruption is heeded at once, what follows it a second later, or more where that cuts off attempts. */
@@ -120,7 +122,7 @@ export class ClientWait<R> {
   })
 
   /** The application's wish: an attempt begins now. */
-  readonly wake: Effect.Effect<void> = Effect.sync(() => this.waking?.())
+  readonly wake: Effect.Effect<void> = Effect.sync(() => this.calls?.wake.unsafeOpen())
 
   /**
    * The network or the machine is back, which changes nothing about what a server has asked for. An attempt that is under way
@@ -128,7 +130,7 @@ export class ClientWait<R> {
    */
   awake(): void {
     this.isUnheeded = true
-    this.awaking?.()
+    this.calls?.awake?.unsafeOpen()
   }
 
   /** An attempt has succeeded: it is not cut off any more. */

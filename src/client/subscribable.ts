@@ -44,7 +44,7 @@ export const events = <A>(replay = 0): Effect.Effect<Events<A>> =>
     }
   })
 
-export interface Watched<A> {
+export interface Subscribable<A> {
   readonly get: Effect.Effect<A>
   readonly set: (value: A) => void
   /** The current value, then each later one, up to and with the last. */
@@ -53,7 +53,7 @@ export interface Watched<A> {
   readonly first: <B, E>(answer: (value: A) => Effect.Effect<B, E> | undefined) => Effect.Effect<B, E>
 }
 
-export const make = <A>(initial: A, isLast: (value: A) => boolean): Effect.Effect<Watched<A>> =>
+export const make = <A>(initial: A, isLast: (value: A) => boolean): Effect.Effect<Subscribable<A>> =>
   Effect.map(events<A>(1), ({ changes: all, publish }) => {
     let current = initial
     publish(initial)

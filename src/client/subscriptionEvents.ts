@@ -1,4 +1,4 @@
-/** What comes of a subscription, and of a watch of those who are there. */
+/** The events of a subscription, and of a watch of a topic's members. */
 import type { Member, Position } from "../protocol/Protocol.js"
 
 /**
@@ -29,7 +29,7 @@ export interface TooLarge {
 }
 
 /**
- * Whether a publication has come with its value.
+ * True when a publication has come with its value.
  *
  * @since 0.1.0
  * @category guards
@@ -38,6 +38,8 @@ export const hasValue = <A>(publication: Publication<A> | TooLarge): publication
   publication.skipped !== "too-large"
 
 /**
+ * The members of a topic as they were found, and who joins and leaves after that.
+ *
  * @since 0.1.0
  * @category models
  */

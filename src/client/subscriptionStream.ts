@@ -9,20 +9,21 @@ import * as Stream from "effect/Stream"
 import { type MessageInvalid, type PositionLost, TopicRefused } from "../protocol/ConnectionError.js"
 import type { InvalidDecision } from "../protocol/Messages.js"
 import { Member, type Position } from "../protocol/Protocol.js"
-import type { Item, TopicSubscription } from "./subscription.js"
+import type { Item } from "./publicationBuffer.js"
+import type { Subscription } from "./subscription.js"
 import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
-import type { ClientTopics } from "./subscriptions.js"
+import type { Subscriptions } from "./subscriptions.js"
 
 type Failure = TopicRefused | PositionLost
 
 /** The subscription, until the scope closes; a consumer that is being interrupted is waited for. */
 const claimed = (
-  topics: ClientTopics,
+  topics: Subscriptions,
   topic: string,
   since: Position | "oldest" | undefined
-): Effect.Effect<TopicSubscription, TopicRefused, Scope.Scope> =>
+): Effect.Effect<Subscription, TopicRefused, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) => {
-    const claim = Effect.withFiberRuntime<TopicSubscription, TopicRefused, Scope.Scope>((fiber) => {
+    const claim = Effect.withFiberRuntime<Subscription, TopicRefused, Scope.Scope>((fiber) => {
       const result = topics.claim(topic, since, fiber)
       if (result instanceof TopicRefused) return Effect.fail(result)
       return Effect.as(
@@ -39,10 +40,10 @@ const claimed = (
 
 /** Everything that comes, from the claim of the topic to the end of its scope. */
 const items = <A>(
-  topics: ClientTopics,
+  topics: Subscriptions,
   topic: string,
   since: Position | "oldest" | undefined,
-  take: (subscription: TopicSubscription) => Effect.Effect<ReadonlyArray<A>, Option.Option<Failure>>
+  take: (subscription: Subscription) => Effect.Effect<ReadonlyArray<A>, Option.Option<Failure>>
 ): Stream.Stream<A, Failure> =>
   Stream.unwrapScoped(
     Effect.gen(function* () {
@@ -52,7 +53,7 @@ const items = <A>(
   )
 
 export const publications = <A>(
-  topics: ClientTopics,
+  topics: Subscriptions,
   topic: string,
   since: Position | "oldest" | undefined,
   decode: (body: unknown) => Either.Either<A, MessageInvalid>,
@@ -92,7 +93,7 @@ const Change = Schema.Union(
 )
 const decodePresence = Schema.decodeUnknownOption(Change)
 
-export const presence = (topics: ClientTopics, topic: string): Stream.Stream<PresenceEvent, TopicRefused> =>
+export const presence = (topics: Subscriptions, topic: string): Stream.Stream<PresenceEvent, TopicRefused> =>
   items(topics, topic, undefined, ({ take }) => take).pipe(
     Stream.filterMap((item): Option.Option<PresenceEvent> => {
       if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members })

@@ -1,5 +1,5 @@
-/** A client's topics: what it asks its server for, again on each connection, and who gets the answers. */
-import * as Effect from "effect/Effect"
+/** A client's subscriptions: what it asks its server for, again on each connection, and who gets the answers. */
+import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Schema from "effect/Schema"
 import type { LiveConnection } from "../connection/liveConnection.js"
@@ -10,17 +10,18 @@ import * as Protocol from "../protocol/Protocol.js"
 import type { Pacer } from "../session/pacer.js"
 import type { Bounds } from "../topic/bounds.js"
 import * as Topic from "../topic/Topic.js"
-import { type Fate, Publisher } from "./publishQueue.js"
+import { PublishQueue } from "./publishQueue.js"
 import { RequestQueue } from "./requestQueue.js"
-import { TopicSubscription } from "./subscription.js"
+import { Standings } from "./standings.js"
+import { Subscription } from "./subscription.js"
 
-/** What a server says of topics. */
+/** A message of a server's about topics. */
 export type TopicMessage = Extract<
   Protocol.ServerMessage,
   { type: "subscribed" | "unsubscribed" | "publication" | "published" | "invite" }
 >
 
-export interface ClientTopicsOptions {
+export interface SubscriptionsOptions {
   readonly codec: Codec
   readonly bounds: Bounds
   /** Topics that a server may have this client subscribed to without anybody reading them. */
@@ -32,7 +33,7 @@ export interface ClientTopicsOptions {
   readonly now: () => number
   /** Milliseconds for which a consumer waits for the end of one that was interrupted. */
   readonly patience: number
-  /** What the session is subscribed to already. */
+  /** The topics that the session is subscribed to already. */
   readonly subscribedBefore: ReadonlyArray<string>
   /** `names` has changed. */
   readonly changed: () => void
@@ -42,45 +43,33 @@ export interface ClientTopicsOptions {
   readonly refused: (refusal: TopicRefused) => void
 }
 
-/** UTF-16 units of the longest key. */
-const longestKey = 128
-
-/** In place of a request: an earlier client was subscribed to the topic, and this one may yet ask for it. */
-const unasked = 0
-
 const flawOf = (topic: string): string | undefined => Topic.flaw(Topic.presenceBase(topic) ?? topic)
 const isPosition = Schema.is(Protocol.Position)
 
-export class ClientTopics {
-  readonly publisher: Publisher
-  private readonly subscriptions = new Map<string, TopicSubscription>()
-  /** Unsubscribed, as far as this end is concerned, by the request that says so. */
-  private readonly leaving = new Map<string, number>()
-  /** Subscribed by the server's wish, which it repeats on each connection of the session. */
-  private readonly invitations = new Set<string>()
+export class Subscriptions {
+  readonly publications: PublishQueue
+  private readonly all = new Map<string, Subscription>()
+  private readonly standings: Standings
   private readonly queue: RequestQueue
-  private live: LiveConnection | undefined
-  private nextId = 1
   private isOver = false
 
-  constructor(private readonly options: ClientTopicsOptions) {
+  constructor(private readonly options: SubscriptionsOptions) {
     const { codec, limits, now, pacing, subscribedBefore } = options
-    for (const topic of subscribedBefore) this.leaving.set(topic, unasked)
+    this.standings = new Standings(subscribedBefore)
     this.queue = new RequestQueue(pacing)
-    this.publisher = new Publisher(codec, limits, this.queue, now)
+    this.publications = new PublishQueue(codec, limits, this.queue, now)
   }
 
-  /** What the session may be subscribed to by this end's wish. */
+  /** The topics that the session may be subscribed to by this end's wish. */
   get names(): ReadonlyArray<string> {
-    const wished = [...this.subscriptions.keys()].filter((topic) => !this.invitations.has(topic))
-    return [...new Set([...wished, ...this.leaving.keys()])]
+    return this.standings.wished(this.all.keys())
   }
 
   // ---- for the application
 
-  /** Whether the topic's consumer has let go of it, who was interrupted just now; `undefined` where there is none to wait for. */
+  /** True when the topic's consumer, who was interrupted just now, has let go of it; `undefined` where there is none to wait for. */
   whenLeft(topic: string): Effect.Effect<boolean> | undefined {
-    const claim = this.subscriptions.get(topic)?.claim
+    const claim = this.all.get(topic)?.claim
     return claim?.isTaken === true ? claim.isLeft(this.options.patience) : undefined
   }
 
@@ -89,14 +78,14 @@ export class ClientTopics {
     topic: string,
     since: Protocol.Position | "oldest" | undefined,
     consumer: Fiber.RuntimeFiber<unknown, unknown>
-  ): TopicSubscription | TopicRefused {
+  ): Subscription | TopicRefused {
     const flaw = flawOf(topic)
     if (flaw !== undefined) return new TopicRefused({ topic, code: "malformed-topic", reason: flaw })
     if (typeof since === "object" && !isPosition(since)) {
       const reason = "a position has an epoch of 1 to 128 characters, and an offset that is an integer from 0 on"
       return new TopicRefused({ topic, code: "malformed-position", reason })
     }
-    const known = this.subscriptions.get(topic)
+    const known = this.all.get(topic)
     if (known?.claim.isTaken === true) {
       const reason = "this client is reading it already: share its stream instead"
       return new TopicRefused({ topic, code: "already-subscribed", reason })
@@ -107,39 +96,38 @@ export class ClientTopics {
       return known
     }
     if (known !== undefined) this.restart(known)
-    const subscription = this.add(topic, since)
+    const subscription = this.add(topic, since, known !== undefined)
     subscription.claim.take(consumer)
-    if (known !== undefined) subscription.mayBeKnown = true
     return subscription
   }
 
   /** The consumer has gone. */
-  release(subscription: TopicSubscription): void {
-    const { claim, state, topic } = subscription
+  release(subscription: Subscription): void {
+    const { claim, isKnown, phase, topic } = subscription
     claim.drop()
-    if (this.subscriptions.get(topic) !== subscription) return
-    this.subscriptions.delete(topic)
+    if (this.all.get(topic) !== subscription) return
+    this.all.delete(topic)
     if (this.takeBack(subscription)) this.options.changed()
     subscription.end(undefined)
     // Where the server has refused it, or never heard of it, there is nothing to unsubscribe from.
-    if (!subscription.mayBeKnown || (state._tag === "Over" && state.failure?._tag !== "PositionLost")) return
-    if (state._tag === "Over" && subscription.isFailureTaken) this.linger(topic)
+    if (!isKnown || (phase._tag === "Over" && phase.failure?._tag !== "PositionLost")) return
+    if (phase._tag === "Over" && phase.isTold) this.linger(topic)
     else this.unsubscribe(topic)
   }
 
-  /** Whether the server has yet to hear what is asked of it; it never will. */
-  private takeBack({ state }: TopicSubscription): boolean {
-    return state._tag === "Asked" && this.queue.withdraw(state.id)
+  /** True when the server has yet to hear what is asked of it; it never will. */
+  private takeBack({ phase }: Subscription): boolean {
+    return phase._tag === "Asked" && this.queue.withdraw(phase.id)
   }
 
   /** The server's wish stays, and is asked for from another position. */
-  private restart(subscription: TopicSubscription): void {
-    const { state, topic } = subscription
-    this.subscriptions.delete(topic)
+  private restart(subscription: Subscription): void {
+    const { phase, topic } = subscription
+    this.all.delete(topic)
     const isUnsaid = this.takeBack(subscription)
     subscription.end(undefined)
     if (isUnsaid) return
-    const isThere = state._tag === "Asked" || state._tag === "Active" || state._tag === "Over"
+    const isThere = phase._tag === "Asked" || phase._tag === "Active" || phase._tag === "Over"
     if (isThere) this.pause(topic)
   }
 
@@ -147,29 +135,19 @@ export class ClientTopics {
   private linger(topic: string): void {
     this.pause(topic)
     this.options.later(() => {
-      if (!this.isOver && !this.subscriptions.has(topic)) this.unsubscribe(topic)
-    })
-  }
-
-  publish(topic: string, key: string, body: unknown, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
-    return Effect.suspend(() => {
-      const flaw = Topic.flaw(topic)
-      if (flaw !== undefined) return Effect.fail(new TopicRefused({ topic, code: "malformed-topic", reason: flaw }))
-      if (key.length < 1 || key.length > longestKey) {
-        const reason = `a key has 1 to ${longestKey} characters`
-        return Effect.fail(new TopicRefused({ topic, code: "malformed-key", reason }))
-      }
-      return this.publisher.publish({ id: this.nextId++, topic, key, body }, bodySize)
+      if (!this.isOver && !this.all.has(topic)) this.unsubscribe(topic)
     })
   }
 
   /** Whoever waited for the welcome before it subscribed has done so by now. */
   private unwanted(topic: string): void {
-    if (!this.isOver && this.leaving.get(topic) === unasked) this.unsubscribe(topic)
+    if (!this.isOver && this.standings.isInherited(topic)) this.unsubscribe(topic)
   }
 
-  private add(topic: string, since: Protocol.Position | "oldest" | undefined): TopicSubscription {
-    const subscription: TopicSubscription = new TopicSubscription(topic, since, this.options.bounds, {
+  private add(topic: string, since: Protocol.Position | "oldest" | undefined, isKnown: boolean): Subscription {
+    // An earlier client's goes on.
+    const isInherited = !this.isOver && this.standings.takeUp(topic)
+    const subscription: Subscription = new Subscription(topic, since, isKnown || isInherited, this.options.bounds, {
       pause: () => this.pause(topic),
       ask: () => this.ask(subscription)
     })
@@ -177,38 +155,34 @@ export class ClientTopics {
       subscription.end(undefined)
       return subscription
     }
-    this.subscriptions.set(topic, subscription)
-    // An earlier client's, which goes on.
-    if (this.leaving.get(topic) === unasked) subscription.mayBeKnown = this.leaving.delete(topic)
+    this.all.set(topic, subscription)
     this.options.changed()
     this.ask(subscription)
     return subscription
   }
 
-  private ask(subscription: TopicSubscription): void {
-    if (this.live === undefined || subscription.state._tag === "Over") return
+  private ask(subscription: Subscription): void {
+    if (!this.queue.isAttached || subscription.phase._tag === "Over") return
     const { since, topic } = subscription
-    const id = this.nextId++
-    subscription.state = { _tag: "Asked", id }
-    this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) }, () => {
-      subscription.mayBeKnown = true
-    })
+    const id = this.queue.nextId()
+    subscription.asked(id)
+    const written = () => subscription.known()
+    this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) }, written)
   }
 
   private pause(topic: string): void {
-    this.say({ type: "unsubscribe", id: this.nextId++, topic, pause: true })
+    this.say({ type: "unsubscribe", id: this.queue.nextId(), topic, pause: true })
   }
 
   /** Has a paused one be a member where the session is now, and bring nothing. */
   private remain(topic: string): void {
-    this.say({ type: "subscribe", id: this.nextId++, topic })
+    this.say({ type: "subscribe", id: this.queue.nextId(), topic })
     this.pause(topic)
   }
 
   private unsubscribe(topic: string): void {
-    const id = this.nextId++
-    this.invitations.delete(topic)
-    this.leaving.set(topic, id)
+    const id = this.queue.nextId()
+    this.standings.leave(topic, id)
     this.options.changed()
     this.say({ type: "unsubscribe", id, topic })
   }
@@ -221,34 +195,27 @@ export class ClientTopics {
 
   /** A connection is there: everything is asked for again. */
   attached(live: LiveConnection, resumed: boolean, keyWindow: number): void {
-    this.live = live
     this.queue.attached(live, this.options.limits())
-    // A new session is subscribed to nothing.
-    if (!resumed) {
-      this.leaving.clear()
-      this.invitations.clear()
-    }
-    for (const topic of [...this.leaving.keys()]) {
-      const again = this.subscriptions.get(topic)
-      // What was taken up again meanwhile goes on.
-      if (again !== undefined) again.mayBeKnown = this.leaving.delete(topic)
-      else if (this.leaving.get(topic) === unasked) this.options.later(() => this.unwanted(topic))
+    if (!resumed) this.standings.clear()
+    for (const topic of this.standings.toLeave) {
+      const again = this.all.get(topic)
+      if (again !== undefined) {
+        // It was taken up again meanwhile, and goes on.
+        this.standings.left(topic)
+        again.known()
+      } else if (this.standings.isInherited(topic)) this.options.later(() => this.unwanted(topic))
       else this.unsubscribe(topic)
     }
-    for (const subscription of this.subscriptions.values()) {
-      if (subscription.state._tag === "Paused") this.remain(subscription.topic)
+    for (const subscription of this.all.values()) {
+      if (subscription.phase._tag === "Paused") this.remain(subscription.topic)
       else this.ask(subscription)
     }
-    this.publisher.attached(keyWindow)
+    this.publications.attached(keyWindow)
   }
 
   detached(): void {
-    this.live = undefined
     this.queue.detached()
-    for (const subscription of this.subscriptions.values()) {
-      const { _tag } = subscription.state
-      if (_tag === "Active" || _tag === "Asked") subscription.state = { _tag: "Idle" }
-    }
+    for (const subscription of this.all.values()) subscription.detached()
   }
 
   drained(): void {
@@ -258,13 +225,13 @@ export class ClientTopics {
   receive(message: TopicMessage, size: number, live: LiveConnection): void {
     switch (message.type) {
       case "publication":
-        return this.check(this.subscriptions.get(message.topic)?.publication(message, size), live)
+        return this.check(this.all.get(message.topic)?.publication(message, size), live)
       case "subscribed":
         return this.subscribed(message, live)
       case "unsubscribed":
         return this.unsubscribed(message)
       case "published":
-        if (this.queue.answered(message.id)) this.publisher.published(message)
+        if (this.queue.answered(message.id)) this.publications.published(message)
         return this.queue.write()
       case "invite":
         return this.invited(message, live)
@@ -277,57 +244,53 @@ export class ClientTopics {
 
   private subscribed(message: Protocol.Subscribed, live: LiveConnection): void {
     const { id, topic } = message
-    const subscription = this.subscriptions.get(topic)
-    const isUnwanted = subscription === undefined || subscription.state._tag === "Over"
+    const subscription = this.all.get(topic)
+    const isUnwanted = subscription === undefined || subscription.phase._tag === "Over"
     // It was ended by the server while the request was on its way: nobody would ever end what has begun now.
     const isAnswer = id !== undefined && this.queue.answered(id)
-    if (isAnswer && isUnwanted && !this.leaving.has(topic)) this.unsubscribe(topic)
+    if (isAnswer && isUnwanted && !this.standings.isToLeave(topic)) this.unsubscribe(topic)
     this.check(subscription?.subscribed(message), live)
     this.queue.write()
   }
 
   private unsubscribed({ id, reason, topic }: Protocol.Unsubscribed): void {
     if (id === undefined) {
-      const failure = new TopicRefused({
-        topic,
-        code: "unsubscribed",
-        reason: reason ?? "the server ended the subscription"
-      })
-      return this.fail(this.subscriptions.get(topic), failure)
+      const why = reason ?? "the server ended the subscription"
+      return this.fail(this.all.get(topic), new TopicRefused({ topic, code: "unsubscribed", reason: why }))
     }
-    if (this.leaving.get(topic) === id) {
-      this.leaving.delete(topic)
+    if (this.standings.isLeaving(topic, id)) {
+      this.standings.left(topic)
       this.options.changed()
     }
     this.queue.answered(id)
     this.queue.write()
   }
 
-  private fail(subscription: TopicSubscription | undefined, failure: TopicRefused): void {
+  private fail(subscription: Subscription | undefined, failure: TopicRefused): void {
     if (subscription === undefined) return
     subscription.end(failure)
-    this.invitations.delete(subscription.topic)
+    this.standings.disinvite(subscription.topic)
     if (subscription.claim.isTaken) return
-    this.subscriptions.delete(subscription.topic)
+    this.all.delete(subscription.topic)
     this.options.refused(failure)
   }
 
   private invited({ since, topic }: Protocol.Invite, live: LiveConnection): void {
     // Said before the server heard that this end leaves.
-    if (this.leaving.has(topic)) return
-    if (this.subscriptions.has(topic)) {
-      this.invitations.add(topic)
+    if (this.standings.isToLeave(topic)) return
+    if (this.all.has(topic)) {
+      this.standings.invite(topic)
       return this.options.changed()
     }
     const flaw = flawOf(topic)
     if (flaw !== undefined) return live.violate(CloseCode.ProtocolViolation, `invite: ${flaw}`)
     const { maxInvitations } = this.options
-    const unread = [...this.subscriptions.values()].filter(({ claim }) => !claim.isTaken)
+    const unread = [...this.all.values()].filter(({ claim }) => !claim.isTaken)
     if (unread.length >= maxInvitations) {
       return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
-    this.invitations.add(topic)
-    this.add(topic, since).mayBeKnown = true
+    this.standings.invite(topic)
+    this.add(topic, since, true)
     this.options.invited(topic)
   }
 
@@ -338,26 +301,22 @@ export class ClientTopics {
   }
 
   private refusedOne(id: number, { code, reason, retryAfter }: Protocol.Refusal, wasUnanswered: boolean): void {
-    for (const [topic, request] of this.leaving) {
-      if (request !== id) continue
-      // Not subscribed is what was asked for.
-      this.leaving.delete(topic)
-      return
-    }
-    for (const subscription of this.subscriptions.values()) {
-      const { state, topic } = subscription
-      if (state._tag === "Asked" && state.id === id)
+    const left = this.standings.leaving(id)
+    // Not subscribed is what was asked for.
+    if (left !== undefined) return this.standings.left(left)
+    for (const subscription of this.all.values()) {
+      const { phase, topic } = subscription
+      if (phase._tag === "Asked" && phase.id === id)
         return this.fail(subscription, new TopicRefused({ topic, code, reason, retryAfter }))
     }
-    if (wasUnanswered) this.publisher.refused(id, (topic) => new TopicRefused({ topic, code, reason, retryAfter }))
+    if (wasUnanswered) this.publications.refused(id, (topic) => new TopicRefused({ topic, code, reason, retryAfter }))
   }
 
   /** The client has ended. */
   end(reason: string): void {
     this.isOver = true
-    this.live = undefined
     this.queue.detached()
-    for (const subscription of this.subscriptions.values()) subscription.end(undefined)
-    this.publisher.end(reason)
+    for (const subscription of this.all.values()) subscription.end(undefined)
+    this.publications.end(reason)
   }
 }

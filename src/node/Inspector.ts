@@ -27,11 +27,13 @@ import { WrongPasswords } from "./inspector/wrongPasswords.js"
 export type Authenticate<R = never> = guard.Authenticate<R>
 
 /**
+ * The options of the inspector.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface InspectorOptions<R = never> {
-  /** Where it is mounted. Default `/inspector`. */
+  /** The path that it is mounted at. Default `/inspector`. */
   readonly path?: `/${string}` | undefined
   /**
    * Looks at every request, those for the page's own files included, and is interrupted when who asks leaves. A request is
@@ -39,7 +41,7 @@ export interface InspectorOptions<R = never> {
    * times within a minute is answered 429 without asking. Default: nobody is let in.
    */
   readonly authenticate?: Authenticate<R> | undefined
-  /** What a 401 asks for in `WWW-Authenticate`, so that a browser asks its user. Default: nothing. */
+  /** The challenge of a 401 in `WWW-Authenticate`, so that a browser asks its user. Default: nothing. */
   readonly challenge?: string | undefined
 }
 

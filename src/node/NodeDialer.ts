@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
 import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
-import * as refused from "../connection/upgradeRefusal.js"
+import * as upgradeRefusal from "../connection/upgradeRefusal.js"
 import { WebSocketTransport } from "../connection/webSocketTransport.js"
 import { DialFailed, DialRefused } from "../protocol/ConnectionError.js"
 import { oneLine } from "../protocol/oneLine.js"
@@ -31,9 +31,9 @@ const retryAfterOf = (response: IncomingMessage, now: number): number | undefine
   return Number.isFinite(millis) ? Math.max(0, millis) : undefined
 }
 
-/** Why, in a gateway's own word; who else answers has none. */
+/** The reason, in a gateway's own word; who else answers has none. */
 const refusalOf = ({ headers }: IncomingMessage): string | undefined =>
-  headers[refused.header.toLowerCase()]?.toString().slice(0, maxBody)
+  headers[upgradeRefusal.header.toLowerCase()]?.toString().slice(0, maxBody)
 
 const readBody = (response: IncomingMessage, done: (body: string) => void): void => {
   let body = ""
@@ -111,7 +111,7 @@ const open = (
   return ws
 }
 
-/** What `ws` says of a URL that is none shows it whole. */
+/** The text of `ws` about a URL that is none, which shows it whole. */
 const withoutUrl = (cause: unknown, url: string): unknown =>
   cause instanceof Error && cause.message.includes(url)
     ? new SyntaxError(cause.message.replaceAll(url, shownUrl(url)))

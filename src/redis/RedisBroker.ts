@@ -23,10 +23,10 @@ import { millisOf } from "../connection/optionRules.js"
 import { InvalidOption } from "../protocol/ConnectionError.js"
 import { Credentials } from "../session/Credentials.js"
 import { Broker } from "../topic/Broker.js"
-import { SessionIndex } from "./internal/membershipIndex.js"
-import { Memberships } from "./internal/memberships.js"
-import { RedisLog, unavailable } from "./internal/streamLog.js"
-import { Feeds } from "./internal/topicFollowers.js"
+import { MembershipIndex } from "./internal/broker/membershipIndex.js"
+import { Memberships } from "./internal/broker/memberships.js"
+import { StreamLog, unavailable } from "./internal/broker/streamLog.js"
+import { TopicFollowers } from "./internal/broker/topicFollowers.js"
 import { RedisConnection } from "./RedisConnection.js"
 
 /**
@@ -83,24 +83,28 @@ export const make = (
     const connection = yield* RedisConnection
     const instance = yield* (yield* Credentials).id
     const fork = yield* FiberSet.makeRuntime<never, void, never>()
-    const log = new RedisLog(connection, { instance, keyWindow, topicTtl })
-    const feeds = new Feeds(log, { timeout, checkInterval }, fork)
-    const memberships = new Memberships(log, new SessionIndex(log, indexTtl), { instance, lease })
-    yield* Effect.forkScoped(Effect.all([feeds.checking, feeds.sweeping, memberships.renewing], { concurrency: 3 }))
+    const log = new StreamLog(connection, { instance, keyWindow, topicTtl })
+    const followers = new TopicFollowers(log, { timeout, checkInterval }, fork)
+    const memberships = new Memberships(log, new MembershipIndex(log, indexTtl), { instance, lease })
+    yield* Effect.forkScoped(
+      Effect.all([followers.checking, followers.sweeping, memberships.renewing], { concurrency: 3 })
+    )
     return {
       keyWindow,
       ready: Effect.mapError(connection.ready, unavailable),
       publish: (topic, payload, options = {}) => log.publish(topic, payload, options),
-      subscribe: (topic, listener) => feeds.subscribe(topic, listener),
+      subscribe: (topic, listener) => followers.subscribe(topic, listener),
       history: (topic, { limit, since }) => Effect.map(log.read(topic, since, limit), ({ history }) => history),
       join: (topic, presence, member) => memberships.join(topic, presence, member),
       leave: (session, { after, topic }) => memberships.leave(session, topic, after),
       members: (topic, presence) => memberships.members(topic, presence),
-      expire: feeds.sweep
+      expire: followers.sweep
     } satisfies Context.Tag.Service<Broker>
   })
 
 /**
+ * The broker as a Layer, on the connection that it is given.
+ *
  * @since 0.1.0
  * @category layers
  */

@@ -22,15 +22,15 @@ import type { Cluster, Redis } from "ioredis"
 import { millisOf } from "../connection/optionRules.js"
 import * as Reconnect from "../connection/Reconnect.js"
 import { DialFailed, InvalidOption } from "../protocol/ConnectionError.js"
-import { Client } from "./internal/client.js"
-import { Asking, asError } from "./internal/commandTimeouts.js"
+import { asError, CommandTimeouts } from "./internal/commandTimeouts.js"
 import { Readiness } from "./internal/readiness.js"
-import * as address from "./internal/redisUrl.js"
+import { RedisClient } from "./internal/redisClient.js"
+import * as redisUrl from "./internal/redisUrl.js"
 import { type Argument, type Call, type Script, say } from "./internal/script.js"
-import { type ChannelListener, Listening } from "./internal/shardedPubSub.js"
+import { type ChannelListener, ShardedPubSub } from "./internal/shardedPubSub.js"
 
 /**
- * Whether Redis can be reached, and if not, since when (milliseconds since the
+ * The state of the connection: Redis can be reached, or not since when (milliseconds since the
  * epoch) and why.
  *
  * @since 0.1.0
@@ -41,7 +41,7 @@ export type Status =
   | { readonly _tag: "Away"; readonly since: number; readonly reason: string }
 
 /**
- * Where Redis is, and how it is treated. Give a `url`, or a `client` of
+ * The place of Redis, and how it is treated. Give a `url`, or a `client` of
  * ioredis, whose settings are taken over: the connections are Holdfast's own.
  *
  * @since 0.1.0
@@ -54,7 +54,7 @@ export interface Options {
    */
   readonly url?: string | Redacted.Redacted | undefined
   readonly client?: Redis | Cluster | undefined
-  /** What all keys and channels begin with; no braces. Default `holdfast`. */
+  /** The beginning of all keys and channels; no braces. Default `holdfast`. */
   readonly prefix?: string | undefined
   /** Time that a command, or opening a connection, may take. Default 5 seconds. */
   readonly timeout?: Duration.DurationInput | undefined
@@ -65,6 +65,8 @@ export interface Options {
 }
 
 /**
+ * The connection as its users have it: scripts, channels, and word of its state.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -90,15 +92,17 @@ export interface Service {
 }
 
 /**
+ * The connection to Redis, which a store and a broker share.
+ *
  * @since 0.1.0
  * @category services
  */
 export class RedisConnection extends Context.Tag("holdfast/redis/RedisConnection")<RedisConnection, Service>() {}
 
-const sourceOf = (options: Options): Redis | Cluster | address.Address | InvalidOption => {
+const sourceOf = (options: Options): Redis | Cluster | redisUrl.Address | InvalidOption => {
   if (options.client !== undefined) return options.client
   const { url = "redis://127.0.0.1:6379" } = options
-  return address.parse(Redacted.isRedacted(url) ? Redacted.value(url) : url)
+  return redisUrl.parse(Redacted.isRedacted(url) ? Redacted.value(url) : url)
 }
 
 /** Delays as the client of Redis asks for them: by the number of the attempt. */
@@ -124,7 +128,7 @@ class Health {
   readonly callbacks = new Set<() => void>()
 
   constructor(
-    private readonly client: Client,
+    private readonly client: RedisClient,
     public status: Status,
     private readonly now: () => number,
     private readonly log: (effect: Effect.Effect<void>) => void
@@ -189,31 +193,31 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
     const now = () => clock.unsafeCurrentTimeMillis()
     const fork = yield* FiberSet.makeRuntime<never, void, never>()
     const client = yield* Effect.acquireRelease(
-      Effect.sync(() => new Client(source, terms)),
+      Effect.sync(() => new RedisClient(source, terms)),
       ({ redis }) => Effect.sync(() => redis.disconnect())
     )
     const since = yield* Clock.currentTimeMillis
     const health = new Health(client, { _tag: "Away", since, reason: "the connection is being opened" }, now, fork)
-    const asking = new Asking(timeout, now)
-    yield* Effect.forkScoped(asking.watch)
+    const timeouts = new CommandTimeouts(timeout, now)
+    yield* Effect.forkScoped(timeouts.watch)
     // What becomes of the first attempt is told by the events; the client goes on trying. Of a cluster that is down, or
     // Sentinels that do not answer, it tells nothing for as long as that lasts.
-    yield* Effect.ignore(asking.ask(() => client.redis.connect()))
-    const readiness = new Readiness(client, asking, prefix, clock, yield* FiberSet.makeRuntime<never>())
+    yield* Effect.ignore(timeouts.ask(() => client.redis.connect()))
+    const readiness = new Readiness(client, timeouts, prefix, clock, yield* FiberSet.makeRuntime<never>())
     // A connection that does not answer is opened anew, without a farewell that nobody would answer either; one that
     // is closed is so already.
     const kept = (node: Redis) =>
       Effect.catchAll(
-        asking.ask(() => node.ping()),
+        timeouts.ask(() => node.ping()),
         () => Effect.sync(() => node.status === "ready" && node.stream.destroy())
       )
     const beat = Effect.suspend(() => Effect.forEach(client.nodes, kept, { concurrency: "unbounded", discard: true }))
     yield* Effect.forkScoped(Effect.forever(Effect.zipRight(Effect.sleep(heartbeatInterval), beat)))
-    const listening = new Listening(client, { policy, heartbeatInterval }, fork)
+    const pubSub = new ShardedPubSub(client, { policy, heartbeatInterval }, fork)
     const asked = <A>(evaluate: () => Promise<A>) =>
       Effect.suspend(() => {
         const { refusal } = health
-        return refusal === undefined ? asking.ask(evaluate) : Effect.fail(refusal)
+        return refusal === undefined ? timeouts.ask(evaluate) : Effect.fail(refusal)
       })
     return {
       prefix,
@@ -223,7 +227,7 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
       runAll: (calls) =>
         asked(() => Promise.all(calls.map(({ args, keys, script }) => client.run(script, keys, args)))),
       say: (channel, text) => Effect.asVoid(asked(() => client.run(say, [channel], [text]))),
-      listen: (channel, listener) => listening.listen(channel, listener),
+      listen: (channel, listener) => pubSub.listen(channel, listener),
       onReady: (callback) =>
         Effect.acquireRelease(
           Effect.sync(() => void health.callbacks.add(callback)),
@@ -233,6 +237,8 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
   })
 
 /**
+ * A connection as a Layer, with these options.
+ *
  * @since 0.1.0
  * @category layers
  */
@@ -254,6 +260,8 @@ export const config: Config.Config<Pick<Options, "url" | "prefix">> = Config.map
 )
 
 /**
+ * A connection as a Layer, with options from the configuration.
+ *
  * @since 0.1.0
  * @category layers
  */

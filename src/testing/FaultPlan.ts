@@ -1,5 +1,5 @@
 /**
- * What goes wrong in a network in memory, and when, as data: drawn from
+ * The faults of a network in memory, and their times, as data: drawn from
  * Effect's Random, so that a seed gives the same plan again, printed, cut down
  * to what a failure needs, and played.
  *
@@ -42,6 +42,8 @@ export type Fault =
   | { readonly _tag: "Crash"; readonly machine: string; readonly isTold: boolean; readonly millis: number }
 
 /**
+ * The kind of a fault.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -64,6 +66,8 @@ export type FaultPlan = ReadonlyArray<{ readonly at: number; readonly fault: Fau
 export const kinds: ReadonlyArray<Kind> = ["Cut", "Silence", "Partition", "Slow", "Stall", "Refuse", "Suspend", "Crash"]
 
 /**
+ * The options of a plan that is drawn from chance.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -180,7 +184,7 @@ export const describe = (fault: Fault): string => {
   }
 }
 
-/** What a fault does to the network: each has a name, begins with the first fault that does it, and ends with the last. */
+/** The effects of faults on the network: each has a name, begins with the first fault that does it, and ends with the last. */
 interface Doing {
   readonly name: string
   readonly begin: Effect.Effect<void>

@@ -51,7 +51,7 @@ export interface Law<E = never> {
 export type Register<E = never> = (law: string, holds: Effect.Effect<void, LawBroken | E>) => unknown
 
 /**
- * How an implementation is judged.
+ * The terms on which an implementation is judged.
  *
  * @since 0.1.0
  * @category models
@@ -65,7 +65,7 @@ export interface Options {
    */
   readonly clock?: "test" | "live" | undefined
   /**
-   * What all times of the laws are multiples of. Default 1 second, and 100
+   * The unit that all times of the laws are multiples of. Default 1 second, and 100
    * milliseconds under the live clock, where a law about time allows for one unit
    * that the network and a busy machine take: one that seems broken when they
    * took more is tried again, with units twice, four and eight times as long.
@@ -78,7 +78,7 @@ export interface Options {
    */
   readonly nodes?: 1 | 2 | undefined
   /**
-   * Whether nobody else uses the data meanwhile, other laws included. Default true; when false, laws
+   * True when nobody else uses the data meanwhile, other laws included. Default true; when false, laws
    * about totals ask less.
    */
   readonly isAlone?: boolean | undefined

@@ -17,6 +17,8 @@ import { SessionStore, type Watcher } from "../session/SessionStore.js"
 import { Broker, type Listener } from "../topic/Broker.js"
 
 /**
+ * A machine of a network in memory, to the program that runs on it.
+ *
  * @since 0.1.0
  * @category services
  */
@@ -44,7 +46,7 @@ export class Machine extends Context.Tag("holdfast/testing/Machine")<
 >() {}
 
 /**
- * Where a service is, and how long is waited for its answer (default 5 seconds).
+ * The machine that a service is on, and how long is waited for its answer (default 5 seconds).
  *
  * @since 0.1.0
  * @category models

@@ -9,7 +9,7 @@ import * as memoryLink from "./internal/memoryLink.js"
 export type { Link, LinkOptions, Side } from "./internal/link.js"
 export type {
   /**
-   * What a wire is like: `latency` and `jitter` (the most that is added to it)
+   * The conditions of a wire: `latency` and `jitter` (the most that is added to it)
    * in milliseconds, `bandwidth` in bytes a second.
    *
    * @since 0.1.0
@@ -17,7 +17,7 @@ export type {
    */
   Conditions,
   /**
-   * Where a link gets its time and its chance from.
+   * The source of a link's time and chance.
    *
    * @since 0.1.0
    * @category models

@@ -19,6 +19,8 @@ import { PCGRandom } from "effect/Utils"
 import { Timers } from "./internal/timers.js"
 
 /**
+ * The options of a run in virtual time.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -33,11 +35,11 @@ export interface Options {
   readonly limit?: Duration.DurationInput | undefined
 }
 
-/** What may happen at one instant before it is held to go on for ever. */
+/** The steps that may happen at one instant before it is held to go on for ever. */
 const busyLimit = 1_000_000
 
 /**
- * Why a program cannot end: nothing is left that could happen; more virtual
+ * The reason for which a program cannot end: nothing is left that could happen; more virtual
  * time has passed than it was given; or it does a million things without any
  * time passing.
  *

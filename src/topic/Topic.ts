@@ -118,7 +118,7 @@ const percentDecoded = (value: string): string | undefined => {
 export const maxName = 255
 
 /**
- * What is wrong with a topic's name, in words: it has 1 to 255 printable ASCII
+ * The flaw of a topic's name, in words: it has 1 to 255 printable ASCII
  * characters, and none of them is `#`, which marks presence.
  *
  * @since 0.1.0
@@ -133,7 +133,7 @@ export const flaw = (name: string): string | undefined => {
 }
 
 /**
- * What is wrong with a pattern, in words.
+ * The flaw of a pattern, in words.
  *
  * @since 0.1.0
  * @category names

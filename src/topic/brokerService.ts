@@ -24,7 +24,7 @@ export interface Publication {
 }
 
 /**
- * How much of a topic's past is kept: whichever bound is reached first.
+ * The part of a topic's past that is kept: whichever bound is reached first.
  * `age` is in milliseconds, `bytes` in UTF-16 units of the payloads.
  *
  * @since 0.1.0
@@ -45,6 +45,8 @@ export interface Retention {
 export const defaultRetention: Retention = { messages: 1000, bytes: 16 * 1024 * 1024, age: 300_000 }
 
 /**
+ * The options of one publication.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -54,16 +56,16 @@ export interface PublishOptions {
    * gives the position of the first; with another payload it fails with `KeyReused`.
    */
   readonly key?: string | undefined
-  /** What the log keeps from now on. Default `defaultRetention`. */
+  /** The part that the log keeps from now on. Default `defaultRetention`. */
   readonly retention?: Retention | undefined
-  /** Who publishes: a broker with room for so many keys refuses those that hold most, with `TooManyKeys`. */
+  /** The publisher: a broker with room for so many keys refuses those that hold most, with `TooManyKeys`. */
   readonly publisher?: string | undefined
-  /** What a key that is not remembered fails with: then nothing is published. */
+  /** The failure of a key that is not remembered: then nothing is published. */
   readonly ifNew?: TooManyKeys | undefined
 }
 
 /**
- * What was asked of a log, complete or refused: never with a gap.
+ * The part of a log that was asked for, complete or refused: never with a gap.
  *
  * - `Complete`: the publications after the position that was asked for, in
  *   order and without a gap, up to `limit` of them; `end` is the end of the log.
@@ -110,7 +112,7 @@ export class Broker extends Context.Tag("holdfast/Broker")<
     ) => Effect.Effect<Position, KeyReused | TooManyKeys | BrokerUnavailable>
     /** Has the listener hear of everything after the position that is given back, until the scope closes. */
     readonly subscribe: (topic: string, listener: Listener) => Effect.Effect<Position, BrokerUnavailable, Scope.Scope>
-    /** What was published after `since`; without it, from the oldest that is kept. */
+    /** The publications after `since`; without it, from the oldest that is kept. */
     readonly history: (
       topic: string,
       options: { readonly since?: Position | undefined; readonly limit: number }
@@ -129,7 +131,7 @@ export class Broker extends Context.Tag("holdfast/Broker")<
       session: string,
       options: { readonly topic?: string | undefined; readonly after: number }
     ) => Effect.Effect<void, BrokerUnavailable>
-    /** Who is there, at which position of the log in which it is said. */
+    /** The members, and the position of the log in which that is said. */
     readonly members: (
       topic: string,
       presence: string

@@ -46,7 +46,7 @@ export interface MemoryOptions {
 
 type Service = Context.Tag.Service<Broker>
 
-/** What tells one payload from another under the same key, without keeping it. */
+/** Tells one payload from another under the same key, without keeping it. */
 const fingerprint = (payload: string): string =>
   payload.length <= 64
     ? payload

@@ -1,4 +1,4 @@
-/** Who is there, in the memory broker: as many as sessions hold memberships, and no more. */
+/** The members of topics, in the memory broker: as many as sessions hold memberships, and no more. */
 import type { Member } from "../protocol/Protocol.js"
 import { type Due, DueBuckets } from "./dueBuckets.js"
 

@@ -135,7 +135,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
     this.listeners?.delete(listener)
   }
 
-  /** What was published under this key last, if it was not forgotten. */
+  /** The last publication under this key, if it was not forgotten. */
   recall(key: string): Key<TopicLog> | undefined {
     return this.keys?.get(key)
   }

@@ -1,4 +1,4 @@
-/** What a client can do next, as `client/reconnectLoop.ts` and the driver do it. */
+/** What a client can do next, as `client/clientSession.ts` and the driver do it. */
 import { acknowledge, after, apply, type End, handle, hasRoom, transmit } from "./end.js"
 import { type Bounds, Broken, type Rules } from "./rules.js"
 import type { Emit } from "./transition.js"

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber } from "effect"
 import { ConnectionError } from "holdfast"
-import { SessionLeases } from "../../src/redis/internal/sessionLeases.js"
+import { SessionLeases } from "../../src/redis/internal/store/sessionLeases.js"
 
 const holding = (renew: (id: string) => Effect.Effect<void, string>) => {
   let now = 0

@@ -36,7 +36,7 @@ export class SessionLock {
     private readonly fork: (effect: Effect.Effect<void>) => void
   ) {}
 
-  /** Whether no other page has this session. Whoever claims it drops it in the end, answered or not. */
+  /** True when no other page has this session. Whoever claims it drops it in the end, answered or not. */
   claim(session: string): Effect.Effect<boolean> {
     return Effect.suspend(() => {
       this.drop()

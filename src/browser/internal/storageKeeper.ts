@@ -36,7 +36,7 @@ const nothing: KeptState = { ticket: undefined, attempts: 0, acknowledged: 0, pr
 
 class StorageKeeper implements Keeper {
   found: KeptSession | undefined
-  /** What was left can be written until somebody has claimed it; what is lost or has failed, never again. */
+  /** The session that was left can be written until somebody has claimed it; what is lost or has failed, never again. */
   private state: "mine" | "left" | "lost" | "failed" = "mine"
   private kept: KeptState = nothing
   /** The oldest message that is kept, and the last that was. */
@@ -57,7 +57,7 @@ class StorageKeeper implements Keeper {
     })
   }
 
-  /** Whether all of it is there: with a message missing, a new one would get its number. */
+  /** True when all of it is there: with a message missing, a new one would get its number. */
   private find(head: Head): boolean {
     const { acknowledged, attempts, moved, processed, sent, ticket, topics } = head
     const items = new ItemNumbers(moved)
@@ -195,7 +195,7 @@ class StorageKeeper implements Keeper {
   }
 }
 
-/** Whether a client of this kind may go on with it. */
+/** True when a client of this kind may go on with it. */
 const isLeft = (head: Head, { subprotocol }: StorageOptions): boolean =>
   head.owner === "" && head.subprotocol === subprotocol
 

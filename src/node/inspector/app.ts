@@ -35,7 +35,7 @@ const Order = Schema.Union(
 
 const maxOrder = 16 * 1024
 
-/** What does not say its size beforehand is cut off there. */
+/** The size at which a body is cut off that does not say its own beforehand. */
 const fits = ({ headers }: HttpServerRequest.HttpServerRequest): Effect.Effect<void, Refused> =>
   Number(headers["content-length"] ?? 0) <= maxOrder
     ? Effect.void

@@ -1,4 +1,4 @@
-/** Who may see the inspector, and from which pages it may be told to act. */
+/** Admits those who may see the inspector, and the pages from which it may be told to act. */
 import { createHash, timingSafeEqual } from "node:crypto"
 import { IncomingMessage } from "node:http"
 import type * as HttpServerRequest from "@effect/platform/HttpServerRequest"

@@ -1,4 +1,4 @@
-/** What the inspector's HTTP API says, as JSON. Times are milliseconds since the epoch; what is not known is null. */
+/** The answers of the inspector's HTTP API, as JSON. Times are milliseconds since the epoch; what is not known is null. */
 
 export interface Sizes {
   readonly messages: number

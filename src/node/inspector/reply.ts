@@ -3,7 +3,7 @@ import * as HttpServerResponse from "@effect/platform/HttpServerResponse"
 import * as Data from "effect/Data"
 import type { Failure } from "./model.js"
 
-/** Why a request gets nothing, as the HTTP status and a line in words. */
+/** The reason for which a request gets nothing, as the HTTP status and a line in words. */
 export class Refused extends Data.TaggedError("Refused")<{
   readonly status: number
   readonly reason: string

@@ -1,4 +1,4 @@
-/** What the inspector remembers: a sample of the gateway each second for five minutes, and what each topic had in the last ten. */
+/** The memory of the inspector: a sample of the gateway each second for five minutes, and what each topic had in the last ten. */
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"

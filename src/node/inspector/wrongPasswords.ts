@@ -1,4 +1,4 @@
-/** Who guesses the inspector's password is refused for a while, before anything is compared. */
+/** Refuses whoever guesses the inspector's password for a while, before anything is compared. */
 import * as Effect from "effect/Effect"
 import { networkOf } from "../../gateway/connectionQuota.js"
 

@@ -1,5 +1,5 @@
 /**
- * Who the client is when proxies stand before the server: `x-forwarded-for` is
+ * The address of the client when proxies stand before the server: `x-forwarded-for` is
  * believed as far as trusted proxies have written it, and no further.
  */
 import * as Net from "node:net"
@@ -12,7 +12,7 @@ export interface Client {
   readonly port: number | undefined
 }
 
-/** Whether a canonical address is a trusted proxy's. */
+/** True when a canonical address is a trusted proxy's. */
 export type Trusted = (address: string) => boolean
 
 const mapped = "::ffff:"

@@ -6,10 +6,10 @@
 import type * as Http from "node:http"
 import type { Duplex } from "node:stream"
 
-/** Where Node keeps the response that writes to a socket: `ServerResponse.assignSocket` sets it, and throws where there is one. */
+/** The place in which Node keeps the response that writes to a socket: `ServerResponse.assignSocket` sets it, and throws where there is one. */
 const slot = "_httpMessage"
 
-/** Whether the answer to an earlier request has not left yet. */
+/** True while the answer to an earlier request has not left yet. */
 export const isAnswering = (socket: Duplex): boolean => (Reflect.get(socket, slot) ?? null) !== null
 
 /** Tells who waits for the response that it is over, as nobody else does once its socket is gone. */

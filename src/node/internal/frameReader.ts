@@ -15,7 +15,7 @@ export interface Heard {
   readonly ponged: (payload: Uint8Array) => void
   /** `ws` gets a fragment of a message, of so many bytes. */
   readonly fragment: (size: number) => void
-  /** What came ends within a frame. */
+  /** The bytes that came end within a frame. */
   readonly partial: () => void
 }
 
@@ -73,7 +73,7 @@ const unmask = (bytes: Buffer, key: number, from: number, to: number): boolean =
   return all < 0x80
 }
 
-/** Whether a short text is, which most are. */
+/** True when a short text is, which most are. */
 const isAscii = (bytes: Buffer, from: number, to: number): boolean => {
   if (to - from > shortText) return false
   let all = 0
@@ -251,7 +251,7 @@ export class FrameReader {
     return head.start <= chunk.length
   }
 
-  /** Whether a frame, as far as its header is there, may come now, and others after it. */
+  /** True when a frame, as far as its header is there, may come now, and others after it. */
   private isRight(chunk: Buffer, at: number): boolean {
     const second = chunk[at + 1]
     if (second !== undefined && (second & masked) !== (this.keySize === 0 ? 0 : masked)) return false

@@ -1,4 +1,4 @@
-/** What a peer may cost before it has said what it wants, as options of an `http.Server`. */
+/** The limits of a peer before it has said what it wants, as options of an `http.Server`. */
 import type * as Http from "node:http"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"

@@ -4,7 +4,7 @@
  */
 import type { WebSocket } from "ws"
 
-/** Where `ws` has a WebSocket's reader, and where that has the limit. */
+/** The place in which `ws` has a WebSocket's reader, and in which that has the limit. */
 const receiver = "_receiver"
 const limit = "_maxPayload"
 

@@ -1,4 +1,4 @@
-/** What an upgrade request says of itself, and whether it is one at all. */
+/** An upgrade request: what it says of itself, and if it is one at all. */
 import type * as Http from "node:http"
 import type { UpgradeRequest } from "../../connection/Listener.js"
 import { type Client, canonical, clientOf, type Trusted } from "./clientAddress.js"
@@ -37,7 +37,7 @@ export const requestOf = (request: Http.IncomingMessage, trusted: Trusted): Upgr
   }
 }
 
-/** Why an upgrade request is none, in words, or undefined (RFC 6455 §4.2.1). */
+/** The flaw that makes an upgrade request none, in words, or undefined (RFC 6455 §4.2.1). */
 export const flaw = (request: Http.IncomingMessage): readonly [number, string, Record<string, string>?] | undefined => {
   if (request.method !== "GET") return [405, `a WebSocket opens with GET, not ${request.method}`, { Allow: "GET" }]
   if (request.headers.upgrade?.toLowerCase() !== "websocket") {

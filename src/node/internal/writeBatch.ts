@@ -3,7 +3,7 @@
  * socket: all of them write together, after the turn's reads have been handled.
  */
 
-/** What has something to write at the end of a turn. */
+/** Something that has to write at the end of a turn. */
 export interface Due {
   /** Gives its socket all that was sent in the turn. Tells nobody. */
   readonly flush: () => void

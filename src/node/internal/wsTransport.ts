@@ -18,7 +18,7 @@ import { FrameReader, type Heard } from "./frameReader.js"
 import { limitReceiver } from "./receiverLimit.js"
 import { atEndOfTurn, type Due } from "./writeBatch.js"
 
-/** What `ws` found wrong with the peer's frames, as a close code (RFC 6455 §7.4.1). */
+/** The flaw that `ws` found in the peer's frames, as a close code (RFC 6455 §7.4.1). */
 const violationCode = (error: Error): number | undefined => {
   const name = "code" in error && typeof error.code === "string" ? error.code : ""
   if (!name.startsWith("WS_ERR_")) return undefined

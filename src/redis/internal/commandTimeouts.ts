@@ -1,5 +1,5 @@
 /**
- * What Redis is asked and has not answered: each is given up after `timeout`,
+ * The commands that Redis has not answered: each is given up after `timeout`,
  * at the next look. The client's own timers begin only when a command is
  * written, which a pipeline before it may hold up.
  */
@@ -13,7 +13,7 @@ interface Pending {
 
 export const asError = (error: unknown): Error => (error instanceof Error ? error : new Error(String(error)))
 
-export class Asking {
+export class CommandTimeouts {
   /** In the order in which they are to be given up. */
   private readonly pending = new Set<Pending>()
 

@@ -11,7 +11,7 @@ const crc16 = (bytes: Uint8Array): number => {
 
 const encoder = new TextEncoder()
 
-/** What is between the first `{` and the next `}`, if there is anything; the whole key otherwise. */
+/** The part between the first `{` and the next `}`, if there is anything; the whole key otherwise. */
 const hashed = (key: string): string => {
   const open = key.indexOf("{")
   const close = open === -1 ? -1 : key.indexOf("}", open + 1)

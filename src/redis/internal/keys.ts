@@ -4,7 +4,7 @@
  * script may touch them together.
  */
 
-/** What would end a hash tag, or would not survive UTF-8: a lone surrogate. */
+/** Characters that would end a hash tag, or would not survive UTF-8: a lone surrogate. */
 const special = /[%{}]|[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/g
 
 /** Text as it can be part of a key, and is told apart from any other text. */

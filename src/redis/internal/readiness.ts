@@ -1,11 +1,11 @@
-/** Whether every master of Redis takes writes now, asked by a small one on each. */
+/** Asks every master of Redis, by a small write, if it takes writes now. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Redis } from "ioredis"
-import type { Client } from "./client.js"
-import type { Asking } from "./commandTimeouts.js"
+import type { CommandTimeouts } from "./commandTimeouts.js"
 import { tagged } from "./keys.js"
+import type { RedisClient } from "./redisClient.js"
 import { script } from "./script.js"
 
 /** Nanoseconds for which a yes counts: probes may ask often, of a store and of a broker. */
@@ -19,12 +19,19 @@ const write = script("return redis.call('SET', KEYS[1], '', 'PX', ARGV[1])")
 /** Names to look for a slot of a node among; each is of another slot. */
 const tries = 4096
 
+/** Whoever goes away meanwhile is not the only one who waits. */
+const outcome = (asking: Fiber.RuntimeFiber<void, Error>): Effect.Effect<void, Error> =>
+  Effect.flatten(Fiber.await(asking))
+
 export class Readiness {
-  private last: { readonly at: bigint; readonly fiber: Fiber.RuntimeFiber<void, Error> } | undefined
+  /** All that ask wait for this one. */
+  private asking: Fiber.RuntimeFiber<void, Error> | undefined
+  /** When the last yes was asked for. */
+  private readyAt: bigint | undefined
 
   constructor(
-    private readonly client: Client,
-    private readonly asking: Asking,
+    private readonly client: RedisClient,
+    private readonly timeouts: CommandTimeouts,
     private readonly prefix: string,
     private readonly clock: Clock.Clock,
     private readonly fork: <E>(effect: Effect.Effect<void, E>) => Fiber.RuntimeFiber<void, E>
@@ -33,13 +40,15 @@ export class Readiness {
   /** Asks once for all that ask while it is asked, and for a second after a yes. */
   readonly ready: Effect.Effect<void, Error> = Effect.suspend(() => {
     const now = this.clock.unsafeCurrentTimeNanos()
-    const { last } = this
-    const told = last?.fiber.unsafePoll()
-    const counts = told === null || (told?._tag === "Success" && last !== undefined && now - last.at < fresh)
-    const asked = counts && last !== undefined ? last : { at: now, fiber: this.fork(this.all) }
-    this.last = asked
-    // Whoever goes away meanwhile is not the only one who waits.
-    return Effect.flatten(Fiber.await(asked.fiber))
+    if (this.readyAt !== undefined && now - this.readyAt < fresh) return Effect.void
+    if (this.asking !== undefined) return outcome(this.asking)
+    const asking = this.fork(this.all)
+    this.asking = asking
+    asking.addObserver((exit) => {
+      this.asking = undefined
+      this.readyAt = exit._tag === "Success" ? now : undefined
+    })
+    return outcome(asking)
   })
 
   private readonly all: Effect.Effect<void, Error> = Effect.suspend(() =>
@@ -50,7 +59,7 @@ export class Readiness {
     const { host, port } = node.options
     const key = this.keyOn(`${host}:${port}`)
     // A master without slots has nothing to write.
-    const asked = this.asking.ask(() => (key === undefined ? node.ping() : this.client.run(write, [key], [kept])))
+    const asked = this.timeouts.ask(() => (key === undefined ? node.ping() : this.client.run(write, [key], [kept])))
     return Effect.mapError(
       Effect.asVoid(asked),
       (error) =>

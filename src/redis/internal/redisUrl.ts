@@ -1,4 +1,4 @@
-/** Where Redis is, as one URL tells it. */
+/** The address of Redis, as one URL tells it. */
 import type { ClusterNode, RedisOptions } from "ioredis"
 import { InvalidOption } from "../../protocol/ConnectionError.js"
 

@@ -4,7 +4,7 @@ import { createHash } from "node:crypto"
 export interface Script {
   readonly lua: string
   readonly sha: string
-  /** Whether replies are read as bytes. */
+  /** True when replies are read as bytes. */
   readonly isBinary: boolean
 }
 
@@ -17,7 +17,7 @@ export const script = (lua: string, options?: { readonly isBinary?: boolean }): 
 /** Says something on the channel that is the key. */
 export const say = script("return redis.call('SPUBLISH', KEYS[1], ARGV[1])")
 
-/** What a script may be given. Numbers are written as integers. */
+/** An argument of a script. Numbers are written as integers. */
 export type Argument = string | number | Buffer
 
 /** A script with what it is given. */

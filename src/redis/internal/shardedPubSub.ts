@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import type { Redis } from "ioredis"
 import { type Backoff, backoff, type Policy } from "../../connection/Reconnect.js"
 import { DialFailed } from "../../protocol/ConnectionError.js"
-import type { Client } from "./client.js"
+import type { RedisClient } from "./redisClient.js"
 
 /** Called synchronously; must not throw. */
 export interface ChannelListener {
@@ -29,7 +29,7 @@ interface Channel {
 }
 
 /** One connection to a node, from its opening to its end. */
-interface Link {
+interface NodeConnection {
   readonly redis: Redis
   readonly channels: Set<string>
   isOpen: boolean
@@ -38,13 +38,13 @@ interface Link {
 /** After a slot has moved, before its channels are looked for elsewhere. */
 const moveDelay = 100
 
-export class Listening {
+export class ShardedPubSub {
   private readonly channels = new Map<string, Channel>()
-  private readonly links = new Map<string, Link>()
+  private readonly connections = new Map<string, NodeConnection>()
   private readonly backoffs = new Map<string, Backoff>()
 
   constructor(
-    private readonly client: Client,
+    private readonly client: RedisClient,
     private readonly terms: {
       readonly policy: Policy
       /** Milliseconds between two questions whether a connection lives. */
@@ -81,9 +81,9 @@ export class Listening {
     channel?.listeners.delete(listener)
     if (channel === undefined || channel.listeners.size > 0) return
     this.channels.delete(name)
-    for (const link of this.links.values()) {
+    for (const connection of this.connections.values()) {
       // Whether it is heard of or not: nobody listens any more.
-      if (link.channels.delete(name) && link.isOpen) link.redis.sunsubscribe(name).catch(() => {})
+      if (connection.channels.delete(name) && connection.isOpen) connection.redis.sunsubscribe(name).catch(() => {})
     }
   }
 
@@ -92,9 +92,9 @@ export class Listening {
     if (!this.channels.has(name)) return
     const node = this.client.nodeOf(name)
     if (node === undefined) return this.again([name], "?", "it is not known yet where the channel is")
-    const link = this.links.get(node) ?? this.connect(node)
-    link.channels.add(name)
-    if (link.isOpen) this.ask(link, name)
+    const connection = this.connections.get(node) ?? this.connect(node)
+    connection.channels.add(name)
+    if (connection.isOpen) this.ask(connection, name)
   }
 
   /** Looks for these channels once more, in a while. */
@@ -131,43 +131,43 @@ export class Listening {
 
   // ---- a connection
 
-  private connect(node: string): Link {
-    const link: Link = { redis: this.client.listening(node), channels: new Set(), isOpen: false }
-    this.links.set(node, link)
+  private connect(node: string): NodeConnection {
+    const connection: NodeConnection = { redis: this.client.listening(node), channels: new Set(), isOpen: false }
+    this.connections.set(node, connection)
     const ended = Deferred.unsafeMake<never, unknown>(FiberId.none)
     for (const event of ["error", "end"]) {
-      link.redis.on(event, (cause: unknown) => Deferred.unsafeDone(ended, Effect.fail(cause)))
+      connection.redis.on(event, (cause: unknown) => Deferred.unsafeDone(ended, Effect.fail(cause)))
     }
-    link.redis.on("smessage", (name: string, text: string) => this.heard(link, name, text))
-    const lived = Effect.tryPromise({ try: () => link.redis.connect(), catch: (error) => error }).pipe(
-      Effect.tap(() => Effect.sync(() => this.opened(link))),
-      Effect.zipRight(this.pinged(link))
+    connection.redis.on("smessage", (name: string, text: string) => this.heard(connection, name, text))
+    const lived = Effect.tryPromise({ try: () => connection.redis.connect(), catch: (error) => error }).pipe(
+      Effect.tap(() => Effect.sync(() => this.opened(connection))),
+      Effect.zipRight(this.pinged(connection))
     )
     const over = Effect.raceFirst(lived, Deferred.await(ended)).pipe(
-      Effect.catchAll((cause) => Effect.sync(() => this.closed(node, link, cause))),
-      Effect.onInterrupt(() => Effect.sync(() => link.redis.disconnect()))
+      Effect.catchAll((cause) => Effect.sync(() => this.closed(node, connection, cause))),
+      Effect.onInterrupt(() => Effect.sync(() => connection.redis.disconnect()))
     )
     this.fork(over)
-    return link
+    return connection
   }
 
-  private opened(link: Link): void {
-    link.isOpen = true
-    for (const name of link.channels) this.ask(link, name)
+  private opened(connection: NodeConnection): void {
+    connection.isOpen = true
+    for (const name of connection.channels) this.ask(connection, name)
   }
 
   /** Fails when the connection does not answer any more. */
-  private pinged({ redis }: Link): Effect.Effect<never, unknown> {
+  private pinged({ redis }: NodeConnection): Effect.Effect<never, unknown> {
     const ping = Effect.tryPromise({ try: () => redis.ping(), catch: (error) => error })
     return Effect.forever(Effect.zipRight(Effect.sleep(this.terms.heartbeatInterval), ping))
   }
 
-  private closed(node: string, link: Link, cause: unknown): void {
-    link.isOpen = false
-    link.redis.disconnect()
-    if (this.links.get(node) === link) this.links.delete(node)
-    for (const name of link.channels) this.silent(name)
-    this.again([...link.channels], node, cause)
+  private closed(node: string, connection: NodeConnection, cause: unknown): void {
+    connection.isOpen = false
+    connection.redis.disconnect()
+    if (this.connections.get(node) === connection) this.connections.delete(node)
+    for (const name of connection.channels) this.silent(name)
+    this.again([...connection.channels], node, cause)
   }
 
   private silent(name: string): void {
@@ -179,32 +179,32 @@ export class Listening {
 
   // ---- a channel
 
-  private ask(link: Link, name: string): void {
+  private ask(connection: NodeConnection, name: string): void {
     // Not one that was left meanwhile and asked for anew: there was a gap in between.
     const channel = this.channels.get(name)
-    const isWanted = () => link.isOpen && link.channels.has(name) && this.channels.get(name) === channel
-    link.redis.ssubscribe(name).then(
-      () => isWanted() && this.begin(name, link),
+    const isWanted = () => connection.isOpen && connection.channels.has(name) && this.channels.get(name) === channel
+    connection.redis.ssubscribe(name).then(
+      () => isWanted() && this.begin(name, connection),
       () => {
         // What the connection's end does not see to: the channel's slot is on another node now.
         if (!isWanted()) return
-        link.channels.delete(name)
+        connection.channels.delete(name)
         this.fork(this.after(moveDelay, [name]))
       }
     )
   }
 
-  private begin(name: string, link: Link): void {
+  private begin(name: string, connection: NodeConnection): void {
     const channel = this.channels.get(name)
     if (channel === undefined || channel.isHeard) return
     channel.isHeard = true
-    for (const [node, open] of this.links) if (open === link) this.backoffs.delete(node)
+    for (const [node, open] of this.connections) if (open === connection) this.backoffs.delete(node)
     for (const listener of channel.listeners) listener.heard()
     Deferred.unsafeDone(channel.next, Effect.void)
   }
 
-  private heard(link: Link, name: string, text: string): void {
-    if (!link.channels.has(name)) return
+  private heard(connection: NodeConnection, name: string, text: string): void {
+    if (!connection.channels.has(name)) return
     for (const listener of this.channels.get(name)?.listeners ?? []) listener.message(text)
   }
 }

@@ -1,4 +1,4 @@
-/** Where a law is held against an implementation: its nodes, its clock, and names that nobody else uses. */
+/** The bench on which a law is held against an implementation: its nodes, its clock, and names that nobody else uses. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
@@ -24,7 +24,7 @@ export interface Bench<S> {
   /** Milliseconds of the unit of time. */
   readonly unit: number
   /**
-   * Whether the law let time pass, and more than a unit of it went by besides, that the machine and the network took. Never
+   * True when the law let time pass, and more than a unit of it went by besides, that the machine and the network took. Never
    * so of a law that is not about time: what many at once can break must not be tried until it holds.
    */
   readonly isLate: Effect.Effect<boolean>
@@ -36,7 +36,7 @@ export interface Bench<S> {
   readonly name: (text: string) => string
 }
 
-/** What a law says of an implementation; it fails with a `Breach`, or with what the implementation fails with. */
+/** The word of a law on an implementation; it fails with a `Breach`, or with what the implementation fails with. */
 export interface Statement<S> {
   readonly name: string
   /** It is about the exact millisecond: not for a clock that goes on by itself. */

@@ -2,11 +2,11 @@
 
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null
 
-/** What an object has, where having `undefined` is having nothing. */
+/** The members of an object, where having `undefined` is having nothing. */
 const entries = (value: object): ReadonlyMap<string, unknown> =>
   new Map(Object.entries(value).filter(([, content]) => content !== undefined))
 
-/** Where two values first differ, and what each has there. */
+/** The place in which two values first differ, and what each has there. */
 export interface Difference {
   readonly path: string
   readonly actual: string

@@ -1,4 +1,4 @@
-/** What the laws look at: each look fails with a `Breach`, which says what was looked at. */
+/** The looks of the laws: each fails with a `Breach`, which says what was looked at. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Either from "effect/Either"

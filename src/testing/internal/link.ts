@@ -21,11 +21,11 @@ export interface LinkOptions {
   readonly capacity?: number | undefined
   /** Largest message that an end accepts, in bytes; a larger one closes it with 1009. Default none. */
   readonly maxFrame?: Partial<Record<Side, number>> | undefined
-  /** Whether the client can ping; a browser cannot. Default true. */
+  /** True when the client can ping; a browser cannot. Default true. */
   readonly clientPings?: boolean | undefined
   /** The client, as the server sees it. Default `memory:client`. */
   readonly remoteAddress?: string | undefined
-  /** What lets time pass on the wire. Without it every frame arrives at once, whatever the conditions. */
+  /** The clock of the wire. Without it every frame arrives at once, whatever the conditions. */
   readonly surroundings?: Surroundings | undefined
 }
 
@@ -39,15 +39,15 @@ export interface Link {
   readonly isOpen: () => boolean
   /** Breaks the connection: both ends hear of it. */
   readonly cut: () => void
-  /** What this side sends arrives no more, and nobody hears of it: a half-open connection. Default both sides. */
+  /** Nothing that this side sends arrives any more, and nobody hears of it: a half-open connection. Default both sides. */
   readonly silence: (side?: Side) => void
   /** The end of a silence: what was sent in it arrives now, as TCP sends it again. Default both sides. */
   readonly heal: (side?: Side) => void
-  /** What this side sends waits in its own buffers from now on: a peer that does not read. */
+  /** Everything that this side sends waits in its own buffers from now on: a peer that does not read. */
   readonly stall: (side: Side) => void
   /** The end of a stall. */
   readonly release: (side: Side) => void
-  /** What the wire is like from now on, for what this side sends. Default both sides. */
+  /** The conditions of the wire from now on, for what this side sends. Default both sides. */
   readonly conditions: (conditions: Partial<Conditions>, side?: Side) => void
   /** This side's machine stops dead. The other side hears that the connection is lost, or nothing. */
   readonly crash: (side: Side, options: { readonly isTold: boolean }) => void

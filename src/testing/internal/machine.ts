@@ -14,17 +14,18 @@ export interface Boot {
 
 export class Machine {
   isAsleep = false
-  /** What it runs, to be run again after a crash. */
+  /** The program that it runs, to be run again after a crash. */
   programs: Array<Effect.Effect<Fiber.RuntimeFiber<unknown, unknown>>> = []
   boot: Boot = { isUp: true }
-  /** Whether anybody has its clock: without it, it cannot be put to sleep. */
+  /** True when somebody has its clock: without it, it cannot be put to sleep. */
   hasClock = false
 
-  /** Why a program of it failed last: whoever finds nobody listening there is told. */
+  /** The reason for which a program of it failed last: whoever finds nobody listening there is told. */
   failure: string | undefined
 
   private fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
-  private sleepers: Array<() => void> = []
+  /** Closed while it sleeps. */
+  private readonly awake = Effect.unsafeMakeLatch(true)
 
   constructor(readonly name: string) {}
 
@@ -42,13 +43,12 @@ export class Machine {
   /** A machine that has crashed does not sleep: it is awake when it is back. */
   fallAsleep(): void {
     this.isAsleep = this.boot.isUp
+    if (this.isAsleep) this.awake.unsafeClose()
   }
 
   wake(): void {
     this.isAsleep = false
-    const { sleepers } = this
-    this.sleepers = []
-    for (const wake of sleepers) wake()
+    this.awake.unsafeOpen()
   }
 
   /** It stops where it is. Its fibers end, but nothing that they do then reaches anybody. */
@@ -64,15 +64,6 @@ export class Machine {
     this.boot = { isUp: true }
   }
 
-  private readonly awake: Effect.Effect<void> = Effect.async<void>((resume) => {
-    if (!this.isAsleep) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.sleepers.push(wake)
-    return Effect.sync(() => {
-      this.sleepers = this.sleepers.filter((other) => other !== wake)
-    })
-  })
-
   /** This clock, but what is due while the machine sleeps happens when it wakes. */
   clock(base: Clock.Clock): Clock.Clock {
     this.hasClock = true
@@ -85,7 +76,7 @@ export class Machine {
       sleep: (duration: Duration.Duration) =>
         Effect.zipRight(
           base.sleep(duration),
-          Effect.suspend(() => (this.isAsleep ? this.awake : Effect.void))
+          Effect.suspend(() => (this.isAsleep ? this.awake.await : Effect.void))
         )
     }
   }

@@ -17,14 +17,14 @@ const lost: CloseEvent = { code: CloseCode.Abnormal, reason: "", clean: false }
 export class End implements Transport {
   peer: End | undefined
   pingCount = 0
-  /** What carries to the peer what this side sends. */
+  /** The wire that carries to the peer what this side sends. */
   readonly wire: Wire<Packet>
 
   private receiver: Receiver | undefined
-  /** What has arrived and was not handed over. */
+  /** Frames that have arrived and were not handed over. */
   private arrived: Array<Packet> = []
   private arrivedBytes = 0
-  /** What waits on this side, because the wire does not take it. */
+  /** Frames that wait on this side, because the wire does not take it. */
   private waiting: Array<Packet> = []
   private waitingBytes = 0
   private acceptedBytes = 0

@@ -5,9 +5,9 @@ import { type Governed, imperfect } from "./wire.js"
 
 export interface Made {
   readonly link: Link
-  /** What carries what each side sends. */
+  /** The wires that carry what each side sends. */
   readonly wires: Readonly<Record<Side, Governed>>
-  /** Whether neither end is open any more. */
+  /** True when neither end is open any more. */
   readonly isOver: () => boolean
 }
 

@@ -11,7 +11,7 @@ import type { Machine } from "../Machine.js"
 import type { Link } from "./link.js"
 
 /**
- * What becomes of dials: they reach the listener, are refused by the machine,
+ * The outcome of dials: they reach the listener, are refused by the machine,
  * answered with an HTTP status, or never answered.
  *
  * @since 0.1.0
@@ -31,7 +31,7 @@ export type Reach =
   | { readonly _tag: "Silent" }
 
 /**
- * What the way from one machine to another is like: `latency`, the most that
+ * The conditions of the way from one machine to another: `latency`, the most that
  * `jitter` adds to it, and the bytes a second of each connection. Frames stay
  * in order. Default: no latency, no jitter, no bound.
  *
@@ -45,7 +45,7 @@ export interface WayOptions {
 }
 
 /**
- * What a program has that runs on a machine.
+ * The services of a program that runs on a machine.
  *
  * @since 0.1.0
  * @category services
@@ -78,7 +78,7 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
 
     /** Breaks the connections between two machines, of one machine, or all: both ends hear of it. */
     readonly cut: (one?: string, other?: string) => Effect.Effect<void>
-    /** What becomes of dials from now on, to this machine or to all. */
+    /** The outcome of dials from now on, to this machine or to all. */
     readonly reach: (reach: Reach, to?: string) => Effect.Effect<void>
     /** From now on nothing that `from` says arrives at `to`, new dials included, and nobody hears of it: a half-open connection. */
     readonly silence: (from?: string, to?: string) => Effect.Effect<void>
@@ -88,7 +88,7 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly partition: (one: string, other: string) => Effect.Effect<void>
     /** The end of silences in both directions. */
     readonly rejoin: (one: string, other: string) => Effect.Effect<void>
-    /** What the way from one machine to another is like from now on; an omitted name is any machine. */
+    /** The conditions of the way from one machine to another from now on; an omitted name is any machine. */
     readonly way: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
     /** From now on the way is like this instead. */
     readonly congest: (options: WayOptions, from?: string, to?: string) => Effect.Effect<void>
@@ -100,7 +100,7 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     readonly release: (reader: string) => Effect.Effect<void>
 
     /**
-     * What a program has that runs on a machine, and the machine's clock: for programs that `run` is not to start. They do
+     * The services of a program that runs on a machine, and the machine's clock: for programs that `run` is not to start. They do
      * not end when the machine crashes, but nobody hears of them any more, not even after a restart. Provide it with
      * `Effect.provide`, not merged with other layers: Effect would leave the clock behind with whoever they are provided to.
      */

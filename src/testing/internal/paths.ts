@@ -1,7 +1,7 @@
-/** What the ways between machines are like: which of them are silent, how long they take. */
+/** The paths between machines: which of them are silent, how long they take. */
 import { type Conditions, type Governed, perfect, type Surroundings, Wire } from "./wire.js"
 
-/** What was last said of each way, of all from one machine, of all to one, or of all. */
+/** The conditions that were last said of each path, of all from one machine, of all to one, or of all. */
 class Sayings<A> {
   private said: Array<{ readonly from: string | undefined; readonly to: string | undefined; readonly value: A }> = []
 
@@ -27,13 +27,13 @@ interface Part {
 export class Paths {
   private readonly silences = new Sayings<boolean>()
   private readonly conditions = new Sayings<Conditions>()
-  /** What holds instead, for a while. */
+  /** The conditions that hold instead, for a while. */
   private readonly congestions = new Sayings<Conditions | undefined>()
   private readonly parts = new Set<Part>()
 
   constructor(
     private readonly surroundings: Surroundings,
-    /** Whether a machine takes nothing now. */
+    /** True when a machine takes nothing now. */
     private readonly isAsleep: (host: string) => boolean
   ) {}
 

@@ -1,4 +1,4 @@
-/** What one machine asks of another that is not a WebSocket: a store, a broker. */
+/** The requests of one machine to another that is not a WebSocket: a store, a broker. */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
@@ -32,7 +32,7 @@ export class Remote {
     }
   ) {}
 
-  /** What was asked between two machines is not answered any more; what was on its way may have happened. */
+  /** Nothing that was asked between two machines is answered any more; what was on its way may have happened. */
   cut(one?: string, other?: string): void {
     for (const { fail, from, to } of [...this.asking]) {
       const isBetween =
@@ -41,7 +41,7 @@ export class Remote {
     }
   }
 
-  /** What was asked of it is not answered any more, and whoever asked hears of that or does not; it asks nothing. */
+  /** Nothing that was asked of it is answered any more, and whoever asked hears of that or does not; it asks nothing. */
   crash(machine: string, isTold: boolean): void {
     for (const { fail, from, to } of [...this.asking]) {
       if (from === machine || (to === machine && isTold)) fail("connection reset")

@@ -1,4 +1,4 @@
-/** What is to happen, in the order of its time; at one instant, in the order in which it was asked for. */
+/** The calls that are to happen, in the order of their time; at one instant, in the order in which it was asked for. */
 
 interface Timer {
   readonly at: number

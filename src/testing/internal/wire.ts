@@ -1,6 +1,6 @@
 /** One direction of a link: what is on its way, in order, and when it arrives. */
 
-/** What the wire between two machines is like. Milliseconds; bytes a second. */
+/** The conditions of the wire between two machines. Milliseconds; bytes a second. */
 export interface Conditions {
   readonly latency: number
   readonly jitter: number
@@ -17,7 +17,7 @@ export const imperfect = (conditions: Partial<Conditions>): Conditions => {
     : { latency, jitter, bandwidth }
 }
 
-/** Where a wire gets its time and its chance from. */
+/** The source of a wire's time and chance. */
 export interface Surroundings {
   readonly now: () => number
   /** Calls back after so many milliseconds. */
@@ -26,7 +26,7 @@ export interface Surroundings {
   readonly random: () => number
 }
 
-/** Who holds a wire: somebody by hand, the path that it is a part of, or the crash of the machine that it leads to. */
+/** The holder of a wire: somebody by hand, the path that it is a part of, or the crash of the machine that it leads to. */
 export type Holder = "hand" | "path" | "crash"
 
 interface Travelling<A> {

@@ -53,7 +53,7 @@ export const group: Group = {
     },
     {
       name: "a client goes on with a message that its server takes no more",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/client/clientSession.ts",
       find: "if (welcome.resumed && this.driver.outbox.holdsLarger(limits.maxMessage, processed))",
       replace: "if (welcome.resumed && this.driver.outbox.holdsLarger(2 ** 30, processed))",
       caughtBy: [clientLimits]

@@ -33,36 +33,36 @@ export const group: Group = {
     },
     {
       name: "what was acknowledged stays kept",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/client/clientSession.ts",
       find: "released: () => this.held.released(this.driver.state.acked)",
       replace: "released: () => {}",
       caughtBy: ["test/keptSession.test.ts"]
     },
     {
       name: "a lost session stays kept",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/client/clientSession.ts",
       find: "    this.held.forget()\n    return this.driver",
       replace: "    return this.driver",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
       name: "every end forgets the session",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/client/clientSession.ts",
       find: "    if (forgets) this.held.forget()\n",
       replace: "    this.held.forget()\n",
       caughtBy: ["test/keptSessionEnds.test.ts"]
     },
     {
       name: "a page goes on with the topics of the one before",
-      file: "src/client/subscriptions.ts",
-      find: "    for (const topic of subscribedBefore) this.leaving.set(topic, unasked)\n",
+      file: "src/client/standings.ts",
+      find: '    for (const topic of subscribedBefore) this.byTopic.set(topic, { _tag: "Inherited" })\n',
       replace: "    void subscribedBefore\n",
       caughtBy: ["test/keptTopics.test.ts"]
     },
     {
       name: "a page leaves what its server had invited the one before to",
-      file: "src/client/subscriptions.ts",
-      find: ".filter((topic) => !this.invitations.has(topic))",
+      file: "src/client/standings.ts",
+      find: '.filter((topic) => this.byTopic.get(topic)?._tag !== "Invited")',
       replace: "",
       caughtBy: ["test/keptTopics.test.ts"]
     },
@@ -83,7 +83,7 @@ export const group: Group = {
     {
       name: "an attempt that was under way is not followed by another",
       file: "src/client/retryDelay.ts",
-      find: "      if (this.isUnheeded) this.awaking?.()\n",
+      find: "      if (this.isUnheeded) this.calls?.awake?.unsafeOpen()\n",
       replace: "",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },

@@ -1,7 +1,8 @@
 import type { Group } from "../fault.js"
 
 const policy = "src/connection/Reconnect.ts"
-const loop = "src/client/reconnectLoop.ts"
+const life = "src/client/lifecycle.ts"
+const session = "src/client/clientSession.ts"
 const wait = "src/client/retryDelay.ts"
 
 const reconnect = "test/reconnect.test.ts"
@@ -14,16 +15,16 @@ export const group: Group = {
   faults: [
     {
       name: "the backoff starts over as soon as the connection is Ready",
-      file: loop,
-      find: "this.readySince !== undefined && now - this.readySince >= this.config.options.stableAfter",
-      replace: "this.readySince !== undefined",
+      file: life,
+      find: 'phase._tag === "Ready" && now - phase.since >= rules.stableAfter',
+      replace: 'phase._tag === "Ready"',
       caughtBy: [reconnect]
     },
     {
       name: "the backoff starts over a millisecond after stableAfter",
-      file: loop,
-      find: "now - this.readySince >= this.config.options.stableAfter",
-      replace: "now - this.readySince > this.config.options.stableAfter",
+      file: life,
+      find: "now - phase.since >= rules.stableAfter",
+      replace: "now - phase.since > rules.stableAfter",
       caughtBy: [reconnect]
     },
     {
@@ -49,9 +50,9 @@ export const group: Group = {
     },
     {
       name: "fresh credentials are refused without end",
-      file: loop,
-      find: "    this.isRefused = true\n",
-      replace: "",
+      file: life,
+      find: "{ ...this.experience, isRefused: true }",
+      replace: "{ ...this.experience }",
       caughtBy: [attempts]
     },
     {
@@ -119,9 +120,9 @@ export const group: Group = {
     },
     {
       name: "a verdict that is final is retried",
-      file: loop,
-      find: 'if (verdict._tag === "Stop" && !this.mayBeFresh(verdict)) return',
-      replace: 'if (verdict._tag === "Stop" && verdict.why === "Ended") return',
+      file: life,
+      find: "if (isFinal && !mayBeFresh) return",
+      replace: 'if (isFinal && verdict.why === "Ended") return',
       caughtBy: [reconnect]
     },
     {
@@ -140,21 +141,21 @@ export const group: Group = {
     },
     {
       name: "the client does not say that it lost its session",
-      file: loop,
+      file: session,
       find: '    this.events.publish({ _tag: "SessionLost", ...lost })\n',
       replace: "",
       caughtBy: [resume]
     },
     {
       name: "the client asks to resume from what it has received, not processed",
-      file: loop,
+      file: session,
       find: "const { acked, recorded } = this.driver.state",
       replace: "const { acked, received: recorded } = this.driver.state",
       caughtBy: ["test/client.test.ts"]
     },
     {
       name: "the client does not prove that it has its new secret",
-      file: loop,
+      file: session,
       find: `      if (welcome.resumed) this.driver.writeUnpaced(live, ack)
       else live.write(this.config.codec.encode(ack))
 `,
@@ -163,7 +164,7 @@ export const group: Group = {
     },
     {
       name: "the client does not obey the limits of its server",
-      file: loop,
+      file: session,
       find: "    this.driver.obey(limits, live)\n",
       replace: "",
       caughtBy: ["test/badInput/lyingServer.test.ts", "test/rate.test.ts"]

@@ -6,7 +6,7 @@ const keyMemory = "src/topic/keyMemory.ts"
 const topicLogs = "src/topic/topicLogs.ts"
 const held = "src/topic/heldPublications.ts"
 const subscription = "src/client/subscription.ts"
-const clientTopics = "src/client/subscriptions.ts"
+const subscriptions = "src/client/subscriptions.ts"
 const subscriber = "src/gateway/topics/subscriber.ts"
 const feed = "src/gateway/topics/fanOut.ts"
 
@@ -175,8 +175,8 @@ export const group: Group = {
     {
       name: "the client takes a publication twice that comes again",
       file: subscription,
-      find: "if (position.offset <= last.offset) {",
-      replace: "if (position.offset < last.offset) {",
+      find: "if (position.offset <= last.offset) return undefined",
+      replace: "if (position.offset < last.offset) return undefined",
       caughtBy: [lyingTopics, recovery]
     },
     {
@@ -202,22 +202,22 @@ export const group: Group = {
     },
     {
       name: "subscriptions are not asked for again after a welcome",
-      file: clientTopics,
+      file: subscriptions,
       find: "      else this.ask(subscription)\n",
       replace: "",
       caughtBy: [topics, recovery]
     },
     {
       name: "subscriptions begin anew after a welcome, without their position",
-      file: clientTopics,
-      find: "const { since, topic } = subscription\n    const id = this.nextId++",
+      file: subscriptions,
+      find: "const { since, topic } = subscription\n    const id = this.queue.nextId()",
       replace:
-        "const { topic } = subscription\n    const since = subscription.mayBeKnown ? undefined : subscription.since\n    const id = this.nextId++",
+        "const { topic } = subscription\n    const since = subscription.isKnown ? undefined : subscription.since\n    const id = this.queue.nextId()",
       caughtBy: [topics, recovery]
     },
     {
       name: "an unsubscription that the connection's end has swallowed is not said again",
-      file: clientTopics,
+      file: subscriptions,
       find: "      else this.unsubscribe(topic)\n    }\n    for",
       replace: "      else this.leaving.delete(topic)\n    }\n    for",
       caughtBy: ["test/presence.test.ts", topics]
@@ -281,7 +281,7 @@ export const group: Group = {
     },
     {
       name: "the client's `dropOldest` holds one publication less than it may",
-      file: subscription,
+      file: "src/client/publicationBuffer.ts",
       find: "return this.items.length > messages ||",
       replace: "return this.items.length >= messages ||",
       caughtBy: [slowConsumers]

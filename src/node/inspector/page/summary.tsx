@@ -1,4 +1,4 @@
-/** What the gateway has counted, in figures and in plots. */
+/** The counts of the gateway, in figures and in plots. */
 import type { Overview, Sample } from "../model.js"
 import { count, duration, exact } from "./format.js"
 import { Plot } from "./plot.js"

@@ -1,4 +1,4 @@
-/** What all tables share: a scrolling frame, headers that sort, a filter, pages, and words for stale figures. */
+/** The parts that all tables share: a scrolling frame, headers that sort, a filter, pages, and words for stale figures. */
 import type { ComponentChildren } from "preact"
 import { useLayoutEffect } from "preact/hooks"
 import type { Order, Page } from "../model.js"

@@ -1,4 +1,4 @@
-/** What the laws of a Broker start from. */
+/** The bench that the laws of a Broker start from. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
@@ -73,7 +73,7 @@ export class BrokerBench {
     )
   }
 
-  /** What the second node says the log has after `since`. */
+  /** The log after `since`, as the second node tells it. */
   read(topic: string, since?: Position, limit = 10_000): Effect.Effect<History, BrokerUnavailable> {
     return this.other.history(topic, { since, limit })
   }

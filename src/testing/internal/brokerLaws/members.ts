@@ -54,7 +54,7 @@ const brief = (text: string): string => {
   return `${sign}${told.member.principal}`
 }
 
-/** Who is there after what was told, sorted by session. */
+/** The members after what was told, sorted by session. */
 const replay = (texts: ReadonlyArray<string>): ReadonlyArray<Member> => {
   const there = new Map<string, Member>()
   for (const text of texts) {

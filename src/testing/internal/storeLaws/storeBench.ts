@@ -1,4 +1,4 @@
-/** What the laws of a SessionStore start from. */
+/** The bench that the laws of a SessionStore start from. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"

@@ -1,5 +1,5 @@
 /** A message as a list on the server has it: one byte that says what it is, and the payload. */
-import type { Payload } from "../../protocol/Codec.js"
+import type { Payload } from "../../../protocol/Codec.js"
 
 const text = 1
 const confirm = 2

@@ -73,7 +73,7 @@ interface Evaluating {
 /** The one server that there is, where there is no cluster. */
 const onlyNode = "the server"
 
-export class Client {
+export class RedisClient {
   readonly redis: Redis | Cluster
 
   constructor(

@@ -2,15 +2,15 @@
 import { createHash } from "node:crypto"
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
-import { BrokerUnavailable, KeyReused, type TooManyKeys } from "../../protocol/ConnectionError.js"
-import type { Position, RecoveryReason } from "../../protocol/Protocol.js"
-import type { History, PublishOptions, Retention } from "../../topic/Broker.js"
-import { defaultRetention } from "../../topic/Broker.js"
-import type { Service as Connection } from "../RedisConnection.js"
-import { escape } from "./keys.js"
+import { BrokerUnavailable, KeyReused, type TooManyKeys } from "../../../protocol/ConnectionError.js"
+import type { Position, RecoveryReason } from "../../../protocol/Protocol.js"
+import type { History, PublishOptions, Retention } from "../../../topic/Broker.js"
+import { defaultRetention } from "../../../topic/Broker.js"
+import type { Service as Connection } from "../../RedisConnection.js"
+import { escape } from "../keys.js"
+import type { Argument, Script } from "../script.js"
 import { topicKeys } from "./logLua.js"
-import * as scripts from "./logScripts.js"
-import type { Argument, Script } from "./script.js"
+import * as logScripts from "./logScripts.js"
 
 export interface Terms {
   /** Of this broker: part of the epochs and ids that it makes. */
@@ -44,7 +44,7 @@ const fingerprint = (payload: string): string => createHash("sha256").update(pay
 
 export const unavailable = (cause: unknown): BrokerUnavailable => new BrokerUnavailable({ cause })
 
-export class RedisLog {
+export class StreamLog {
   private made = 0
 
   constructor(
@@ -88,7 +88,7 @@ export class RedisLog {
       const about =
         key === undefined ? [] : [fingerprint(payload), this.terms.keyWindow, ifNew === undefined ? "" : "new"]
       const args = [payload, payload.length, attempt.id, asked, ...about]
-      return Effect.onError(this.run(scripts.publish, keys, args, retention), () =>
+      return Effect.onError(this.run(logScripts.publish, keys, args, retention), () =>
         Effect.sync(() => void unanswered.push(attempt))
       )
     }
@@ -114,7 +114,7 @@ export class RedisLog {
   ): Effect.Effect<Reading, BrokerUnavailable> {
     const position = since === undefined ? ["", "", 0] : ["since", since.epoch, since.offset]
     const { all } = topicKeys(this.connection.prefix, topic)
-    return Effect.map(this.run(scripts.history, all, [...position, whole(limit), at ?? ""]), (answer) =>
+    return Effect.map(this.run(logScripts.history, all, [...position, whole(limit), at ?? ""]), (answer) =>
       // What the script answers.
       reading(answer as Answer)
     )

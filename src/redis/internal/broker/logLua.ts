@@ -1,5 +1,5 @@
 /**
- * What every script of a topic begins with: the log, as it is in Redis.
+ * The beginning of every script of a topic: the log, as it is in Redis.
  *
  * One key has what is known of the log, as text, so that one command reads it
  * and one writes it with its time to live. A Stream has the publications, each
@@ -9,7 +9,7 @@
  *
  * All time is Redis's own, and never goes back within a log.
  */
-import { tagged } from "./keys.js"
+import { tagged } from "../keys.js"
 
 /** The keys of a topic: what is known of its log, the log, the members that are told in it, and until when each is one. */
 export const topicKeys = (prefix: string, topic: string) => {

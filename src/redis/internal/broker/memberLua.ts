@@ -1,5 +1,5 @@
 /**
- * Who is a member, as it is in Redis: in the slot of the topic in which it is
+ * The members, as they are in Redis: in the slot of the topic in which it is
  * told, so that no membership changes without its being told in the same step.
  *
  * A hash has for each topic and session `holder`, `leaver`, the UTF-16 units of

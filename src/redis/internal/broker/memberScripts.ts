@@ -1,7 +1,8 @@
-/** The scripts of memberships, and of the index that says where a session has them. */
+/** The scripts of memberships. */
+
+import { script } from "../script.js"
 import { logLua } from "./logLua.js"
 import { sweepLua } from "./memberLua.js"
-import { script } from "./script.js"
 
 const begin = `${logLua}${sweepLua}
 open()
@@ -92,24 +93,4 @@ export const sweep = script(`${begin}
 local left = sweep()
 close()
 return left
-`)
-
-/** KEYS: the index of a session. ARGV: field, value, milliseconds that it is remembered. */
-export const note = script(`
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-`)
-
-/** KEYS: the index of a session. */
-export const noted = script(`return redis.call('HGETALL', KEYS[1])`)
-
-/**
- * KEYS: the index of a session. ARGV: milliseconds that it is remembered, or empty for as long as before; then fields
- * and their values, which are removed where they are still the same.
- */
-export const unnote = script(`
-for i = 2, #ARGV, 2 do
-  if redis.call('HGET', KEYS[1], ARGV[i]) == ARGV[i + 1] then redis.call('HDEL', KEYS[1], ARGV[i]) end
-end
-if ARGV[1] ~= '' then redis.call('PEXPIRE', KEYS[1], ARGV[1]) end
 `)

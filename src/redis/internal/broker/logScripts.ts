@@ -1,7 +1,8 @@
 /** The scripts of a log: to publish, and to read. */
+
+import { script } from "../script.js"
 import { logLua } from "./logLua.js"
 import { sweepLua } from "./memberLua.js"
-import { script } from "./script.js"
 
 /** The newest publications among which one whose answer was lost is looked for. */
 const looked = 1000

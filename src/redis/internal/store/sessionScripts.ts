@@ -1,5 +1,5 @@
 /**
- * What the session store does on the server. A session is a hash at its tagged
+ * The scripts of the session store. A session is a hash at its tagged
  * name and, beside it, `:o`, the list of messages that its client has not
  * acknowledged, and `:b`, its mailbox. Of what is gone the hash is left for a
  * while, to say why.
@@ -13,16 +13,27 @@
  * is left for ever, whoever dies. Lua's numbers are exact up to 2^53; they are
  * written by `%.0f`, since `tostring` rounds them to 14 digits.
  */
-import { script } from "./script.js"
+import { tagged } from "../keys.js"
+import { script } from "../script.js"
 
-/** How a fenced operation ended, as the scripts tell. */
+/** KEYS of a session: what is known of it, what its client has not acknowledged, its mailbox. */
+export const sessionKeys = (prefix: string, id: string): ReadonlyArray<string> => {
+  const name = tagged(prefix, "s", id)
+  return [name, `${name}:o`, `${name}:b`]
+}
+
+/** The outcomes of a fenced operation, as the scripts tell them. */
 export const done = 0
 export const fenced = 1
 export const gone = 2
 
-const prelude = `
+/** The server's time, in milliseconds since the epoch. */
+export const serverTime = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
+`
+
+const prelude = `${serverTime}
 local int = function(n) return string.format('%.0f', n) end
 local S, O, B = KEYS[1], KEYS[2], KEYS[3]
 local keep = function(x, grave, list)

@@ -5,15 +5,15 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { Outage } from "../../connection/outage.js"
-import { storeRetry } from "../../gateway/session/fencedStore.js"
-import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
-import type { Member, Position } from "../../protocol/Protocol.js"
-import { Rows } from "./keyedQueue.js"
+import { Outage } from "../../../connection/outage.js"
+import { storeRetry } from "../../../gateway/session/fencedStore.js"
+import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
+import type { Member, Position } from "../../../protocol/Protocol.js"
+import { KeyedQueue } from "./keyedQueue.js"
 import { topicKeys } from "./logLua.js"
-import * as scripts from "./memberScripts.js"
-import type { SessionIndex } from "./membershipIndex.js"
-import type { RedisLog } from "./streamLog.js"
+import * as memberScripts from "./memberScripts.js"
+import type { MembershipIndex } from "./membershipIndex.js"
+import type { StreamLog } from "./streamLog.js"
 import { jittered } from "./topicFollowers.js"
 
 interface Held {
@@ -36,13 +36,13 @@ export class Memberships {
   /** By the topic in which they are told, and the field there. */
   private readonly held = new Map<string, Map<string, Held>>()
   /** Joins and leaves of a session, one after the other: of this broker's, the last that was asked for counts. */
-  private readonly rows = new Rows()
+  private readonly queue = new KeyedQueue()
   private readonly bySession = new Map<string, Set<Held>>()
   private readonly outage = new Outage()
 
   constructor(
-    private readonly log: RedisLog,
-    private readonly index: SessionIndex,
+    private readonly log: StreamLog,
+    private readonly index: MembershipIndex,
     private readonly terms: {
       readonly instance: string
       /** Milliseconds that a membership lasts without being renewed. */
@@ -57,7 +57,7 @@ export class Memberships {
   // ---- operations
 
   join(topic: string, presence: string, member: Member): Effect.Effect<void, BrokerUnavailable> {
-    return this.rows.inTurn(member.session, this.joined(topic, presence, member))
+    return this.queue.inTurn(member.session, this.joined(topic, presence, member))
   }
 
   private joined(topic: string, presence: string, member: Member): Effect.Effect<void, BrokerUnavailable> {
@@ -67,7 +67,7 @@ export class Memberships {
       yield* this.index.note(member.session, topic, presence)
       const text = JSON.stringify(member)
       const args = [fieldOf(topic, member.session), instance, lease, text.length, text]
-      const isOwn = yield* this.log.run(scripts.join, this.keys(presence), args)
+      const isOwn = yield* this.log.run(memberScripts.join, this.keys(presence), args)
       const known = this.find(topic, presence, member.session)
       if (known !== undefined) this.drop(known)
       if (isOwn === 1) this.hold({ topic, presence, member, notedAt })
@@ -75,7 +75,7 @@ export class Memberships {
   }
 
   leave(session: string, topic: string | undefined, after: number): Effect.Effect<void, BrokerUnavailable> {
-    return this.rows.inTurn(session, this.left(session, topic, Math.ceil(after)))
+    return this.queue.inTurn(session, this.left(session, topic, Math.ceil(after)))
   }
 
   private left(session: string, topic: string | undefined, after: number): Effect.Effect<void, BrokerUnavailable> {
@@ -89,7 +89,7 @@ export class Memberships {
         places.values(),
         (place) => {
           const args = [fieldOf(place.topic, session), this.terms.instance, after]
-          return this.log.run(scripts.leave, this.keys(place.presence), args)
+          return this.log.run(memberScripts.leave, this.keys(place.presence), args)
         },
         { concurrency: 16, discard: true }
       )
@@ -102,7 +102,7 @@ export class Memberships {
     topic: string,
     presence: string
   ): Effect.Effect<{ readonly members: ReadonlyArray<Member>; readonly position: Position }, BrokerUnavailable> {
-    return Effect.map(this.log.run(scripts.list, this.keys(presence), [prefixOf(topic)]), (answer) => {
+    return Effect.map(this.log.run(memberScripts.list, this.keys(presence), [prefixOf(topic)]), (answer) => {
       const [epoch, offset, texts] = answer as readonly [string, string, ReadonlyArray<string>] // what the script answers
       // Its own JSON.
       const members = texts.map((text): Member => JSON.parse(text))
@@ -169,7 +169,7 @@ export class Memberships {
   ): Effect.Effect<void, BrokerUnavailable> {
     const { instance, lease } = this.terms
     const args = [instance, lease, ...part.map(([field]) => field)]
-    return Effect.flatMap(this.log.run(scripts.renew, this.keys(presence), args), (answer) => {
+    return Effect.flatMap(this.log.run(memberScripts.renew, this.keys(presence), args), (answer) => {
       const answers = String(answer)
       const lost: Array<Held> = []
       for (const [i, [, one]] of part.entries()) {
@@ -188,7 +188,7 @@ export class Memberships {
     const again = Effect.suspend(() =>
       this.isHeld(one) ? this.joined(one.topic, one.presence, one.member) : Effect.void
     )
-    return this.rows.inTurn(one.member.session, again)
+    return this.queue.inTurn(one.member.session, again)
   }
 
   /** Tells the index of those that it would forget. */

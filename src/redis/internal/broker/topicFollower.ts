@@ -1,14 +1,14 @@
 /**
- * What a broker hears of a topic, for all that listen here. What is said on
+ * The follower of a topic: hears what is published, for all that listen here. What is said on
  * the channel is only a hint: it is told on if it is the next, and otherwise
  * the log is read from where it was heard to last.
  */
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
-import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
-import type { Position, RecoveryReason } from "../../protocol/Protocol.js"
-import type { Listener, Publication } from "../../topic/Broker.js"
-import type { ChannelListener } from "./shardedPubSub.js"
+import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
+import type { Position, RecoveryReason } from "../../../protocol/Protocol.js"
+import type { Listener, Publication } from "../../../topic/Broker.js"
+import type { ChannelListener } from "../shardedPubSub.js"
 import type { Reading } from "./streamLog.js"
 
 /** Publications that are read at a time. */
@@ -20,7 +20,7 @@ export interface Ear {
   from: Position
 }
 
-/** Where the log was heard to: the position, and the time of the publication there. */
+/** The place that the log was heard to: the position, and the time of the publication there. */
 export interface Place {
   readonly position: Position
   readonly at: number
@@ -42,9 +42,9 @@ const parse = (text: string): Message | undefined => {
 
 const isSame = (a: Position, b: Position): boolean => a.epoch === b.epoch && a.offset === b.offset
 
-export class Feed implements ChannelListener {
+export class TopicFollower implements ChannelListener {
   readonly ears = new Set<Ear>()
-  /** Who has asked for it and not released it. */
+  /** Those that have asked for it and not released it. */
   users = 0
   /** Memberships are told in it that may end by themselves. */
   hasMembers = false

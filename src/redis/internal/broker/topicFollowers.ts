@@ -1,4 +1,4 @@
-/** The feeds of a broker: one for each topic that somebody listens to here. */
+/** The followers of a broker's topics: one for each topic that somebody listens to here. */
 import * as Deferred from "effect/Deferred"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
@@ -7,26 +7,26 @@ import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { Outage } from "../../connection/outage.js"
-import { storeRetry } from "../../gateway/session/fencedStore.js"
-import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
-import type { Position } from "../../protocol/Protocol.js"
-import type { Listener } from "../../topic/Broker.js"
+import { Outage } from "../../../connection/outage.js"
+import { storeRetry } from "../../../gateway/session/fencedStore.js"
+import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
+import type { Position } from "../../../protocol/Protocol.js"
+import type { Listener } from "../../../topic/Broker.js"
 import { topicKeys } from "./logLua.js"
-import * as scripts from "./memberScripts.js"
-import { type RedisLog, unavailable } from "./streamLog.js"
-import { type Ear, Feed, type Place } from "./topicFollower.js"
+import * as memberScripts from "./memberScripts.js"
+import { type StreamLog, unavailable } from "./streamLog.js"
+import { type Ear, type Place, TopicFollower } from "./topicFollower.js"
 
-export interface FeedTerms {
+export interface FollowTerms {
   /** Milliseconds that `subscribe` may take. */
   readonly timeout: number
-  /** Milliseconds between two questions whether a quiet feed has missed something. */
+  /** Milliseconds between two questions whether a quiet follower has missed something. */
   readonly checkInterval: number
 }
 
 interface Open {
   readonly topic: string
-  readonly feed: Feed
+  readonly follower: TopicFollower
   /** Completed when the channel is heard. */
   readonly heard: Deferred.Deferred<void>
   readonly close: Effect.Effect<void>
@@ -42,14 +42,14 @@ const sweepInterval = 1000
 export const jittered = (millis: number): Effect.Effect<void> =>
   Effect.flatMap(Random.nextRange(0.75 * millis, 1.25 * millis), (delay) => Effect.sleep(delay))
 
-export class Feeds {
+export class TopicFollowers {
   private readonly open = new Map<string, Open>()
   private readonly reads = Effect.unsafeMakeSemaphore(readAtOnce)
   private readonly outage = new Outage()
 
   constructor(
-    private readonly log: RedisLog,
-    private readonly terms: FeedTerms,
+    private readonly log: StreamLog,
+    private readonly terms: FollowTerms,
     private readonly fork: (effect: Effect.Effect<void>) => Fiber.RuntimeFiber<void>
   ) {}
 
@@ -58,7 +58,7 @@ export class Feeds {
       Effect.gen(this, function* () {
         const ear: Ear = { listener, from: { epoch: "", offset: 0 } }
         const open = this.use(topic)
-        const entered = Effect.zipRight(Deferred.await(open.heard), open.feed.enter(ear, this.log.end(topic)))
+        const entered = Effect.zipRight(Deferred.await(open.heard), open.follower.enter(ear, this.log.end(topic)))
         const leave = this.release(open, ear)
         yield* Effect.onError(restore(this.inTime(topic, entered)), () => leave)
         yield* Effect.addFinalizer(() => leave)
@@ -78,7 +78,7 @@ export class Feeds {
   /** Finds and counts in one step: it cannot be closed, or be made by another, in between. */
   private use(topic: string): Open {
     const open = this.open.get(topic) ?? this.make(topic)
-    open.feed.users++
+    open.follower.users++
     return open
   }
 
@@ -91,32 +91,32 @@ export class Feeds {
       // It fails for no other reason than that Redis is away, and is tried again for ever.
       return Effect.orDie(this.outage.while(Effect.retry(noted, patiently)))
     }
-    const feed = new Feed(read, this.fork)
+    const follower = new TopicFollower(read, this.fork)
     const heard = Deferred.unsafeMake<void>(FiberId.none)
-    const listen = connection.listen(topicKeys(connection.prefix, topic).channel, feed)
+    const listen = connection.listen(topicKeys(connection.prefix, topic).channel, follower)
     const listening = this.fork(
       Effect.scoped(Effect.zipRight(Effect.zipRight(listen, Deferred.succeed(heard, undefined)), Effect.never))
     )
-    const open = { topic, feed, heard, close: Effect.zipRight(Fiber.interrupt(listening), feed.close) }
+    const open = { topic, follower, heard, close: Effect.zipRight(Fiber.interrupt(listening), follower.close) }
     this.open.set(topic, open)
     return open
   }
 
   private release(open: Open, ear: Ear): Effect.Effect<void> {
     return Effect.suspend(() => {
-      open.feed.ears.delete(ear)
-      if (--open.feed.users > 0) return Effect.void
+      open.follower.ears.delete(ear)
+      if (--open.follower.users > 0) return Effect.void
       this.open.delete(open.topic)
       return open.close
     })
   }
 
-  /** Now and then looks whether quiet feeds have missed something. */
+  /** Now and then looks whether quiet followers have missed something. */
   get checking(): Effect.Effect<never> {
     const round = Effect.sync(() => {
-      for (const { feed } of this.open.values()) {
-        if (feed.isQuiet) feed.fill()
-        feed.isQuiet = true
+      for (const { follower } of this.open.values()) {
+        if (follower.isQuiet) follower.fill()
+        follower.isQuiet = true
       }
     })
     return Effect.forever(Effect.zipRight(jittered(this.terms.checkInterval), round))
@@ -134,22 +134,22 @@ export class Feeds {
   /** Ends the memberships that are over, in what is listened to here. */
   get sweep(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const topics = [...this.open.values()].filter(({ feed }) => feed.hasMembers)
+      const topics = [...this.open.values()].filter(({ follower }) => follower.hasMembers)
       return Effect.forEach(topics, (open) => this.sweepOne(open), { concurrency: 20, discard: true })
     })
   }
 
-  private sweepOne({ feed, topic }: Open): Effect.Effect<void> {
+  private sweepOne({ follower, topic }: Open): Effect.Effect<void> {
     return Effect.suspend(() => {
       // Before the question: who joins while it is answered says so himself.
-      feed.hasMembers = false
+      follower.hasMembers = false
       const { all } = topicKeys(this.log.connection.prefix, topic)
-      return Effect.match(this.log.run(scripts.sweep, all, []), {
+      return Effect.match(this.log.run(memberScripts.sweep, all, []), {
         onFailure: () => {
-          feed.hasMembers = true
+          follower.hasMembers = true
         },
         onSuccess: (left) => {
-          if (left !== 0) feed.hasMembers = true
+          if (left !== 0) follower.hasMembers = true
         }
       })
     })

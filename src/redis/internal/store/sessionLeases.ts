@@ -5,8 +5,8 @@
  */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import { Outage } from "../../connection/outage.js"
-import type { StoreUnavailable } from "../../protocol/ConnectionError.js"
+import { Outage } from "../../../connection/outage.js"
+import type { StoreUnavailable } from "../../../protocol/ConnectionError.js"
 
 interface Held {
   readonly generation: number

@@ -1,0 +1,173 @@
+/**
+ * The life of a client as a value: the phase that it is in, the one place where
+ * a phase follows another, and what follows the end of an attempt.
+ */
+import type { LiveConnection } from "../connection/liveConnection.js"
+import { type Verdict, verdictOf } from "../protocol/CloseCode.js"
+import type { AttemptError } from "../protocol/ConnectionError.js"
+import type * as Protocol from "../protocol/Protocol.js"
+import type { EndReason, Status } from "./ClientStatus.js"
+import type { Subscribable } from "./subscribable.js"
+
+/** Milliseconds that a connection is kept alive with. */
+export interface KeepAlive {
+  readonly heartbeatInterval: number
+  readonly readDeadline: number
+}
+
+type Waiting = Extract<Status, { _tag: "Waiting" }>
+type Ready = Extract<Status, { _tag: "Ready" }>
+type Stop = Extract<Verdict, { _tag: "Stop" }>
+
+/**
+ * - `Dialing`: there is no connection yet.
+ * - `Greeting`: hello is being said on this one, and its welcome awaited.
+ * - `Ready`: this one has been welcomed. It stays so until what follows its end is decided.
+ * - `Waiting`: the next attempt has its delay.
+ * - `Ended`: for good.
+ */
+export type Phase =
+  | { readonly _tag: "Dialing"; readonly attempt: number }
+  | {
+      readonly _tag: "Greeting"
+      readonly attempt: number
+      readonly live: LiveConnection
+      readonly goaway: Protocol.Goaway | undefined
+    }
+  | {
+      readonly _tag: "Ready"
+      readonly attempt: number
+      readonly live: LiveConnection
+      readonly goaway: Protocol.Goaway | undefined
+      readonly since: number
+      readonly keepAlive: KeepAlive
+    }
+  | { readonly _tag: "Waiting"; readonly attempt: number }
+  | { readonly _tag: "Ended"; readonly reason: EndReason }
+
+/** The leave that a client takes which was asked to end. */
+export interface Farewell {
+  readonly reason: EndReason
+  readonly hasSaidBye: boolean
+}
+
+/** The outcome of earlier attempts. */
+export interface Experience {
+  /** A connection was Ready: the URL is good. */
+  readonly wasReady: boolean
+  /** The server has refused the credentials of the last attempt that it looked at, and no connection was Ready since. */
+  readonly isRefused: boolean
+}
+
+/** The next step after the end of an attempt. */
+export type Decision =
+  | { readonly _tag: "End"; readonly reason: EndReason }
+  | {
+      readonly _tag: "Retry"
+      readonly attempt: number
+      /** The connection was Ready for so long that the delays begin again. */
+      readonly isStable: boolean
+      /** The server is asked once more, with fresh credentials. */
+      readonly isRefused: boolean
+      readonly goaway: Protocol.Goaway | undefined
+      /** Where the policy makes no other attempt. */
+      readonly otherwise: EndReason
+    }
+
+const stopped = (verdict: Stop, end: AttemptError): EndReason =>
+  verdict.why === "Ended" ? { _tag: "Closed" } : { _tag: "Stopped", verdict, end }
+
+/** True when another client of the same principal may yet go on with the session. */
+export const leavesSession = (reason: EndReason): boolean =>
+  reason._tag === "GaveUp" ||
+  (reason._tag === "Stopped" && (reason.verdict.why === "NotAuthenticated" || reason.verdict.why === "NotAllowed"))
+
+export interface Rules {
+  /** Milliseconds after which a connection that is Ready counts as stable. */
+  readonly stableAfter: number
+  /** A server that refused the credentials may be given others. */
+  readonly canBeFresh: boolean
+}
+
+export class Lifecycle {
+  phase: Phase = { _tag: "Dialing", attempt: 1 }
+  private leaving: Farewell | undefined
+  private experience: Experience = { wasReady: false, isRefused: false }
+
+  constructor(
+    private readonly status: Subscribable<Status>,
+    private readonly rules: Rules
+  ) {}
+
+  dialing(attempt: number): void {
+    this.phase = { _tag: "Dialing", attempt }
+    this.status.set({ _tag: "Connecting", attempt })
+  }
+
+  greeting(live: LiveConnection): void {
+    if (this.phase._tag === "Dialing")
+      this.phase = { _tag: "Greeting", attempt: this.phase.attempt, live, goaway: undefined }
+  }
+
+  /** The server is about to close. */
+  goingAway(goaway: Protocol.Goaway): void {
+    if (this.phase._tag === "Greeting" || this.phase._tag === "Ready") this.phase = { ...this.phase, goaway }
+  }
+
+  ready(status: Ready, keepAlive: KeepAlive): void {
+    if (this.phase._tag !== "Greeting") return
+    this.phase = { ...this.phase, _tag: "Ready", since: status.since, keepAlive }
+    this.experience = { wasReady: true, isRefused: false }
+    this.status.set(status)
+  }
+
+  waiting(status: Waiting): void {
+    this.phase = { _tag: "Waiting", attempt: status.attempt }
+    this.status.set(status)
+  }
+
+  /** This end stops. */
+  get farewell(): Farewell | undefined {
+    return this.leaving
+  }
+
+  stopping(reason: EndReason): void {
+    this.leaving = { reason, hasSaidBye: false }
+  }
+
+  saidBye(): void {
+    if (this.leaving !== undefined) this.leaving = { ...this.leaving, hasSaidBye: true }
+  }
+
+  ended(reason: EndReason): void {
+    this.phase = { _tag: "Ended", reason }
+    this.status.set({ _tag: "Ended", reason })
+  }
+
+  /** The attempt has ended. */
+  over(end: AttemptError, now: number): Decision {
+    const decision = this.decide(end, now)
+    if (decision._tag === "Retry" && decision.isRefused) this.experience = { ...this.experience, isRefused: true }
+    return decision
+  }
+
+  private decide(end: AttemptError, now: number): Decision {
+    const { experience, farewell, phase, rules } = this
+    if (phase._tag === "Ended") return { _tag: "End", reason: phase.reason }
+    const verdict = verdictOf(end, { byeSent: farewell?.hasSaidBye, wasReady: experience.wasReady })
+    const isFinal = verdict._tag === "Stop"
+    const otherwise: EndReason = isFinal ? stopped(verdict, end) : { _tag: "GaveUp", end }
+    const mayBeFresh = isFinal && verdict.why === "NotAuthenticated" && rules.canBeFresh && !experience.isRefused
+    if (isFinal && !mayBeFresh) return { _tag: "End", reason: otherwise }
+    const { goaway } = "goaway" in phase ? phase : { goaway: undefined }
+    const isStable = phase._tag === "Ready" && now - phase.since >= rules.stableAfter
+    return {
+      _tag: "Retry",
+      attempt: isStable ? 1 : goaway === undefined ? phase.attempt + 1 : phase.attempt,
+      isStable,
+      isRefused: isFinal,
+      goaway,
+      otherwise
+    }
+  }
+}
