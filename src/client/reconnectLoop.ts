@@ -30,9 +30,10 @@ import * as features from "../protocol/features.js"
 import type { InvalidDecision } from "../protocol/Messages.js"
 import * as Protocol from "../protocol/Protocol.js"
 import * as ackTimer from "../session/ackTimer.js"
+import type { Abandoned, Hooks } from "../session/driverOptions.js"
 import type { Pacer } from "../session/pacer.js"
 import * as pacer from "../session/pacer.js"
-import { type Abandoned, type Hooks, SessionDriver } from "../session/sessionDriver.js"
+import { SessionDriver } from "../session/sessionDriver.js"
 import type { ClientEvent, ClientStats, EndReason, Start, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import { AttemptTerms, type Given } from "./dialTerms.js"
@@ -137,7 +138,7 @@ export class ClientLoop<R> {
       codec: config.codec,
       bounds: { messages: queueMessages, bytes: queueBytes },
       maxInvitations: maxSubscriptions,
-      limits: () => this.driver.allowed,
+      limits: () => this.driver.flow.limits,
       pacing,
       later: (run) => timer.add({ sendAck: run }),
       now: config.now,
@@ -326,7 +327,7 @@ export class ClientLoop<R> {
     if (welcome.resumed) return { _tag: "Resumed" }
     if (this.held.hasBegun) return { _tag: "Reset", ...this.startAfresh(welcome.reason ?? "unknown") }
     // Accepted before anybody knew what this server takes.
-    if (this.driver.outbox.holdsLarger(this.driver.maxMessage, 0)) this.abandon("the session begins")
+    if (this.driver.outbox.holdsLarger(this.driver.flow.maxMessage, 0)) this.abandon("the session begins")
     return { _tag: "Fresh" }
   }
 

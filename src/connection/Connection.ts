@@ -66,10 +66,9 @@ export const make = (
 ): Effect.Effect<Connection, InvalidOption, Scope.Scope> =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
-    const live = yield* liveConnection.open(transport, resolved)
+    const live = yield* liveConnection.make(transport, resolved)
     const queue = new FrameQueue(live, resolved.highWaterMark)
-    live.sink = queue
-    transport.run(live)
+    live.open(queue)
     live.keepAlive(resolved, yield* Heartbeat.jitter)
     return {
       protocol: transport.protocol,

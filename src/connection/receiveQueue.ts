@@ -7,7 +7,8 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Frame } from "../protocol/Codec.js"
 import type { ConnectionEnd } from "../protocol/ConnectionError.js"
-import type { LiveConnection, Sink } from "./liveConnection.js"
+import type { Sink } from "./live/sink.js"
+import type { LiveConnection } from "./liveConnection.js"
 
 const maxFrames = 1024
 

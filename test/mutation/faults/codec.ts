@@ -15,14 +15,14 @@ export const group: Group = {
   faults: [
     {
       name: "sizes are counted in characters",
-      file: codec,
+      file: "src/protocol/frame.ts",
       find: "if (unit > 0x7f) bytes +=",
       replace: "if (unit > 0xffff) bytes +=",
       caughtBy: [codecs]
     },
     {
       name: "a surrogate pair counts six bytes",
-      file: codec,
+      file: "src/protocol/frame.ts",
       find: "unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1",
       replace: "unit > 0x7ff ? 2 : 1",
       caughtBy: [codecs]
