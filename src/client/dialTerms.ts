@@ -2,7 +2,7 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as apart from "../connection/detachedEffect.js"
+import * as detachedEffect from "../connection/detachedEffect.js"
 import { isSuccess } from "../connection/syncEffect.js"
 import { DialFailed, TokenUnavailable } from "../protocol/ConnectionError.js"
 import * as url from "../protocol/url.js"
@@ -32,13 +32,13 @@ export class AttemptTerms {
   private constructor(
     private readonly given: Given,
     private readonly timeout: number,
-    private readonly run: apart.Apart
+    private readonly run: detachedEffect.Detached
   ) {
     this.canBeFresh = mayChange(given.headers) || mayChange(given.token ?? given.url)
   }
 
   static make(given: Given, timeout: number): Effect.Effect<AttemptTerms, never, Scope.Scope> {
-    return Effect.map(apart.make, (run) => new AttemptTerms(given, timeout, run))
+    return Effect.map(detachedEffect.make, (run) => new AttemptTerms(given, timeout, run))
   }
 
   readonly next: Effect.Effect<Terms, TokenUnavailable | DialFailed> = Effect.suspend(() => {

@@ -22,7 +22,7 @@ import { Dialer } from "./Dialer.js"
 import * as Heartbeat from "./Heartbeat.js"
 import * as liveConnection from "./liveConnection.js"
 import * as Options from "./Options.js"
-import { FrameQueue } from "./receiveQueue.js"
+import { ReceiveQueue } from "./receiveQueue.js"
 import { type Stats, statsOf } from "./stats.js"
 import type { Transport } from "./Transport.js"
 
@@ -37,7 +37,7 @@ export interface Connection {
   readonly protocol: string
   readonly remoteAddress: string
   /**
-   * What arrives, in order. While nobody pulls, the socket is paused and the
+   * The messages that arrive, in order. While nobody pulls, the socket is paused and the
    * peer pushed back. Completes after this end closed, fails with the typed
    * reason of every other end. Meant for one consumer.
    */
@@ -67,7 +67,7 @@ export const make = (
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
     const live = yield* liveConnection.make(transport, resolved)
-    const queue = new FrameQueue(live, resolved.highWaterMark)
+    const queue = new ReceiveQueue(live, resolved.highWaterMark)
     live.open(queue)
     live.keepAlive(resolved, yield* Heartbeat.jitter)
     return {

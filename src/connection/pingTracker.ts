@@ -41,7 +41,7 @@ export class PingTracker {
     return this.latestId === none ? undefined : this.latestAt
   }
 
-  /** Whether the latest one is still to be answered. */
+  /** True while the latest one is still to be answered. */
   get isMissed(): boolean {
     return !this.isAnswered
   }

@@ -15,7 +15,7 @@ import type { Resolved } from "../connection/Options.js"
 import * as ReadDeadline from "../connection/ReadDeadline.js"
 import { begun, isSuccess } from "../connection/syncEffect.js"
 import type { Transport } from "../connection/Transport.js"
-import * as agenda from "../connection/timerQueue.js"
+import * as timerQueue from "../connection/timerQueue.js"
 import { Refused, refuse } from "../connection/upgradeRefusal.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
@@ -44,14 +44,14 @@ interface Host<R> {
 
 /** What keeps all of them alive, and has them say hello in time. */
 export interface Timing extends Pick<Owner, "clock" | "heartbeat" | "readDeadline"> {
-  readonly hellos: agenda.Agenda
+  readonly hellos: timerQueue.TimerQueue
 }
 
 export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
   clock: Effect.clock as Effect.Effect<Clock.Clock>, // whatever the fiber's is
   heartbeat: Heartbeat.make,
   readDeadline: ReadDeadline.make,
-  hellos: agenda.make
+  hellos: timerQueue.make
 })
 
 export class Connections<R> {
@@ -205,7 +205,7 @@ export class Connections<R> {
   })
 }
 
-class LateHello extends agenda.Task {
+class LateHello extends timerQueue.Task {
   /** There was one, or there will be none. */
   isHeard = false
 

@@ -12,7 +12,7 @@ import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
 import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
-import * as refused from "../connection/upgradeRefusal.js"
+import * as upgradeRefusal from "../connection/upgradeRefusal.js"
 import { WebSocketTransport } from "../connection/webSocketTransport.js"
 import { DialFailed, DialRefused } from "../protocol/ConnectionError.js"
 import { oneLine } from "../protocol/oneLine.js"
@@ -33,7 +33,7 @@ const retryAfterOf = (response: IncomingMessage, now: number): number | undefine
 
 /** Why, in a gateway's own word; who else answers has none. */
 const refusalOf = ({ headers }: IncomingMessage): string | undefined =>
-  headers[refused.header.toLowerCase()]?.toString().slice(0, maxBody)
+  headers[upgradeRefusal.header.toLowerCase()]?.toString().slice(0, maxBody)
 
 const readBody = (response: IncomingMessage, done: (body: string) => void): void => {
   let body = ""

@@ -18,7 +18,7 @@ import { WebSocketServer } from "ws"
 import { type Incoming, Listener } from "../connection/Listener.js"
 import { Attempt } from "../connection/syncEffect.js"
 import type { Transport } from "../connection/Transport.js"
-import * as refused from "../connection/upgradeRefusal.js"
+import * as upgradeRefusal from "../connection/upgradeRefusal.js"
 import { ConnectionLost, type InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
 import { type Trusted, trust } from "./internal/clientAddress.js"
 import * as httpLimits from "./internal/httpLimits.js"
@@ -91,12 +91,12 @@ const refuse = (socket: Duplex, status: number, body: string, headers: Readonly<
 
 /** Refuses by the listener's own intent. */
 const refuseAs = (
-  code: refused.Code,
+  code: upgradeRefusal.Code,
   socket: Duplex,
   status: number,
   body: string,
   headers: Readonly<Record<string, string>> = {}
-): void => refuse(socket, status, body, { ...headers, [refused.header]: code })
+): void => refuse(socket, status, body, { ...headers, [upgradeRefusal.header]: code })
 
 type AcceptOptions = Parameters<Incoming["accept"]>[0]
 

@@ -107,7 +107,7 @@ export type Event<M extends Numbered = Numbered> =
   | { readonly _tag: "End" }
 
 /**
- * What the driver must do, in order.
+ * A thing that the driver must do; they come in order.
  *
  * @since 0.1.0
  * @category models

@@ -11,7 +11,7 @@ import type { ConnectionEnd } from "../protocol/ConnectionError.js"
 const smallFragment = 1024
 
 /** The session that hears. */
-export interface Attached {
+export interface Attachable {
   /** The connection that acts for it. */
   readonly live: LiveConnection | undefined
   readonly receive: (live: LiveConnection, generation: number, frame: Frame) => void
@@ -27,7 +27,7 @@ export class AttachedSink implements Sink {
   private proven = false
 
   constructor(
-    private readonly session: Attached,
+    private readonly session: Attachable,
     private readonly live: LiveConnection,
     private readonly generation: number
   ) {}

@@ -1,11 +1,11 @@
-/** What the two ends give to the driver of a session, and hear from it. */
+/** The options of a session's driver, and the hooks by which its end hears from it. */
 import type * as Exit from "effect/Exit"
 import type { LiveConnection } from "../connection/liveConnection.js"
 import type { Codec } from "../protocol/Codec.js"
 import type { ConnectionEnd } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import type { AckTimer } from "./ackTimer.js"
-import type { RateGuard } from "./inboundLimiter.js"
+import type { InboundLimiter } from "./inboundLimiter.js"
 import type { Pacer } from "./pacer.js"
 import type { Bounds, Entry } from "./replayBuffer.js"
 import type * as Session from "./Session.js"
@@ -38,7 +38,7 @@ export interface Hooks {
     | undefined
 }
 
-/** What is lost, and what is not, where a client starts afresh. */
+/** The losses of a client that starts afresh. */
 export interface Abandoned {
   /** Messages that had left without being acknowledged: processed or not, nobody knows. */
   readonly outcomeUnknown: number
@@ -56,9 +56,9 @@ export interface DriverOptions {
   readonly ackTimer: AckTimer
   readonly hooks: Hooks
   /** Counts what the peer sends. */
-  readonly guard?: RateGuard | undefined
+  readonly guard?: InboundLimiter | undefined
   /** Spreads what this end sends. */
   readonly pacing?: Pacer | undefined
-  /** Whether `replayed` is said after what was retransmitted. */
+  /** True where `replayed` is said after what was retransmitted. */
   readonly marksReplay: boolean
 }

@@ -1,4 +1,4 @@
-/** What either end may have in flight, and how large a message may be: the server's limits, for both directions, and what its client takes. */
+/** Flow control: how much either end may have in flight, and how large a message may be. The server's limits hold for both directions. */
 import type * as Protocol from "../protocol/Protocol.js"
 
 /** Room for the envelopes of a full window, beside the bodies that count. */
@@ -26,7 +26,7 @@ export class FlowControl {
     this.maxMessage = Math.min(this.limits.maxMessage, peerTakes)
   }
 
-  /** Whether one more message may be in flight, which makes it so many bytes; the first always may. */
+  /** True when one more message may be in flight, which makes it so many bytes; the first always may. */
   fits(inFlight: number, bytes: number): boolean {
     return inFlight === 0 || (inFlight < this.limits.messages && bytes <= this.limits.bytes)
   }
@@ -39,7 +39,7 @@ export class FlowControl {
       : undefined
   }
 
-  /** Whether a peer that has not heard of so many processed messages may soon have to wait for it. */
+  /** True when a peer that has not heard of so many processed messages may soon have to wait for it. */
   isAckUrgent(behind: number): boolean {
     return behind * 4 >= this.limits.messages
   }

@@ -19,7 +19,7 @@ import {
 import type { FlowControl } from "./flowControl.js"
 import { type Bounds, type Entry, ReplayBuffer } from "./replayBuffer.js"
 import type * as Session from "./Session.js"
-import { SeqWaiters } from "./sequenceWaiters.js"
+import { SequenceWaiters } from "./sequenceWaiters.js"
 
 /** The session that the messages are of. */
 export interface Sending {
@@ -50,8 +50,8 @@ const unnoticed = () => {}
 export class Outbox {
   private readonly buffer: ReplayBuffer
   private waiters: Array<SendWaiter> = []
-  private readonly appends = new SeqWaiters<SessionClosed>()
-  private readonly deliveries = new SeqWaiters<Fate>()
+  private readonly appends = new SequenceWaiters<SessionClosed>()
+  private readonly deliveries = new SequenceWaiters<Fate>()
   private closing = false
 
   constructor(
@@ -104,7 +104,7 @@ export class Outbox {
     this.deliveries.refuse(seq, refusal)
   }
 
-  /** Whether a message after this one is larger than so many bytes. */
+  /** True when a message after this one is larger than so many bytes. */
   holdsLarger(limit: number, after: number): boolean {
     return this.buffer.bytes > limit && this.buffer.after(after).some(({ size }) => size > limit)
   }
@@ -169,7 +169,7 @@ export class Outbox {
 
   // ---- for the application
 
-  /** Whether a message of this size would be accepted without waiting. */
+  /** True when a message of this size would be accepted without waiting. */
   hasRoom(size: number): boolean {
     return this.waiters.length === 0 && this.buffer.hasRoom(size)
   }

@@ -12,8 +12,8 @@ import type { ConnectionEnd, MessageTooLarge } from "../protocol/ConnectionError
 import type * as Protocol from "../protocol/Protocol.js"
 import { isRequest } from "../protocol/requests.js"
 import type { Acknowledging } from "./ackTimer.js"
-import { type Attached, AttachedSink } from "./attachedSink.js"
-import * as largestBody from "./bodyLimit.js"
+import { type Attachable, AttachedSink } from "./attachedSink.js"
+import * as bodyLimit from "./bodyLimit.js"
 import type { Abandoned, DriverOptions } from "./driverOptions.js"
 import { FlowControl } from "./flowControl.js"
 import { type Inbound, Inbox } from "./inbox.js"
@@ -21,7 +21,7 @@ import { Outbox, type Sending } from "./outbox.js"
 import type { Paced } from "./pacer.js"
 import * as Session from "./Session.js"
 
-export class SessionDriver implements Acknowledging, Attached, Paced, Sending {
+export class SessionDriver implements Acknowledging, Attachable, Paced, Sending {
   state: Session.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
@@ -104,7 +104,7 @@ export class SessionDriver implements Acknowledging, Attached, Paced, Sending {
   receive(live: LiveConnection, generation: number, frame: Frame): void {
     if (live !== this.live || this.endReason !== undefined) return
     const { codec } = this.options
-    const message = largestBody.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
+    const message = bodyLimit.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
     // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
     const isAsked = message.type === "ack" && message.ack > this.state.acked
     if (!isAsked && this.options.guard?.admits(live, frame.length, isRequest(message)) === false) return

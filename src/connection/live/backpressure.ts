@@ -20,7 +20,7 @@ export class Backpressure {
     private readonly highWaterMark: number
   ) {}
 
-  /** Whether a write would wait; who is told so is told when nothing waits any more. */
+  /** True when a write would wait; one who is told so is told when nothing waits any more. */
   get isCongested(): boolean {
     if (this.transport.buffered() <= this.highWaterMark) return false
     this.isDrainAwaited = true

@@ -9,7 +9,7 @@ export interface Sink {
   readonly pinged?: (size: number) => void
   /** A fragment of a message came, with so many bytes of it. */
   readonly fragment?: (size: number) => void
-  /** What came ends within a frame. */
+  /** The bytes that came end within a frame. */
   readonly partial?: () => void
   /** The connection may be written to again. */
   readonly drained: () => void

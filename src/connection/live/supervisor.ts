@@ -1,4 +1,4 @@
-/** What supervises connections: the clock and the timers that they share, and their fibers. */
+/** The supervisor of connections: the clock and the timers that they share, and their fibers. */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"

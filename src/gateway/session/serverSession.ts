@@ -29,7 +29,7 @@ import type { decoder, encoder } from "../../protocol/messageCodec.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Acknowledging, AckTimer } from "../../session/ackTimer.js"
 import type { Hooks } from "../../session/driverOptions.js"
-import { type GuardTerms, RateGuard } from "../../session/inboundLimiter.js"
+import { InboundLimiter, type InboundLimiterTerms } from "../../session/inboundLimiter.js"
 import type * as SessionState from "../../session/Session.js"
 import type { Loss, Mail, SessionStore, StoredMessage } from "../../session/SessionStore.js"
 import { SessionDriver } from "../../session/sessionDriver.js"
@@ -54,7 +54,7 @@ import type { StoreAtOnce } from "./syncStore.js"
 export interface Host<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
-  readonly guard: GuardTerms
+  readonly guard: InboundLimiterTerms
   readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
   readonly encode: ReturnType<typeof encoder<S>>
@@ -163,7 +163,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       state: origin.state,
       ackTimer: host.ackTimer,
       hooks,
-      guard: new RateGuard(host.guard, origin.codec),
+      guard: new InboundLimiter(host.guard, origin.codec),
       marksReplay: true
     })
     this.driver.outbox.restore(origin.outbound)

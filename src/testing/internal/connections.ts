@@ -3,7 +3,7 @@ import * as Effect from "effect/Effect"
 import type { Dialer, DialRequest } from "../../connection/Dialer.js"
 import type { Incoming, Listener } from "../../connection/Listener.js"
 import type { Transport } from "../../connection/Transport.js"
-import * as refused from "../../connection/upgradeRefusal.js"
+import * as upgradeRefusal from "../../connection/upgradeRefusal.js"
 import { ConnectionLost, DialFailed, DialRefused, ListenFailed } from "../../protocol/ConnectionError.js"
 import type { Link, Side } from "./link.js"
 import type { Boot, Machine } from "./machine.js"
@@ -229,7 +229,7 @@ export class Connections {
             Effect.sync(() => {
               const after = headers["Retry-After"]
               const retryAfter = after === undefined ? undefined : Number(after) * 1000
-              refusal(status, body, retryAfter, headers[refused.header])
+              refusal(status, body, retryAfter, headers[upgradeRefusal.header])
             })
         })
       })

@@ -100,9 +100,9 @@ export const group: Group = {
     {
       name: "every heartbeat is jittered anew",
       file: "src/connection/Heartbeat.ts",
-      find: "const task = new Task(beating, beats)\n",
+      find: "const task = new HeartTask(beating, beats)\n",
       replace: `const interval = Math.round(beating.interval * part)
-      const task = new Task({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)
+      const task = new HeartTask({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)
 `,
       caughtBy: [connection]
     },
