@@ -66,9 +66,9 @@ export const group: Group = {
     {
       name: "the gateway acknowledges without waiting for the store to note it",
       file: "src/gateway/session/handlerLoop.ts",
-      find: "    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n      driver.recorded(processed, now)\n",
+      find: "      return Effect.flatMap(noted, () => {\n        if (this.session.ended) return Effect.void\n        driver.recorded(processed, now)\n",
       replace:
-        "    driver.recorded(processed, now)\n    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n",
+        "      driver.recorded(processed, now)\n      return Effect.flatMap(noted, () => {\n        if (this.session.ended) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {
