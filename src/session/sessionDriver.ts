@@ -112,12 +112,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
       case "malformed":
         return live.violate(message.code, message.reason)
       case "data":
-        return this.apply({
-          _tag: "Received",
-          generation,
-          message: this.inbound(message, frame.length),
-          ack: message.ack
-        })
+        return this.received(message, generation, frame.length)
       case "ack":
         return this.apply({ _tag: "Acknowledged", generation, ack: message.ack })
       case "ping":
@@ -245,8 +240,9 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     this.outbox.withdrawn(seq)
   }
 
-  private inbound({ body, confirm, seq }: Protocol.Data, size: number): Inbound {
-    return { seq, body, confirm: confirm === true, size, epoch: this.epoch }
+  private received({ ack, body, confirm, seq }: Protocol.Data, generation: number, size: number): void {
+    const message = { seq, body, confirm: confirm === true, size, epoch: this.epoch }
+    this.apply({ _tag: "Received", generation, message, ack })
   }
 
   private accept(message: Inbound): void {
