@@ -14,7 +14,7 @@ const real = [
 
 /** In virtual time, or with no time at all: all of it is work, and these are more than half of it. */
 const thorough = [
-  "test/{agenda,keptSession,manyGatewaysMail,presence,presenceRaces,slowConsumers,topicRecovery}.test.ts",
+  "test/{timerQueue,keptSession,manyGatewaysMail,presence,presenceRaces,slowConsumers,topicRecovery}.test.ts",
   "test/{exploration,laws,readme,simulation}/*.test.ts",
   "test/properties/*.test.ts",
   "test/browser/unit/clockJumps.test.ts"

@@ -6,6 +6,8 @@ import * as liveConnection from "../src/connection/liveConnection.js"
 
 const deadline = 60_000
 
+const nobody = { message: () => {}, drained: () => {}, ended: () => {} }
+
 /** A connection that is watched, and what its transport has put off. */
 const watched = Effect.gen(function* () {
   let later: Array<() => void> = []
@@ -24,7 +26,8 @@ const watched = Effect.gen(function* () {
     accepted: () => 0,
     afterReads: (then) => void later.push(then)
   }
-  const live = yield* liveConnection.open(transport, { writeDeadline: 1000, closeTimeout: 1000, highWaterMark: 1000 })
+  const live = yield* liveConnection.make(transport, { writeDeadline: 1000, closeTimeout: 1000, highWaterMark: 1000 })
+  live.open(nobody)
   live.keepAlive({ heartbeatInterval: 1000 * deadline, readDeadline: deadline }, 1)
   const read = Effect.sync(() => {
     const all = later
@@ -81,12 +84,12 @@ describe("A connection whose deadline is over before what has come was read", ()
   it.scoped("ends, and takes nobody along, when judging it throws", () =>
     Effect.gen(function* () {
       const { live, read } = yield* watched
-      live.sink = {
-        ...liveConnection.idleSink,
+      live.handOver({
+        ...nobody,
         ended: () => {
           throw new Error("a defect")
         }
-      }
+      })
       yield* TestClock.adjust(deadline)
       yield* read
       assert.isTrue(isDead(live))

@@ -21,7 +21,12 @@ const attach = (generation: number, peerProcessed = 0, peerOldest = 1, told = 0)
   told
 })
 
-const received = (seq: number, ack = 0, generation = 1): Session.Event => ({ _tag: "Received", generation, seq, ack })
+const received = (seq: number, ack = 0, generation = 1): Session.Event => ({
+  _tag: "Received",
+  generation,
+  message: { seq },
+  ack
+})
 
 /** Sends so many messages and has them appended and transmitted. */
 const sent = (count: number): ReadonlyArray<Session.Event> =>
@@ -188,7 +193,7 @@ describe("Session.step", () => {
       { _tag: "Recorded", upTo: 1 },
       { _tag: "Transmitted", seq: 1, ack: 1 }
     )
-    assert.deepStrictEqual(effects, [{ _tag: "Deliver", seq: 1 }, { _tag: "Append" }])
+    assert.deepStrictEqual(effects, [{ _tag: "Deliver", message: { seq: 1 } }, { _tag: "Append" }])
     assert.deepInclude(state, { link: { _tag: "Detached" }, sent: 1, appended: 1, transmitted: 0, recorded: 1 })
     assert.deepStrictEqual(Session.step(state, received(2)), [state, []], "of a connection that is gone")
   })

@@ -252,7 +252,7 @@ export const make = <
       publish: ({ name, schema }, value, options) =>
         Effect.gen(function* () {
           const text = yield* publicationCodec.encoder(schema)(value)
-          const limit = driver.maxMessage
+          const limit = driver.flow.maxMessage
           const size = publicationCodec.size(text, limit)
           if (size > limit) return yield* new MessageTooLarge({ size, limit })
           return yield* topics.publications.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)

@@ -12,8 +12,9 @@ import { MessageRefused, type TokenUnavailable } from "../protocol/ConnectionErr
 import * as features from "../protocol/features.js"
 import * as Protocol from "../protocol/Protocol.js"
 import type { AckTimer } from "../session/ackTimer.js"
+import type { Abandoned, Hooks } from "../session/driverOptions.js"
 import type { Pacer } from "../session/pacer.js"
-import { type Abandoned, type Hooks, SessionDriver } from "../session/sessionDriver.js"
+import { SessionDriver } from "../session/sessionDriver.js"
 import type { ClientEvent, Start } from "./ClientStatus.js"
 import { type Progress, ResumeState, stateOf } from "./resumeState.js"
 import type { Keeper } from "./SessionKeeper.js"
@@ -83,7 +84,7 @@ export class ClientSession {
       codec,
       bounds: { messages: queueMessages, bytes: queueBytes },
       maxInvitations: maxSubscriptions,
-      limits: () => this.driver.allowed,
+      limits: () => this.driver.flow.limits,
       pacing,
       later: (run) => ackTimer.add({ sendAck: run }),
       now: config.now,
@@ -161,7 +162,7 @@ export class ClientSession {
     if (welcome.resumed) return { _tag: "Resumed" }
     if (this.held.hasBegun) return { _tag: "Reset", ...this.startAfresh(welcome.reason ?? "unknown") }
     // Accepted before anybody knew what this server takes.
-    if (this.driver.outbox.holdsLarger(this.driver.maxMessage, 0)) this.abandon("the session begins")
+    if (this.driver.outbox.holdsLarger(this.driver.flow.maxMessage, 0)) this.abandon("the session begins")
     return { _tag: "Fresh" }
   }
 

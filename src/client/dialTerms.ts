@@ -32,7 +32,7 @@ export class DialTerms {
   private constructor(
     private readonly given: Given,
     private readonly timeout: number,
-    private readonly run: detachedEffect.Apart
+    private readonly run: detachedEffect.Detached
   ) {
     this.canBeFresh = mayChange(given.headers) || mayChange(given.token ?? given.url)
   }

@@ -22,7 +22,7 @@ export const dial = (
       duration: timeout,
       onTimeout: () => new ConnectTimeout({ url: request.url, timeout })
     }),
-    Effect.flatMap((transport) => liveConnection.open(transport, options))
+    Effect.flatMap((transport) => liveConnection.make(transport, options))
   )
 }
 
@@ -42,7 +42,7 @@ export const greet = (
   }
 ): Effect.Effect<Protocol.Welcome, AttemptError> =>
   Effect.async<Protocol.Welcome, AttemptError>((resume) => {
-    live.sink = {
+    live.open({
       message: (frame) => {
         const message = codec.decode(frame)
         switch (message.type) {
@@ -59,8 +59,7 @@ export const greet = (
       },
       drained: () => {},
       ended: (end) => resume(Effect.fail(end))
-    }
-    live.transport.run(live)
+    })
     live.write(codec.encode(hello))
   }).pipe(
     Effect.timeoutOption(timeout),

@@ -21,7 +21,7 @@ import { Dialer } from "./Dialer.js"
 import * as Heartbeat from "./Heartbeat.js"
 import * as liveConnection from "./liveConnection.js"
 import * as Options from "./Options.js"
-import { FrameQueue } from "./receiveQueue.js"
+import { ReceiveQueue } from "./receiveQueue.js"
 import { type Stats, statsOf } from "./stats.js"
 import type { Transport } from "./Transport.js"
 
@@ -36,7 +36,7 @@ export interface Connection {
   readonly protocol: string
   readonly remoteAddress: string
   /**
-   * What arrives, in order. While nobody pulls, the socket is paused and the
+   * The messages that arrive, in order. While nobody pulls, the socket is paused and the
    * peer pushed back. Completes after this end closed, fails with the typed
    * reason of every other end. Meant for one consumer.
    */
@@ -65,10 +65,9 @@ export const make = (
 ): Effect.Effect<Connection, InvalidOption, Scope.Scope> =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
-    const live = yield* liveConnection.open(transport, resolved)
-    const queue = new FrameQueue(live, resolved.highWaterMark)
-    live.sink = queue
-    transport.run(live)
+    const live = yield* liveConnection.make(transport, resolved)
+    const queue = new ReceiveQueue(live, resolved.highWaterMark)
+    live.open(queue)
     live.keepAlive(resolved, yield* Heartbeat.jitter)
     return {
       protocol: transport.protocol,

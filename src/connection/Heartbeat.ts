@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
-import * as agenda from "./timerQueue.js"
+import * as timerQueue from "./timerQueue.js"
 
 /**
  * Something that beats, every so many milliseconds.
@@ -42,10 +42,10 @@ export interface Heartbeat {
   readonly start: (beating: Beating, part: number) => Heart
 }
 
-class Task extends agenda.Task implements Heart {
+class HeartTask extends timerQueue.Task implements Heart {
   constructor(
     private readonly beating: Beating,
-    private readonly beats: agenda.Agenda
+    private readonly beats: timerQueue.TimerQueue
   ) {
     super()
   }
@@ -81,11 +81,11 @@ export const jitter: Effect.Effect<number> = Random.next
  * @category constructors
  */
 export const make: Effect.Effect<Heartbeat, never, Scope.Scope> = Effect.zipWith(
-  agenda.make,
+  timerQueue.make,
   Effect.clock,
   (beats, clock) => ({
     start: (beating, part) => {
-      const task = new Task(beating, beats)
+      const task = new HeartTask(beating, beats)
       beats.set(task, clock.unsafeCurrentTimeMillis() + Math.round(beating.interval * part))
       return task
     }

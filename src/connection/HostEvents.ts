@@ -1,5 +1,5 @@
 /**
- * What a platform knows of interruptions that no socket tells: the machine has
+ * A platform's knowledge of interruptions that no socket tells: the machine has
  * slept, the network has come back, the page is being left.
  *
  * @since 0.1.0
@@ -32,7 +32,7 @@ export interface Service {
 }
 
 /**
- * Who tells clients. By default nobody does: their own deadlines find out.
+ * The one who tells clients. By default there is nobody: their own deadlines find out.
  *
  * @since 0.1.0
  * @category services

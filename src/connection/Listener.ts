@@ -10,7 +10,7 @@ import type { ConnectionLost, ListenFailed } from "../protocol/ConnectionError.j
 import type { Transport } from "./Transport.js"
 
 /**
- * What a request says of itself. Header names are in lower case.
+ * A request, as it describes itself. Header names are in lower case.
  *
  * @since 0.1.0
  * @category models

@@ -6,10 +6,10 @@
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import { ReadDeadlineExceeded } from "../protocol/ConnectionError.js"
-import * as agenda from "./timerQueue.js"
+import * as timerQueue from "./timerQueue.js"
 
 /**
- * What the deadline watches. Activity only stamps a number: moving the
+ * The thing that the deadline watches. Activity only stamps a number: moving the
  * deadline costs no timer.
  *
  * @since 0.1.0
@@ -48,11 +48,11 @@ export interface ReadDeadline {
   readonly watch: (watched: Watched, deadline: number) => Watch
 }
 
-class Task extends agenda.Task implements Watch {
+class WatchTask extends timerQueue.Task implements Watch {
   constructor(
     private readonly watched: Watched,
     private readonly deadline: number,
-    private readonly deadlines: agenda.Agenda
+    private readonly deadlines: timerQueue.TimerQueue
   ) {
     super()
   }
@@ -86,9 +86,9 @@ class Task extends agenda.Task implements Watch {
  * @since 0.1.0
  * @category constructors
  */
-export const make: Effect.Effect<ReadDeadline, never, Scope.Scope> = Effect.map(agenda.make, (deadlines) => ({
+export const make: Effect.Effect<ReadDeadline, never, Scope.Scope> = Effect.map(timerQueue.make, (deadlines) => ({
   watch: (watched, deadline) => {
-    const task = new Task(watched, deadline, deadlines)
+    const task = new WatchTask(watched, deadline, deadlines)
     deadlines.set(task, watched.lastActivity + deadline)
     return task
   }

@@ -9,7 +9,7 @@
 import type { Frame } from "../protocol/Codec.js"
 
 /**
- * How a transport closed. `clean` says that a close frame came from the peer;
+ * The way in which a transport closed. `clean` says that a close frame came from the peer;
  * without one `code` is 1006. `violation` is set when the transport itself
  * found that the peer broke RFC 6455, and closed with `code`.
  *
@@ -37,7 +37,7 @@ export interface Receiver {
   readonly pong: (payload: Uint8Array) => void
   /** One of the frames came of which a message is made, with so many bytes of it; the message follows when it is whole. */
   readonly fragment?: ((size: number) => void) | undefined
-  /** What came ends within a frame. */
+  /** The bytes that came end within a frame. */
   readonly partial?: (() => void) | undefined
   /** Bytes were left waiting after a flush: the network does not take them now. */
   readonly congested: () => void

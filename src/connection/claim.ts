@@ -24,7 +24,8 @@ const isInterrupted = (fiber: Holder): boolean => !Cause.isEmpty(fiber.getFiberR
 
 export class Claim {
   private holder: Holder | undefined
-  private waiting: Array<() => void> = []
+  /** Made when somebody waits, and opened once. */
+  private whenDropped: Effect.Latch | undefined
 
   get isTaken(): boolean {
     return this.holder !== undefined
@@ -36,21 +37,18 @@ export class Claim {
 
   drop(): void {
     this.holder = undefined
-    const { waiting } = this
-    this.waiting = []
-    for (const wake of waiting) wake()
+    const { whenDropped } = this
+    this.whenDropped = undefined
+    whenDropped?.unsafeOpen()
   }
 
-  private readonly dropped: Effect.Effect<void> = Effect.async((resume) => {
-    if (!this.isTaken) return resume(Effect.void)
-    const wake = () => resume(Effect.void)
-    this.waiting.push(wake)
-    return Effect.sync(() => {
-      this.waiting = this.waiting.filter((other) => other !== wake)
-    })
+  private readonly dropped: Effect.Effect<void> = Effect.suspend(() => {
+    if (!this.isTaken) return Effect.void
+    this.whenDropped ??= Effect.unsafeMakeLatch()
+    return this.whenDropped.await
   })
 
-  /** Whether it is let go of by who is being interrupted just now, within so many milliseconds. Who keeps it is not waited for. */
+  /** Tells whether it is let go of by one who is being interrupted just now, within so many milliseconds. Who keeps it is not waited for. */
   readonly isLeft = (patience: number): Effect.Effect<boolean> =>
     Effect.gen(this, function* () {
       for (let round = 0; round < rounds && this.isTaken; round++) yield* Effect.yieldNow()

@@ -11,9 +11,9 @@ const most = 8
  * Runs an effect in a fiber of its own. Whoever is interrupted interrupts that, and does not wait for it: an effect that
  * cannot be interrupted defeats no bound. The scope interrupts those that are left.
  */
-export type Apart = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+export type Detached = <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
 
-export const make: Effect.Effect<Apart, never, Scope.Scope> = Effect.gen(function* () {
+export const make: Effect.Effect<Detached, never, Scope.Scope> = Effect.gen(function* () {
   const running = new Set<Fiber.RuntimeFiber<unknown, unknown>>()
   const turns = yield* Effect.makeSemaphore(most)
   yield* Effect.addFinalizer(() =>

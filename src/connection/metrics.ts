@@ -35,7 +35,7 @@ export interface Counts {
   messagesOut: number
   bytesOut: number
   heartbeatsMissed: number
-  /** What earlier flushes have added. */
+  /** The amounts that earlier flushes have added. */
   flushed?: Omit<Counts, "flushed">
 }
 

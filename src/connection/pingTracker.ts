@@ -6,8 +6,24 @@ const largestId = 0x7fffffff
 /** Of no ping. */
 const none = 0
 
+/** The payload of the last ping of all: connections that were opened together ping with the same ids, and are sent the same. */
+let latest = { id: none, payload: new Uint8Array(4) }
+
+/** Four bytes, the highest first. A DataView would need a buffer that is made for it. */
+export const payloadOf = (id: number): Uint8Array => {
+  if (latest.id !== id) latest = { id, payload: Uint8Array.of(id >>> 24, id >>> 16, id >>> 8, id) }
+  return latest.payload
+}
+
+/** The ping that a payload is of, if it is one of this end's. */
+export const idOf = (payload: Uint8Array): number => {
+  if (payload.length !== 4) return none
+  const [first, second, third, fourth] = [payload[0] ?? 0, payload[1] ?? 0, payload[2] ?? 0, payload[3] ?? 0]
+  return ((first << 24) | (second << 16) | (third << 8) | fourth) >>> 0
+}
+
 /** Numbers alone: ten thousand connections ping all the time. */
-export class Pings {
+export class PingTracker {
   /** Of the last ping that was answered, in milliseconds. */
   roundTrip: number | undefined
   private latestId = none
@@ -25,7 +41,7 @@ export class Pings {
     return this.latestId === none ? undefined : this.latestAt
   }
 
-  /** Whether the latest one is still to be answered. */
+  /** True while the latest one is still to be answered. */
   get isMissed(): boolean {
     return !this.isAnswered
   }

@@ -7,15 +7,16 @@ import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Frame } from "../protocol/Codec.js"
 import type { ConnectionEnd } from "../protocol/ConnectionError.js"
-import type { LiveConnection, Sink } from "./liveConnection.js"
+import type { Sink } from "./live/sink.js"
+import type { LiveConnection } from "./liveConnection.js"
 
 const maxFrames = 1024
 
-export class FrameQueue implements Sink {
+export class ReceiveQueue implements Sink {
   private frames: Array<Frame> = []
   private size = 0
   private end: ConnectionEnd | undefined
-  private waiting = new Set<() => void>()
+  private readonly arrival = Effect.unsafeMakeLatch()
 
   constructor(
     private readonly live: LiveConnection,
@@ -26,20 +27,14 @@ export class FrameQueue implements Sink {
     this.frames.push(frame)
     this.size += frame.length
     if (this.size >= this.maxSize || this.frames.length >= maxFrames) this.live.pause()
-    this.wake()
+    this.arrival.unsafeOpen()
   }
 
   drained(): void {}
 
   ended(end: ConnectionEnd): void {
     this.end = end
-    this.wake()
-  }
-
-  private wake(): void {
-    const waiting = this.waiting
-    this.waiting = new Set()
-    for (const resume of waiting) resume()
+    this.arrival.unsafeOpen()
   }
 
   /** All that has arrived, at least one; then the end: `None` after this end closed. */
@@ -54,14 +49,7 @@ export class FrameQueue implements Sink {
     if (this.end !== undefined) {
       return Effect.fail(this.end._tag === "ClosedLocally" ? Option.none() : Option.some(this.end))
     }
-    return Effect.zipRight(this.arrival, this.take)
-  })
-
-  private readonly arrival: Effect.Effect<void> = Effect.async<void>((resume) => {
-    const wake = () => resume(Effect.void)
-    this.waiting.add(wake)
-    return Effect.sync(() => {
-      this.waiting.delete(wake)
-    })
+    this.arrival.unsafeClose()
+    return Effect.zipRight(this.arrival.await, this.take)
   })
 }

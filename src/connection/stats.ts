@@ -1,4 +1,4 @@
-/** What a connection has counted. */
+/** The figures of a connection. */
 import type { LiveConnection } from "./liveConnection.js"
 
 /**

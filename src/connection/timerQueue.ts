@@ -1,5 +1,5 @@
 /**
- * What falls due at a time, for many: one fiber sleeps until the earliest of all,
+ * The timer queue: what falls due at a time, for many; one fiber sleeps until the earliest of all,
  * so that ten thousand connections need not have a sleeping fiber each. There is
  * none while nothing is due.
  */
@@ -13,14 +13,14 @@ import * as Scope from "effect/Scope"
 
 /** Something that falls due, at one time after the other. */
 export abstract class Task {
-  /** Milliseconds since the epoch; the agenda's business, as is the next. */
+  /** Milliseconds since the epoch; the queue's business, as is the next. */
   at = 0
   /** Where it is among those of its time, or one of the two below. */
   place = absent
 
   /** Called at its time and never before. Gives when it is due again. */
   abstract due(now: number): number | undefined
-  /** Whether it is on the agenda. */
+  /** True while it is in the queue. */
   get isSet(): boolean {
     return this.place !== absent
   }
@@ -29,7 +29,7 @@ export abstract class Task {
   abstract died(defect: unknown): void
 }
 
-/** It is not on the agenda. */
+/** It is not in the queue. */
 const absent = -1
 /** It is due now, and has neither been set nor removed since. */
 const due = -2
@@ -37,7 +37,7 @@ const due = -2
 /** So many are kept in any case. */
 const fewTimes = 64
 
-/** What falls due in one millisecond, in the order in which it was set. */
+/** The tasks that fall due in one millisecond, in the order in which it was set. */
 interface Slot {
   readonly tasks: Array<Task | undefined>
   count: number
@@ -47,7 +47,7 @@ interface Slot {
  * A slot for each millisecond, and a heap of these: what beats every so often touches two slots, and not
  * other tasks on its way through a heap of all, whose memory is far away.
  */
-export class Agenda {
+export class TimerQueue {
   private readonly slots = new Map<number, Slot>()
   /** A binary heap of the times of slots, those that are no more included. */
   private readonly times: Array<number> = []
@@ -55,10 +55,10 @@ export class Agenda {
   /** When the fiber wakes, if there is one. */
   private until: number | undefined
   private fiber: Fiber.RuntimeFiber<void> | undefined
-  /** How many tasks there are. */
+  /** The number of tasks. */
   size = 0
 
-  /** How many times it holds, those of slots that are no more included. */
+  /** The number of times that it holds, those of slots that are no more included. */
   get remembered(): number {
     return this.times.length
   }
@@ -215,14 +215,14 @@ export class Agenda {
 }
 
 /**
- * An agenda whose fiber lives in the scope: until the finalizers have run that are
+ * A timer queue whose fiber lives in the scope: until the finalizers have run that are
  * added after this, since the fiber's own place among them is taken now.
  */
-export const make: Effect.Effect<Agenda, never, Scope.Scope> = Effect.flatMap(
+export const make: Effect.Effect<TimerQueue, never, Scope.Scope> = Effect.flatMap(
   Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]),
   ([clock, runtime, outer]) =>
     Effect.map(Scope.fork(outer, ExecutionStrategy.sequential), (scope) => {
       const runFork = Runtime.runFork(runtime)
-      return new Agenda(clock, (effect) => runFork(effect, { scope }))
+      return new TimerQueue(clock, (effect) => runFork(effect, { scope }))
     })
 )

@@ -10,7 +10,7 @@
 /** Tokens are counted in these parts of one, so that a twentieth of a token per second is a whole number each millisecond. */
 const parts = 20_000
 
-/** What a kind of bucket has in common. */
+/** The terms of a kind of bucket. */
 export interface Terms {
   /** Tokens that come back per millisecond, in parts. */
   readonly refill: number
@@ -25,7 +25,7 @@ export const terms = (rate: number, capacity: number): Terms => ({
 })
 
 /**
- * What may be sent at once: a second's worth; of a rate of more than 1,000
+ * The part that may be sent at once: a second's worth; of a rate of more than 1,000
  * messages or 1 MiB that much, or a tenth of a second's worth. A flood is let
  * through so far, and others wait while it is looked at.
  */
@@ -54,7 +54,7 @@ export class TokenBucket {
     this.at = now
   }
 
-  /** What costs more than a full bucket waits for that, and is paid for afterwards. */
+  /** The tokens that are missing: one that costs more than a full bucket waits for that, and is paid for afterwards. */
   private missing(cost: number): number {
     return Math.min(cost * parts, this.terms.capacity) - this.level
   }
@@ -81,7 +81,7 @@ export class TokenBucket {
   }
 }
 
-/** What messages and their bytes are measured by. */
+/** The measures of messages and of their bytes. */
 export interface Rates {
   readonly messages: Terms
   readonly bytes: Terms

@@ -10,13 +10,13 @@ import { CloseCode, truncateReason } from "../protocol/CloseCode.js"
 import { byteLength, type Frame } from "../protocol/Codec.js"
 import type { CloseEvent, Receiver, Transport } from "./Transport.js"
 
-/** How often a buffer that is not empty is looked at, in milliseconds. */
+/** Milliseconds between two looks at a buffer that is not empty. */
 const lookEvery = 20
 
 /** Largest messages, of which so many may be held while the application does not read. */
 const heldMessages = 8
 
-/** What it costs to hold a message, beside its bytes: empty ones have a bound, too. */
+/** The cost of holding a message, beside its bytes: empty ones have a bound, too. */
 const heldEnvelope = 64
 
 /** A page may close with 1000 and with 3000 to 4999 alone (WHATWG WebSockets): any other code goes into the reason. */
@@ -38,7 +38,7 @@ export class WebSocketTransport implements Transport {
   readonly remoteAddress: string
 
   private receiver: Receiver | undefined
-  /** What has arrived and was not handed over. */
+  /** Frames that have arrived and were not handed over. */
   private arrived: Array<Frame> = []
   private arrivedBytes = 0
   private acceptedBytes = 0
@@ -159,7 +159,7 @@ export class WebSocketTransport implements Transport {
     )
   )
 
-  /** Whether there is something to look for still. */
+  /** True while there is something to look for. */
   private looked(): boolean {
     this.isLooking = this.buffered() > 0
     if (this.isLooking) this.receiver?.congested()

@@ -10,12 +10,12 @@ import type * as Scope from "effect/Scope"
 import { bounded } from "../connection/bounded.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import type { Incoming, UpgradeRequest } from "../connection/Listener.js"
-import { type Keeping, LiveConnection } from "../connection/liveConnection.js"
+import { LiveConnection, type Owner } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
 import * as ReadDeadline from "../connection/ReadDeadline.js"
 import { begun, isSuccess } from "../connection/syncEffect.js"
 import type { Transport } from "../connection/Transport.js"
-import * as agenda from "../connection/timerQueue.js"
+import * as timerQueue from "../connection/timerQueue.js"
 import { Refused, refuse } from "../connection/upgradeRefusal.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
@@ -43,22 +43,22 @@ interface Host<R> {
 }
 
 /** What keeps all of them alive, and has them say hello in time. */
-export interface Timing extends Pick<Keeping, "clock" | "heartbeat" | "readDeadline"> {
-  readonly hellos: agenda.Agenda
+export interface Timing extends Pick<Owner, "clock" | "heartbeat" | "readDeadline"> {
+  readonly hellos: timerQueue.TimerQueue
 }
 
 export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
   clock: Effect.clock as Effect.Effect<Clock.Clock>, // whatever the fiber's is
   heartbeat: Heartbeat.make,
   readDeadline: ReadDeadline.make,
-  hellos: agenda.make
+  hellos: timerQueue.make
 })
 
 export class Connections<R> {
   /** Those that have ended are here for their close handshake; and what each counts by. */
   private readonly all = new Map<LiveConnection, string>()
   private readonly limits: ConnectionLimits
-  private readonly keeping: Keeping
+  private readonly owner: Owner
   /** What comes now is dropped. */
   stopped = false
 
@@ -68,12 +68,12 @@ export class Connections<R> {
   ) {
     this.limits = new ConnectionLimits(host.options)
     const { clock, heartbeat, readDeadline } = timing
-    this.keeping = {
+    this.owner = {
       clock,
       heartbeat,
       readDeadline,
       fork: host.fork,
-      ended: (live) => void host.fork(live.gone),
+      closing: (live) => void host.fork(live.gone),
       closed: (live) => this.gone(live)
     }
   }
@@ -154,7 +154,7 @@ export class Connections<R> {
 
   /** There is a connection now, whatever comes of it: true. */
   private opened(transport: Transport, incoming: Incoming, codec: Codec, address: string): boolean {
-    const live = new LiveConnection(transport, this.host.options, this.keeping)
+    const live = new LiveConnection(transport, this.host.options, this.owner)
     this.all.set(live, address)
     try {
       transport.limit?.(this.host.options.maxHello)
@@ -205,7 +205,7 @@ export class Connections<R> {
   })
 }
 
-class LateHello extends agenda.Task {
+class LateHello extends timerQueue.Task {
   /** There was one, or there will be none. */
   isHeard = false
 

@@ -20,7 +20,7 @@ import { type InvalidOption, type ListenFailed, SessionNotFound, TopicRefused } 
 import * as messageCodec from "../protocol/messageCodec.js"
 import * as ackTimer from "../session/ackTimer.js"
 import { Credentials } from "../session/Credentials.js"
-import { guardTerms } from "../session/inboundLimiter.js"
+import { inboundLimiterTerms } from "../session/inboundLimiter.js"
 import { type NodeInfo, SessionStore } from "../session/SessionStore.js"
 import { Admission } from "./admission.js"
 import * as connections from "./connectionManager.js"
@@ -159,7 +159,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
         farewells: new Set(),
-        guard: guardTerms(options),
+        guard: inboundLimiterTerms(options),
         figures: new GatewayFigures()
       })
       yield* store.watch(core.admission.news)

@@ -69,8 +69,7 @@ export const hello = (
   maxHello: number,
   heard: (hello: Protocol.Hello | undefined) => void
 ): void => {
-  live.sink = new Stranger(live, codec, maxHello, heard)
-  live.transport.run(live)
+  live.open(new Stranger(live, codec, maxHello, heard))
 }
 
 /** Runs the application's authentication; `None` when it refuses, or the client leaves, with the connection closed for it. */

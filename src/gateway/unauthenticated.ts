@@ -3,7 +3,8 @@
  * bounded number of frames.
  */
 
-import type { LiveConnection, Sink } from "../connection/liveConnection.js"
+import type { Sink } from "../connection/live/sink.js"
+import type { LiveConnection } from "../connection/liveConnection.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import * as Codec from "../protocol/Codec.js"
 import * as features from "../protocol/features.js"

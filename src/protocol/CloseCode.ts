@@ -40,7 +40,7 @@ export const CloseCode = {
 } as const
 
 /**
- * What to do after a close: `Resume` (reconnect after a delay and resume the
+ * The decision after a close: `Resume` (reconnect after a delay and resume the
  * session) or `Stop` (a retry would meet the same answer).
  *
  * The union is closed, so callers can match it exhaustively.
@@ -118,7 +118,7 @@ export const verdict = (code: number, options?: { readonly byeSent?: boolean | u
 export const isUnexpected = (code: number, ...expected: ReadonlyArray<number>): boolean => !expected.includes(code)
 
 /**
- * Whether an endpoint may put this code into a close frame (RFC 6455 §7.4).
+ * True when an endpoint may put this code into a close frame (RFC 6455 §7.4).
  *
  * @since 0.1.0
  * @category codes

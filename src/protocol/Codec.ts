@@ -1,5 +1,5 @@
 /**
- * How protocol messages become WebSocket frames and come back.
+ * The codecs: protocol messages become WebSocket frames, and come back.
  *
  * `data`, `ack` and `publication` are shaped by hand, because every application
  * message pays for them; the Schemas of `Protocol` serve the rest.
@@ -12,10 +12,10 @@ import { byteLength, type Frame, type Payload } from "./frame.js"
 import * as jsonData from "./jsonData.js"
 import * as jsonScan from "./jsonScan.js"
 import { type Malformed, malformed } from "./malformed.js"
-import * as messagePackCodec from "./msgpackCodec.js"
+import * as msgpackCodec from "./msgpackCodec.js"
 import { isTooDeep, mayBeTooDeep, tooDeep } from "./nestingDepth.js"
 import type * as Protocol from "./Protocol.js"
-import { UnfitBody } from "./refusedBody.js"
+import { RefusedBody } from "./refusedBody.js"
 import { validate } from "./validate.js"
 
 export { byteLength, envelopeBytes, type Frame, type Payload } from "./frame.js"
@@ -47,7 +47,7 @@ const noJson = "it has no JSON form: it is in itself, has a bigint, or a toJSON 
 /** Refuses a body that is too deep, and that alone: what is not walked through may be as deep as it likes. */
 const shallow = <M extends Protocol.Message | Malformed>(message: M, text: string): M =>
   mayBeTooDeep(text) && "body" in message && isTooDeep(jsonScan.bodyOf(text))
-    ? { ...message, body: new UnfitBody("invalid-publication", tooDeep) }
+    ? { ...message, body: new RefusedBody("invalid-publication", tooDeep) }
     : message
 
 /**
@@ -96,7 +96,7 @@ export const json: Codec = {
  * @since 0.1.0
  * @category codecs
  */
-export const msgpack: Codec = messagePackCodec.msgpack
+export const msgpack: Codec = msgpackCodec.msgpack
 
 /**
  * The codec of a subprotocol, if it is one of Holdfast's.

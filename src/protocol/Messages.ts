@@ -6,7 +6,7 @@
 import * as Schema from "effect/Schema"
 
 /**
- * What clients send, and what the server sends. Both ends are given the same
+ * The messages of clients, and those of the server. Both ends are given the same
  * value; the Schemas' encoded sides must be JSON for `holdfast.v1.json`.
  * Schemas run synchronously and need no services.
  *
@@ -45,7 +45,7 @@ export const make = <Client, CI, Server, SI>(messages: {
 export const json: Messages<unknown, unknown> = make({ client: Schema.Unknown, server: Schema.Unknown })
 
 /**
- * What to do about a message that does not decode: refuse it and go on, or end
+ * The decision about a message that does not decode: refuse it and go on, or end
  * the session.
  *
  * @since 0.1.0

@@ -55,7 +55,7 @@ export type Feature = (typeof features)[number]
 const Features = Schema.Array(Schema.String.pipe(Schema.maxLength(64))).pipe(Schema.maxItems(64))
 
 /**
- * What a client says to resume a session.
+ * The part of a hello that resumes a session.
  *
  * @since 0.1.0
  * @category messages
@@ -81,7 +81,7 @@ export type Resume = typeof Resume.Type
 const Limit = Schema.Number.pipe(Schema.int(), Schema.between(1, 2 ** 30))
 
 /**
- * What a client takes, and a server obeys that knows `client-limits`.
+ * The limits of a client, which a server obeys that knows `client-limits`.
  *
  * @since 0.1.0
  * @category client to server
@@ -106,7 +106,7 @@ export const Hello = Schema.Struct({
   token: Schema.optionalWith(Schema.String, { exact: true }),
   heartbeat: Schema.optionalWith(Schema.Literal("message"), { exact: true }),
   resume: Schema.optionalWith(Resume, { exact: true }),
-  /** What this client knows: see `features`. */
+  /** The features that this client knows: see `features`. */
   features: Schema.optionalWith(Features, { exact: true }),
   limits: Schema.optionalWith(ClientLimits, { exact: true })
 })
@@ -132,7 +132,7 @@ export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "sec
 export type ResetReason = typeof ResetReason.Type
 
 /**
- * What a server allows, and a client obeys.
+ * The limits of a server, which a client obeys.
  *
  * @since 0.1.0
  * @category server to client
@@ -203,9 +203,9 @@ export const Welcome = Schema.Struct({
   deadline: Interval,
   resumeWindow: Millis,
   limits: Limits,
-  /** How long a publication's key is remembered; absent where there are no topics. */
+  /** The time for which a publication's key is remembered; absent where there are no topics. */
   keyWindow: Schema.optionalWith(Millis, { exact: true }),
-  /** What this server knows: see `features`. */
+  /** The features that this server knows: see `features`. */
   features: Schema.optionalWith(Features, { exact: true })
 })
 

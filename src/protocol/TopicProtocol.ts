@@ -25,7 +25,7 @@ export const Position = Schema.Struct({ epoch: Id, offset: Count })
 export type Position = typeof Position.Type
 
 /**
- * What becomes of publications that wait for a slow consumer.
+ * The fate of publications that wait for a slow consumer.
  *
  * - `disconnect`: nothing is skipped; who is too slow is closed with 4413, and recovers from the log.
  * - `dropOldest`: the oldest that wait give way, never the newest.
@@ -138,9 +138,9 @@ export const Subscribed = Schema.Struct({
   /** The request; absent when the server had to start the subscription over. */
   id: Schema.optionalWith(Sequence, { exact: true }),
   topic: Schema.String,
-  /** What follows it is what the client will get. */
+  /** The client will get the publications that follow it. */
   position: Position,
-  /** Whether nothing is missing between `since`, if there was one, and `position`. */
+  /** True when nothing is missing between `since`, if there was one, and `position`. */
   recovered: Schema.Boolean,
   reason: Schema.optionalWith(RecoveryReason, { exact: true }),
   policy: Policy,

@@ -1,7 +1,7 @@
 /** Frames as they are sent: what they carry, and their size. */
 
 /**
- * What one WebSocket message carries.
+ * The content of one WebSocket message.
  *
  * @since 0.1.0
  * @category models
@@ -25,7 +25,7 @@ export type Payload = string | Uint8Array
  */
 export const envelopeBytes = 1024
 
-/** Whether a text of so few characters is ASCII is sooner seen here than a call of the platform's answers. */
+/** Of so few characters it is seen here that they are ASCII, sooner than a call of the platform's answers. */
 const shortText = 256
 const encoder = new TextEncoder()
 /** Longer texts are encoded to be measured: their every character is a turn of a loop otherwise. */

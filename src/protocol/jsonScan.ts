@@ -16,7 +16,7 @@ const endOfString = (text: string, start: number): number => {
   return text.length
 }
 
-/** How many arrays and objects are in one another. */
+/** Counts the arrays and objects that are in one another. */
 export const depth = (text: string): number => {
   let now = 0
   let most = 0

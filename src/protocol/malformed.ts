@@ -1,4 +1,4 @@
-/** What takes the place of a message where a frame has brought none. */
+/** The thing that takes the place of a message where a frame has brought none. */
 import { CloseCode } from "./CloseCode.js"
 
 /**

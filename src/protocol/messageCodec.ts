@@ -4,15 +4,15 @@ import * as ParseResult from "effect/ParseResult"
 import type { Codec, Payload } from "./Codec.js"
 import { MessageInvalid } from "./ConnectionError.js"
 import type { Typed } from "./Messages.js"
-import { UnfitBody } from "./refusedBody.js"
-import * as issues from "./schemaIssue.js"
+import { RefusedBody } from "./refusedBody.js"
+import * as schemaIssue from "./schemaIssue.js"
 
 const unsendable = (issue: string) => new MessageInvalid({ seq: undefined, issue })
 
 /** Application values to their encoded form. */
 export const encoded = <A>(schema: Typed<A>): ((value: A) => Either.Either<unknown, MessageInvalid>) => {
   const encode = ParseResult.encodeEither(schema)
-  return (value) => Either.mapLeft(encode(value), (issue) => unsendable(issues.describe(issue)))
+  return (value) => Either.mapLeft(encode(value), (issue) => unsendable(schemaIssue.describe(issue)))
 }
 
 export const encoder = <A>(
@@ -29,9 +29,9 @@ export const decoder = <A>(
 ): ((body: unknown, seq: number | undefined) => Either.Either<A, MessageInvalid>) => {
   const decode = ParseResult.decodeUnknownEither(schema)
   return (body, seq) => {
-    if (body instanceof UnfitBody) return Either.left(new MessageInvalid({ seq, issue: body.issue }))
+    if (body instanceof RefusedBody) return Either.left(new MessageInvalid({ seq, issue: body.issue }))
     try {
-      return Either.mapLeft(decode(body), (issue) => new MessageInvalid({ seq, issue: issues.describe(issue) }))
+      return Either.mapLeft(decode(body), (issue) => new MessageInvalid({ seq, issue: schemaIssue.describe(issue) }))
     } catch (error) {
       // The peer's nesting exhausts the stack of whoever walks through it.
       if (error instanceof RangeError) return Either.left(new MessageInvalid({ seq, issue: "nested too deeply" }))

@@ -3,17 +3,17 @@ import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
 import type { Frame, Payload } from "./frame.js"
 import { type Malformed, malformed } from "./malformed.js"
-import { Flaw, Reader } from "./msgpackReader.js"
-import { Unwritable, type Writer, written } from "./msgpackWriter.js"
+import { Flaw, MsgpackReader } from "./msgpackReader.js"
+import { type MsgpackWriter, Unwritable, written } from "./msgpackWriter.js"
 import type * as Protocol from "./Protocol.js"
 import { fieldNames, validate } from "./validate.js"
 
 const encoded = (value: unknown): Uint8Array => written((writer) => writer.value(value).end())
 
 const joined = (...values: ReadonlyArray<unknown>): Uint8Array =>
-  written((writer) => values.reduce<Writer>((all, value) => all.value(value), writer).end())
+  written((writer) => values.reduce<MsgpackWriter>((all, value) => all.value(value), writer).end())
 
-/** What stands between the values of a `data` message. */
+/** The bytes that stand between the values of a `data` message. */
 const upToSeq = joined("type", "data", "seq")
 const upToAck = joined("ack")
 const confirmed = joined("confirm", true)
@@ -39,7 +39,7 @@ const payload = (body: unknown): Either.Either<Uint8Array, string> => {
 const decode = (frame: Uint8Array): Protocol.Message | Malformed => {
   let value: unknown
   try {
-    value = new Reader(frame, fieldNames).message()
+    value = new MsgpackReader(frame, fieldNames).message()
   } catch (error) {
     if (error instanceof Flaw) return malformed(`the message is not MessagePack: ${error.reason}`)
     throw error
@@ -70,7 +70,7 @@ export const msgpack = {
       ? malformed("holdfast.v1.msgpack takes binary messages", CloseCode.UnsupportedData)
       : decode(frame),
   bodySize: (frame: Frame): number => {
-    const reader = new Reader(frame as Uint8Array, fieldNames) // one that decodes
+    const reader = new MsgpackReader(frame as Uint8Array, fieldNames) // one that decodes
     reader.message()
     return reader.bodySize
   }

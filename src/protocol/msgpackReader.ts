@@ -3,7 +3,7 @@
  * strings, and nothing is nested more deeply than a body may be. Extension types are refused.
  */
 import { deepestBody, tooDeep } from "./nestingDepth.js"
-import { UnfitBody } from "./refusedBody.js"
+import { RefusedBody } from "./refusedBody.js"
 
 /** Why bytes are no message of MessagePack. Thrown; no Error, for nobody asks where. */
 export class Flaw {
@@ -37,7 +37,7 @@ const leastPoint = [0, 0x80, 0x800, 0x10000]
 const mostRoom = 1024
 const nothing: ReadonlyArray<unknown> = []
 
-/** Whether a key counts as an index, and one for which an engine may make room up to there. */
+/** True when a key counts as an index, and one for which an engine may make room up to there. */
 const isIndex = (name: string): boolean => {
   const first = name.charCodeAt(0)
   return first >= 0x31 && first <= 0x39 && /^\d{1,10}$/.test(name) && Number(name) > 8
@@ -58,7 +58,7 @@ const isSame = (text: string, bytes: Uint8Array, from: number, length: number): 
   return true
 }
 
-export class Reader {
+export class MsgpackReader {
   private at = 0
   private depth = 0
   /** An integer was met that no number holds exactly. */
@@ -74,7 +74,7 @@ export class Reader {
     private readonly known: ReadonlySet<string>
   ) {}
 
-  /** The one value that the bytes are. A body with integers that no number holds is an `UnfitBody`; elsewhere they are bigints. */
+  /** The one value that the bytes are. A body with integers that no number holds is an `RefusedBody`; elsewhere they are bigints. */
   message(): unknown {
     const byte = this.next()
     const isLarge = byte === 0xde || byte === 0xdf
@@ -157,7 +157,7 @@ export class Reader {
     return BigInt(high) * 0x1_0000_0000n + BigInt(low)
   }
 
-  /** What `length` more bytes are. */
+  /** Reads `length` more bytes. */
   private take(length: number): Uint8Array {
     const from = this.at
     this.at += length
@@ -294,7 +294,7 @@ export class Reader {
     return fields
   }
 
-  /** What is ignored has to be in order, and is not made. */
+  /** Skips a value that is ignored: it has to be in order, and is not made. */
   private skip(): void {
     this.skips = true
     this.value(this.next())
@@ -306,6 +306,6 @@ export class Reader {
     this.hasMet = false
     const value = this.value(this.next())
     this.bodySize = this.at - from
-    return this.hasMet ? new UnfitBody("invalid-publication", beyondExact) : value
+    return this.hasMet ? new RefusedBody("invalid-publication", beyondExact) : value
   }
 }

@@ -1,4 +1,4 @@
-/** How many bytes `messagePackWriter` makes of a JSON value, without making them. */
+/** Counts the bytes that `msgpackWriter` makes of a JSON value, without making them. */
 import { byteLength } from "./Codec.js"
 
 const ofCount = (count: number): number => (count < 0x10 ? 1 : count < 0x10000 ? 3 : 5)
@@ -16,10 +16,10 @@ const ofNumber = (n: number): number => {
 
 const ofFields = (fields: object): number => {
   const entries = Object.entries(fields)
-  return entries.reduce((size, [name, value]) => size + ofText(name) + messagePackSize(value), ofCount(entries.length))
+  return entries.reduce((size, [name, value]) => size + ofText(name) + msgpackSize(value), ofCount(entries.length))
 }
 
-export const messagePackSize = (value: unknown): number => {
+export const msgpackSize = (value: unknown): number => {
   switch (typeof value) {
     case "string":
       return ofText(value)
@@ -28,7 +28,7 @@ export const messagePackSize = (value: unknown): number => {
     case "object":
       if (value === null) return 1
       return Array.isArray(value)
-        ? value.reduce((size: number, item: unknown) => size + messagePackSize(item), ofCount(value.length))
+        ? value.reduce((size: number, item: unknown) => size + msgpackSize(item), ofCount(value.length))
         : ofFields(value)
     default:
       return 1

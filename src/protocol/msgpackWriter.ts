@@ -28,7 +28,7 @@ const noForm = (value: object): boolean =>
   value instanceof ArrayBuffer ||
   ArrayBuffer.isView(value)
 
-export class Writer {
+export class MsgpackWriter {
   private target = new Uint8Array(1024)
   private view = new DataView(this.target.buffer)
   private at = 0
@@ -43,13 +43,13 @@ export class Writer {
     return this
   }
 
-  /** What follows is a message's body. */
+  /** Tells that a message's body follows. */
   inside(): this {
     this.depth = 1
     return this
   }
 
-  /** What was written since `start`, and `tail`. */
+  /** The bytes that were written since `start`, and `tail`. */
   end(tail?: Uint8Array): Uint8Array {
     const { at, target } = this
     const written = target.subarray(0, at)
@@ -72,7 +72,7 @@ export class Writer {
     this.view = new DataView(larger.buffer)
   }
 
-  /** What is MessagePack already. */
+  /** Writes bytes that are MessagePack already. */
   raw(bytes: Uint8Array): this {
     this.room(bytes.length)
     this.target.set(bytes, this.at)
@@ -264,10 +264,10 @@ export class Writer {
 }
 
 /** Made anew only while another one writes: a toJSON may send something. */
-let spare: Writer | undefined = new Writer()
+let spare: MsgpackWriter | undefined = new MsgpackWriter()
 
-export const written = <A>(write: (writer: Writer) => A): A => {
-  const writer = spare ?? new Writer()
+export const written = <A>(write: (writer: MsgpackWriter) => A): A => {
+  const writer = spare ?? new MsgpackWriter()
   spare = undefined
   try {
     return write(writer.start())

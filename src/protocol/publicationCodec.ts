@@ -4,15 +4,15 @@ import { byteLength } from "./Codec.js"
 import { MessageInvalid } from "./ConnectionError.js"
 import type { Typed } from "./Messages.js"
 import * as messageCodec from "./messageCodec.js"
-import { messagePackSize } from "./msgpackSize.js"
+import { msgpackSize } from "./msgpackSize.js"
 import type { Subprotocol } from "./Protocol.js"
-import * as jsonText from "./strictJson.js"
+import * as strictJson from "./strictJson.js"
 
 export const encoder = <A>(schema: Typed<A>): ((value: A) => Either.Either<string, MessageInvalid>) => {
   const encode = messageCodec.encoded(schema)
   return (value) =>
     Either.flatMap(encode(value), (encoded) =>
-      Either.mapLeft(jsonText.make(encoded), (issue) => new MessageInvalid({ seq: undefined, issue }))
+      Either.mapLeft(strictJson.make(encoded), (issue) => new MessageInvalid({ seq: undefined, issue }))
     )
 }
 
@@ -31,7 +31,7 @@ const mostGrowth = 9 / 4
 export const size = (json: string, limit: number): number => {
   const text = byteLength(json)
   if (text > limit || text * mostGrowth + 16 <= limit) return text
-  return Math.max(text, messagePackSize(JSON.parse(json)))
+  return Math.max(text, msgpackSize(JSON.parse(json)))
 }
 
 /** A UTF-16 unit has at most three bytes of JSON text, which grow as above. */
@@ -42,4 +42,4 @@ export const sizeBound = (json: string): number => json.length * mostBytesOfUnit
 
 /** The bytes of a publication, given as JSON text, in this form. */
 export const sizeIn = (subprotocol: Subprotocol, json: string): number =>
-  subprotocol === "holdfast.v1.json" ? byteLength(json) : messagePackSize(JSON.parse(json))
+  subprotocol === "holdfast.v1.json" ? byteLength(json) : msgpackSize(JSON.parse(json))

@@ -1,4 +1,4 @@
-/** What is wrong with a value, in words that show nothing of it: where, and what was expected there. */
+/** The fault of a value, in words that show nothing of it: where, and what was expected there. */
 import type * as ParseResult from "effect/ParseResult"
 import type * as AST from "effect/SchemaAST"
 import { oneLine } from "./oneLine.js"

@@ -2,14 +2,14 @@
 import * as Either from "effect/Either"
 
 /**
- * How deeply arrays and objects may be nested: far below what exhausts the
+ * The depth to which arrays and objects may be nested: far below what exhausts the
  * stack of anybody who must walk through a publication, on whatever machine.
  */
 const deepest = 128
 
 const isWellFormed = (text: string): boolean => !/[\ud800-\udfff]/u.test(text)
 
-/** What in a value has no JSON form that would come back as it is, in words. */
+/** Says what in a value has no JSON form that would come back as it is, in words. */
 const flaw = (value: unknown, depth: number): string | undefined => {
   switch (typeof value) {
     case "string":

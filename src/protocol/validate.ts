@@ -1,10 +1,10 @@
-/** Whether a value that a frame has brought is a message of the protocol. */
+/** Finds out whether a value that a frame has brought is a message of the protocol. */
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
 import { type Malformed, malformed } from "./malformed.js"
 import * as Protocol from "./Protocol.js"
-import * as issue from "./schemaIssue.js"
+import * as schemaIssue from "./schemaIssue.js"
 
 const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) >= 0
 
@@ -62,5 +62,5 @@ export const validate = (value: unknown): Protocol.Message | Malformed => {
   const decoded = decoders[type]?.(value)
   if (decoded === undefined) return malformed(unknownType(type))
   if (Either.isRight(decoded)) return decoded.right
-  return malformed(`${type}: ${issue.describe(decoded.left)}`)
+  return malformed(`${type}: ${schemaIssue.describe(decoded.left)}`)
 }

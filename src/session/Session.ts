@@ -6,7 +6,8 @@
  *
  * Messages are named by their sequence number, from 1 in each direction. The
  * messages themselves stay with the driver: those in `(acked, sent]` in the
- * replay buffer, those in `(processed, received]` in the inbox.
+ * replay buffer, those in `(processed, received]` in the inbox. One that comes
+ * in passes through, from the event to the effect that says what becomes of it.
  *
  * @since 0.1.0
  */
@@ -55,10 +56,20 @@ export interface State {
 }
 
 /**
+ * A message of the peer: of all that it may carry, the state looks at its number alone.
+ *
  * @since 0.1.0
  * @category models
  */
-export type Event =
+export interface Numbered {
+  readonly seq: number
+}
+
+/**
+ * @since 0.1.0
+ * @category models
+ */
+export type Event<M extends Numbered = Numbered> =
   /** The application sends a message. */
   | { readonly _tag: "Send" }
   /** The store has everything up to this one. */
@@ -68,7 +79,7 @@ export type Event =
   /** The next message was written to the connection, with this acknowledgement. */
   | { readonly _tag: "Transmitted"; readonly seq: number; readonly ack: number }
   /** A `data` message came. */
-  | { readonly _tag: "Received"; readonly generation: number; readonly seq: number; readonly ack: number }
+  | { readonly _tag: "Received"; readonly generation: number; readonly message: M; readonly ack: number }
   /** An `ack` message came. */
   | { readonly _tag: "Acknowledged"; readonly generation: number; readonly ack: number }
   /** The handler of this message succeeded. */
@@ -96,12 +107,12 @@ export type Event =
   | { readonly _tag: "End" }
 
 /**
- * What the driver must do, in order.
+ * A thing that the driver must do; they come in order.
  *
  * @since 0.1.0
  * @category models
  */
-export type Effect =
+export type Effect<M extends Numbered = Numbered> =
   /** Have the store append everything in `(appended, sent]`, then say `Appended`. */
   | { readonly _tag: "Append" }
   /** Write what is in `(transmitted, appended]` as far as the connection takes it, saying `Transmitted` for each. */
@@ -111,9 +122,9 @@ export type Effect =
   /** Forget this message, and number those after it anew, each one lower. */
   | { readonly _tag: "Withdraw"; readonly seq: number }
   /** Hand this message to the application. */
-  | { readonly _tag: "Deliver"; readonly seq: number }
+  | { readonly _tag: "Deliver"; readonly message: M }
   /** This message was here before: drop it. */
-  | { readonly _tag: "Suppress"; readonly seq: number }
+  | { readonly _tag: "Suppress"; readonly message: M }
   /** `recorded` is ahead of `ackSent`: acknowledge soon. */
   | { readonly _tag: "AckDue" }
   /** The peer broke the protocol: close with 4400 and this reason. */
@@ -125,7 +136,7 @@ export type Effect =
  * @since 0.1.0
  * @category models
  */
-export type Step = readonly [State, ReadonlyArray<Effect>]
+export type Step<M extends Numbered = Numbered> = readonly [State, ReadonlyArray<Effect<M>>]
 
 const detached: Link = { _tag: "Detached" }
 
@@ -182,18 +193,21 @@ export const restored = (
  */
 export type Draft = { -readonly [K in keyof State]: State[K] }
 
-const none: ReadonlyArray<Effect> = []
-const append: ReadonlyArray<Effect> = [{ _tag: "Append" }]
-const transmit: ReadonlyArray<Effect> = [{ _tag: "Transmit" }]
-const ackDue: ReadonlyArray<Effect> = [{ _tag: "AckDue" }]
+/** Those that are about no message of the peer. */
+type Own = Effect<never>
 
-const violation = (reason: string): ReadonlyArray<Effect> => [{ _tag: "Violation", reason }]
+const none: ReadonlyArray<Own> = []
+const append: ReadonlyArray<Own> = [{ _tag: "Append" }]
+const transmit: ReadonlyArray<Own> = [{ _tag: "Transmit" }]
+const ackDue: ReadonlyArray<Own> = [{ _tag: "AckDue" }]
+
+const violation = (reason: string): ReadonlyArray<Own> => [{ _tag: "Violation", reason }]
 
 const isStale = (state: State, generation: number): boolean =>
   state.link._tag !== "Attached" || state.link.generation !== generation
 
 /** Takes the peer's word that it has processed everything up to `ack`. */
-const acknowledge = (state: Draft, ack: number): ReadonlyArray<Effect> => {
+const acknowledge = (state: Draft, ack: number): ReadonlyArray<Own> => {
   if (ack <= state.acked) return none
   state.acked = ack
   state.transmitted = Math.max(state.transmitted, ack)
@@ -202,7 +216,8 @@ const acknowledge = (state: Draft, ack: number): ReadonlyArray<Effect> => {
 
 const neverSent = (state: State, ack: number): string => `ack ${ack}, but the last message sent was ${state.highest}`
 
-const received = (state: Draft, seq: number, ack: number): ReadonlyArray<Effect> => {
+const received = <M extends Numbered>(state: Draft, message: M, ack: number): ReadonlyArray<Effect<M>> => {
+  const { seq } = message
   if (ack > state.highest) return violation(neverSent(state, ack))
   if (seq > state.received + 1) return violation(`gap: message ${seq} came, ${state.received + 1} was expected`)
   if (seq > state.received && seq > state.processed + state.window) {
@@ -211,15 +226,15 @@ const received = (state: Draft, seq: number, ack: number): ReadonlyArray<Effect>
   const effects = acknowledge(state, ack)
   if (seq > state.received) {
     state.received = seq
-    return effects === none ? [{ _tag: "Deliver", seq }] : [...effects, { _tag: "Deliver", seq }]
+    return effects === none ? [{ _tag: "Deliver", message }] : [...effects, { _tag: "Deliver", message }]
   }
-  if (seq > state.recorded) return [...effects, { _tag: "Suppress", seq }]
+  if (seq > state.recorded) return [...effects, { _tag: "Suppress", message }]
   // The peer has not heard that it was processed: say it again.
   state.ackSent = Math.min(state.ackSent, seq - 1)
-  return [...effects, { _tag: "Suppress", seq }, ...ackDue]
+  return [...effects, { _tag: "Suppress", message }, ...ackDue]
 }
 
-const attach = (state: Draft, event: Extract<Event, { _tag: "Attach" }>): ReadonlyArray<Effect> => {
+const attach = (state: Draft, event: Extract<Event, { _tag: "Attach" }>): ReadonlyArray<Own> => {
   if (event.generation <= state.generation) return none
   const { generation, peerOldest, peerProcessed } = event
   // Complete or refused: what the peer still needs must be here, and the other way round.
@@ -241,7 +256,7 @@ const attach = (state: Draft, event: Extract<Event, { _tag: "Attach" }>): Readon
  * @since 0.1.0
  * @category step
  */
-export const advance = (state: Draft, event: Event): ReadonlyArray<Effect> => {
+export const advance = <M extends Numbered>(state: Draft, event: Event<M>): ReadonlyArray<Effect<M>> => {
   if (state.link._tag === "Ended") return none
   switch (event._tag) {
     case "Send":
@@ -260,7 +275,7 @@ export const advance = (state: Draft, event: Event): ReadonlyArray<Effect> => {
       state.ackSent = Math.max(state.ackSent, event.ack)
       return none
     case "Received":
-      return isStale(state, event.generation) ? none : received(state, event.seq, event.ack)
+      return isStale(state, event.generation) ? none : received(state, event.message, event.ack)
     case "Acknowledged":
       if (isStale(state, event.generation)) return none
       return event.ack > state.highest ? violation(neverSent(state, event.ack)) : acknowledge(state, event.ack)
@@ -286,7 +301,7 @@ export const advance = (state: Draft, event: Event): ReadonlyArray<Effect> => {
 }
 
 /** While something is on its way to the store it has its number there already: nothing can move up then. */
-const withdraw = (state: Draft, seq: number): ReadonlyArray<Effect> => {
+const withdraw = (state: Draft, seq: number): ReadonlyArray<Own> => {
   const { appended, highest, link, sent } = state
   if (seq <= highest || seq > sent || appended < sent) return none
   state.sent--
@@ -315,7 +330,7 @@ const isSame = (a: State, b: State): boolean =>
  * @since 0.1.0
  * @category step
  */
-export const step = (state: State, event: Event): Step => {
+export const step = <M extends Numbered>(state: State, event: Event<M>): Step<M> => {
   const next = { ...state }
   const effects = advance(next, event)
   return [isSame(next, state) ? state : next, effects]

@@ -3,9 +3,9 @@ import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec, Frame, Malformed } from "../protocol/Codec.js"
 import { malformed } from "../protocol/malformed.js"
 import type * as Protocol from "../protocol/Protocol.js"
-import { UnfitBody } from "../protocol/refusedBody.js"
+import { RefusedBody } from "../protocol/refusedBody.js"
 
-/** What no body in this frame is larger than, in bytes: a character of a text has three at most for each unit. */
+/** A bound in bytes of any body in this frame: a character of a text has three at most for each unit. */
 const most = (frame: Frame): number => (typeof frame === "string" ? 3 * frame.length : frame.length)
 
 /** The message of the frame, unless its body is larger than `limit`: a publication of a client's is answered, other messages are a violation. */
@@ -20,6 +20,6 @@ export const obeyed = (
   if (size <= limit) return message
   const reason = `a body of ${size} bytes, and the limit is ${limit}`
   return message.type === "publish"
-    ? { ...message, body: new UnfitBody("too-large", reason) }
+    ? { ...message, body: new RefusedBody("too-large", reason) }
     : malformed(reason, CloseCode.MessageTooBig)
 }

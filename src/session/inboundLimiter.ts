@@ -24,19 +24,19 @@ const mostRetryAfter = 30_000
  */
 const heartbeatAllowance = 4
 
-/** What all sessions of a gateway share. */
-export interface GuardTerms {
+/** The terms that all sessions of a gateway share. */
+export interface InboundLimiterTerms {
   readonly rates: Rates
   readonly words: { readonly [K in keyof Rates]: string }
 }
 
 /**
- * What may be sent at once, and the windows beside it, of messages and of requests: all
+ * The terms of what may be sent at once, and of the windows beside it, of messages and of requests: all
  * of that may arrive at once when the network has held it up. With it a client that sends
  * no more than its windows, at once 95% of that, and 95% of the rate, never sends too fast,
  * whatever the network does; a message larger than that included.
  */
-export const guardTerms = (options: Resolved): GuardTerms => {
+export const inboundLimiterTerms = (options: Resolved): InboundLimiterTerms => {
   const { byteRate, maxMessage, messageRate, replayBytes, replayMessages } = options
   const bodies = Math.max(replayBytes, maxMessage)
   const windows = bodies + replayMessages * envelopeAllowance + bodies + 2 * envelopeBytes
@@ -49,12 +49,12 @@ export const guardTerms = (options: Resolved): GuardTerms => {
   }
 }
 
-export class RateGuard {
+export class InboundLimiter {
   /** Made with the first message: who is only told things need not have it. */
   private limit: RateLimit | undefined
 
   constructor(
-    private readonly terms: GuardTerms,
+    private readonly terms: InboundLimiterTerms,
     private readonly codec: Codec
   ) {}
 

@@ -20,7 +20,8 @@ export class Inbox {
   /** The consumer's. */
   readonly claim = new Claim()
   private messages: Array<Inbound> = []
-  private takers: Array<() => void> = []
+  /** Made when the consumer waits for the first time. */
+  private arrival: Effect.Latch | undefined
   /** Why nothing more will come. */
   private closed: string | undefined
   /** Sizes of all messages received and not processed, those taken included. */
@@ -59,9 +60,7 @@ export class Inbox {
   }
 
   private wake(): void {
-    const takers = this.takers
-    if (takers.length > 0) this.takers = []
-    for (const taker of takers) taker()
+    this.arrival?.unsafeOpen()
     this.arrived?.()
   }
 
@@ -85,17 +84,9 @@ export class Inbox {
         return Effect.void
       }
       if (this.closed !== undefined) return Effect.fail(new SessionClosed({ reason: this.closed }))
-      return Effect.zipRight(this.arrival, this.take(into))
-    })
-  }
-
-  private get arrival(): Effect.Effect<void> {
-    return Effect.async((resume) => {
-      const taker = () => resume(Effect.void)
-      this.takers.push(taker)
-      return Effect.sync(() => {
-        this.takers = this.takers.filter((other) => other !== taker)
-      })
+      this.arrival ??= Effect.unsafeMakeLatch()
+      this.arrival.unsafeClose()
+      return Effect.zipRight(this.arrival.await, this.take(into))
     })
   }
 }

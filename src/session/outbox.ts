@@ -16,15 +16,16 @@ import {
   OutcomeUnknown,
   SessionClosed
 } from "../protocol/ConnectionError.js"
+import type { FlowControl } from "./flowControl.js"
 import { type Bounds, type Entry, ReplayBuffer } from "./replayBuffer.js"
 import type * as Session from "./Session.js"
-import { SeqWaiters } from "./sequenceWaiters.js"
+import { SequenceWaiters } from "./sequenceWaiters.js"
 
 /** The session that the messages are of. */
 export interface Sending {
   readonly state: Session.State
-  /** Bytes of the largest message to the peer. */
-  readonly maxMessage: number
+  /** The largest message to the peer. */
+  readonly flow: Pick<FlowControl, "maxMessage">
   /** Why the session is over. */
   readonly endReason: string | undefined
   /** A message was given the next number and is in the outbox. */
@@ -49,8 +50,8 @@ const unnoticed = () => {}
 export class Outbox {
   private readonly buffer: ReplayBuffer
   private waiters: Array<SendWaiter> = []
-  private readonly appends = new SeqWaiters<SessionClosed>()
-  private readonly deliveries = new SeqWaiters<Fate>()
+  private readonly appends = new SequenceWaiters<SessionClosed>()
+  private readonly deliveries = new SequenceWaiters<Fate>()
   private closing = false
 
   constructor(
@@ -103,7 +104,7 @@ export class Outbox {
     this.deliveries.refuse(seq, refusal)
   }
 
-  /** Whether a message after this one is larger than so many bytes. */
+  /** True when a message after this one is larger than so many bytes. */
   holdsLarger(limit: number, after: number): boolean {
     return this.buffer.bytes > limit && this.buffer.after(after).some(({ size }) => size > limit)
   }
@@ -111,7 +112,7 @@ export class Outbox {
   /** Smaller messages than before are allowed: tells whoever waits for room with a larger one. */
   refuseLarger(): void {
     if (this.waiters.length === 0) return
-    const { maxMessage: limit } = this.session
+    const { maxMessage: limit } = this.session.flow
     const refused = this.waiters.filter(({ size }) => size > limit)
     if (refused.length === 0) return
     this.waiters = this.waiters.filter(({ size }) => size <= limit)
@@ -148,7 +149,7 @@ export class Outbox {
    * those before have an unknown outcome. How many are left.
    */
   restart(after: number, reason: string, reset: () => void, refused: (error: MessageTooLarge) => void): number {
-    const { maxMessage: limit } = this.session
+    const { maxMessage: limit } = this.session.flow
     const unsent = this.buffer.after(after)
     const waiting = unsent.filter(({ size }) => size <= limit)
     const larger = unsent.filter(({ size }) => size > limit)
@@ -168,7 +169,7 @@ export class Outbox {
 
   // ---- for the application
 
-  /** Whether a message of this size would be accepted without waiting. */
+  /** True when a message of this size would be accepted without waiting. */
   hasRoom(size: number): boolean {
     return this.waiters.length === 0 && this.buffer.hasRoom(size)
   }
@@ -238,10 +239,10 @@ export class Outbox {
 
   /** Why nothing of this size can be sent. */
   private refusal(size: number): SessionClosed | MessageTooLarge | undefined {
-    const { endReason, maxMessage } = this.session
+    const { endReason, flow } = this.session
     if (endReason !== undefined) return new SessionClosed({ reason: endReason })
     if (this.closing) return new SessionClosed({ reason: "it is being closed" })
-    return size > maxMessage ? new MessageTooLarge({ size, limit: maxMessage }) : undefined
+    return size > flow.maxMessage ? new MessageTooLarge({ size, limit: flow.maxMessage }) : undefined
   }
 
   private push(

@@ -19,7 +19,7 @@ export interface Paced {
   readonly paced: () => void
 }
 
-/** What it is counted as, beside its bytes. */
+/** The kind that it is counted as, beside its bytes. */
 export type Kind = "message" | "request"
 
 interface Waiter {
@@ -33,10 +33,10 @@ type Asked = Pick<Protocol.Limits, "messageRate" | "byteRate" | "requestRate">
 /** Stays clear of the server's rate: heartbeats and a clock that runs differently must fit beside. */
 export const share = 0.95
 
-/** What a server that names one of the rates means by the others. */
+/** The meaning of the other rates where a server names one. */
 const unlimited = 2 ** 30
 
-/** What is counted: of a server that does not count requests by themselves, those are messages. */
+/** The counters: of a server that does not count requests by themselves, those are messages. */
 interface Buckets {
   readonly message: TokenBucket
   readonly request: TokenBucket
@@ -52,7 +52,7 @@ export class Pacer {
   private asked: Asked = {}
   private buckets: Buckets | undefined
   private waiting: ReadonlyArray<Waiter> = []
-  /** Whom it is the turn of: called just now, with nothing taken yet. */
+  /** The one whose turn it is: called just now, with nothing taken yet. */
   private called: Paced | undefined
   private isCalling = false
   private alarm: Fiber.RuntimeFiber<void> | undefined
@@ -87,13 +87,13 @@ export class Pacer {
     this.call()
   }
 
-  /** Whether this one waits already, so that `take` would refuse it whatever it asks for. */
+  /** True when this one waits already, so that `take` would refuse it whatever it asks for. */
   holds(queue: Paced): boolean {
     return this.waiting.some((waiter) => waiter.queue === queue)
   }
 
   /**
-   * Whether the next message of a queue may go now; it counts as gone. If not,
+   * True when the next message of a queue may go now; it counts as gone. If not,
    * `paced` is called when it may: the queue tries again then, if it still
    * wants to, and is first. Size is the frame's length, as the server counts.
    */
@@ -165,7 +165,7 @@ export class Pacer {
     this.alarm = undefined
   }
 
-  /** Whose message fits, or how long until one does. */
+  /** The one whose message fits, or how long until one does. */
   private next(): Waiter | number {
     const { buckets, now } = this
     let least = longest

@@ -37,7 +37,7 @@ export class ReplayBuffer {
     return this.entries.length - this.head
   }
 
-  /** Whether a message of this size may be pushed. An empty buffer takes any. */
+  /** True when a message of this size may be pushed. An empty buffer takes any. */
   hasRoom(size: number): boolean {
     return this.size === 0 || (this.size < this.bounds.messages && this.bytes + size <= this.bounds.bytes)
   }

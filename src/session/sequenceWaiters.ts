@@ -7,7 +7,7 @@ interface Waiter<E> {
   readonly resume: (result: Effect.Effect<void, E>) => void
 }
 
-export class SeqWaiters<E> {
+export class SequenceWaiters<E> {
   /** By sequence number, lowest first. */
   private waiters: Array<Waiter<E>> = []
 

@@ -5,82 +5,23 @@
  * the waiting and the store.
  */
 import * as Effect from "effect/Effect"
-import type * as Exit from "effect/Exit"
-import type { LiveConnection, Sink } from "../connection/liveConnection.js"
+import type { LiveConnection } from "../connection/liveConnection.js"
 import { CloseCode } from "../protocol/CloseCode.js"
-import type { Codec, Frame } from "../protocol/Codec.js"
+import type { Frame } from "../protocol/Codec.js"
 import type { ConnectionEnd, MessageTooLarge } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import { isRequest } from "../protocol/requests.js"
-import type { Acknowledging, AckTimer } from "./ackTimer.js"
-import * as largestBody from "./bodyLimit.js"
-import type { RateGuard } from "./inboundLimiter.js"
+import type { Acknowledging } from "./ackTimer.js"
+import { type Attachable, AttachedSink } from "./attachedSink.js"
+import * as bodyLimit from "./bodyLimit.js"
+import type { Abandoned, DriverOptions } from "./driverOptions.js"
+import { FlowControl } from "./flowControl.js"
 import { type Inbound, Inbox } from "./inbox.js"
 import { Outbox, type Sending } from "./outbox.js"
-import type { Paced, Pacer } from "./pacer.js"
-import type { Entry } from "./replayBuffer.js"
+import type { Paced } from "./pacer.js"
 import * as Session from "./Session.js"
 
-/** What a client that starts afresh had to give up. */
-export interface Abandoned {
-  /** Messages that had left without being acknowledged: processed or not, nobody knows. */
-  readonly outcomeUnknown: number
-  /** Messages that had not left: they go out in the new session. */
-  readonly carriedOver: number
-}
-
-type ControlMessage = Exclude<Protocol.Message, Protocol.Data | { type: "ack" | "ping" | "pong" }>
-
-export interface Hooks {
-  /** A message that is not the session's own business, and its size. */
-  readonly control: (message: ControlMessage, live: LiveConnection, size: number) => void
-  /** The connection that acted for the session is gone. */
-  readonly detached: (end: ConnectionEnd, live: LiveConnection) => void
-  /** The first message on a connection: the peer has what it was introduced with. */
-  readonly proved: (generation: number) => void
-  /** There are messages to handle, or there will be none any more. */
-  readonly arrived: (() => void) | undefined
-  /** The connection takes writes again, and the session's messages went first. */
-  readonly drained: () => void
-  /** The peer has processed more of what was sent. */
-  readonly released: () => void
-  /** This end has processed the messages up to this one, and the peer was not told. */
-  readonly recorded: ((upTo: number) => void) | undefined
-  /** A message was taken back, and those after it have moved up; `undefined` where what was accepted stays. */
-  readonly withdrawn: ((seq: number) => void) | undefined
-  /**
-   * Appends messages to the store, in order, and calls back with the outcome:
-   * success, or a failure after which the session is over. One call at a time.
-   */
-  readonly append:
-    | ((entries: ReadonlyArray<Entry>, done: (exit: Exit.Exit<unknown, unknown>) => void) => void)
-    | undefined
-}
-
-export interface DriverOptions {
-  readonly codec: Codec
-  readonly limits: Protocol.Limits
-  /** The largest body that this end takes, in bytes. */
-  readonly largestBody: number
-  readonly bounds: { readonly messages: number; readonly bytes: number }
-  readonly state: Session.State
-  readonly ackTimer: AckTimer
-  readonly hooks: Hooks
-  /** Counts what the peer sends. */
-  readonly guard?: RateGuard | undefined
-  /** Spreads what this end sends. */
-  readonly pacing?: Pacer | undefined
-  /** Whether `replayed` is said after what was retransmitted. */
-  readonly marksReplay: boolean
-}
-
-/** Room for the envelopes of a full window, beside the bodies that count. */
-const envelopeAllowance = 128
-
-/** A smaller fragment of a message counts as a message by itself: a flood of them would cost what its bytes do not say. */
-const smallFragment = 1024
-
-export class SessionDriver implements Acknowledging, Paced, Sending {
+export class SessionDriver implements Acknowledging, Attachable, Paced, Sending {
   state: Session.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
@@ -88,31 +29,24 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   readonly outbox: Outbox
   /** Why the session is over. */
   endReason: string | undefined
-  /** What either end may have in flight, and the largest message. */
-  private limits: Protocol.Limits
-  /** Bytes of the largest message to the peer: both ends allow it. */
-  maxMessage: number
-  /** Bytes of the largest that the peer takes, as far as it has said. */
-  peerTakes = Number.POSITIVE_INFINITY
+  readonly flow: FlowControl
 
   private epoch = 0
-  private idleWaiters: Array<() => void> = []
+  /** Made when somebody waits until all is written, and opened once. */
+  private whenIdle: Effect.Latch | undefined
   private appending = false
   private replayUntil: number | undefined
-  private incoming: { readonly data: Protocol.Data; readonly size: number } | undefined
 
   constructor(private readonly options: DriverOptions) {
     this.state = { ...options.state }
-    this.limits = options.limits
-    this.maxMessage = options.limits.maxMessage
+    this.flow = new FlowControl(options.limits)
     this.inbox = new Inbox(options.hooks.arrived)
     this.outbox = new Outbox(options.bounds, this)
   }
 
   /** The server's limits hold for both directions. */
   obey(limits: Protocol.Limits, live: LiveConnection): void {
-    this.limits = limits
-    this.maxMessage = limits.maxMessage
+    this.flow.obey(limits)
     this.outbox.refuseLarger()
     this.state.window = limits.messages
     this.options.pacing?.obey(limits, live.features.has("request-limits"))
@@ -123,8 +57,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
    * needs is larger.
    */
   heed(peerTakes: number, processed: number): boolean {
-    this.peerTakes = peerTakes
-    this.maxMessage = Math.min(this.limits.maxMessage, peerTakes)
+    this.flow.heed(peerTakes)
     this.outbox.refuseLarger()
     return !this.outbox.holdsLarger(peerTakes, processed)
   }
@@ -141,11 +74,6 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     live.write(frame)
   }
 
-  /** What the server allows. */
-  get allowed(): Protocol.Limits {
-    return this.limits
-  }
-
   // ---- the connection
 
   /**
@@ -157,7 +85,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     event: Omit<Extract<Session.Event, { _tag: "Attach" }>, "_tag">,
     introduce: () => void
   ): Protocol.ResetReason | undefined {
-    const effects = Session.advance(this.state, { _tag: "Attach", ...event })
+    const effects = Session.advance<Inbound>(this.state, { _tag: "Attach", ...event })
     if (this.state.generation !== event.generation || effects.length === 0) {
       const refusal = effects[0]
       return refusal?._tag === "Refuse" ? refusal.reason : "incomplete"
@@ -165,7 +93,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     const old = this.live
     this.live = live
     this.replayUntil = this.options.marksReplay && event.generation > 1 ? this.state.appended : undefined
-    live.sink = new AttachedSink(this, live, event.generation)
+    live.handOver(new AttachedSink(this, live, event.generation))
     old?.close(CloseCode.TakenOver, "a newer connection of this session took over")
     introduce()
     this.perform(effects)
@@ -176,7 +104,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
   receive(live: LiveConnection, generation: number, frame: Frame): void {
     if (live !== this.live || this.endReason !== undefined) return
     const { codec } = this.options
-    const message = largestBody.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
+    const message = bodyLimit.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
     // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
     const isAsked = message.type === "ack" && message.ack > this.state.acked
     if (!isAsked && this.options.guard?.admits(live, frame.length, isRequest(message)) === false) return
@@ -184,8 +112,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
       case "malformed":
         return live.violate(message.code, message.reason)
       case "data":
-        this.incoming = { data: message, size: frame.length }
-        return this.apply({ _tag: "Received", generation, seq: message.seq, ack: message.ack })
+        return this.received(message, generation, frame.length)
       case "ack":
         return this.apply({ _tag: "Acknowledged", generation, ack: message.ack })
       case "ping":
@@ -198,12 +125,10 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     }
   }
 
-  /** A ping or pong of the WebSocket, or a small fragment. */
   pinged(live: LiveConnection, size: number): void {
     if (live === this.live && this.endReason === undefined) this.options.guard?.admits(live, size)
   }
 
-  /** The peer has what it was introduced with. */
   proved(live: LiveConnection, generation: number): void {
     if (live === this.live) this.options.hooks.proved(generation)
   }
@@ -218,12 +143,12 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
 
   // ---- the pure step and what it asks for
 
-  private apply(event: Session.Event): void {
+  private apply(event: Session.Event<Inbound>): void {
     const effects = Session.advance(this.state, event)
     if (effects.length > 0) this.perform(effects)
   }
 
-  private perform(effects: ReadonlyArray<Session.Effect>): void {
+  private perform(effects: ReadonlyArray<Session.Effect<Inbound>>): void {
     for (const effect of effects) {
       switch (effect._tag) {
         case "Append":
@@ -239,7 +164,7 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
           this.withdraw(effect.seq)
           break
         case "Deliver":
-          this.accept(effect.seq)
+          this.accept(effect.message)
           break
         case "Suppress":
           this.counts.suppressed++
@@ -281,7 +206,8 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     const { pacing } = this.options
     while (this.state.transmitted < this.state.appended && !live.isCongested && !pacing?.holds(this)) {
       const entry = this.outbox.get(this.state.transmitted + 1)
-      if (entry?.seq !== this.state.transmitted + 1 || !this.fitsPeer(entry)) break
+      if (entry?.seq !== this.state.transmitted + 1) break
+      if (!this.flow.fits(this.state.transmitted - this.state.acked, this.outbox.bytesWith(entry))) break
       const ack = this.state.recorded
       const frame = this.options.codec.data(entry.seq, ack, entry.confirm, entry.payload)
       if (pacing?.take(frame.length, this) === false) break
@@ -301,13 +227,6 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     this.transmit()
   }
 
-  /** Whether the peer's limits allow one more message in flight; the first always is. */
-  private fitsPeer(entry: Entry): boolean {
-    const inFlight = this.state.transmitted - this.state.acked
-    if (inFlight === 0) return true
-    return inFlight < this.limits.messages && this.outbox.bytesWith(entry) <= this.limits.bytes
-  }
-
   private release(upTo: number): void {
     this.outbox.release(upTo)
     if (this.state.transmitted === this.state.sent) this.wakeIdle()
@@ -321,25 +240,21 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     this.outbox.withdrawn(seq)
   }
 
-  private accept(seq: number): void {
-    const incoming = this.incoming
-    if (incoming === undefined) return
-    const { body, confirm } = incoming.data
-    this.inbox.push({ seq, body, confirm: confirm === true, size: incoming.size, epoch: this.epoch })
-    const { bytes, maxMessage, messages } = this.limits
-    if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {
-      this.live?.violate(
-        CloseCode.ProtocolViolation,
-        `more than ${bytes} bytes sent without waiting for acknowledgement`
-      )
-    }
+  private received({ ack, body, confirm, seq }: Protocol.Data, generation: number, size: number): void {
+    const message = { seq, body, confirm: confirm === true, size, epoch: this.epoch }
+    this.apply({ _tag: "Received", generation, message, ack })
+  }
+
+  private accept(message: Inbound): void {
+    this.inbox.push(message)
+    const overrun = this.flow.overrun(this.inbox.unprocessedSize)
+    if (overrun !== undefined) this.live?.violate(CloseCode.ProtocolViolation, overrun)
   }
 
   // ---- acknowledging
 
   private ackSoon(): void {
-    const behind = this.state.recorded - this.state.ackSent
-    if (behind * 4 >= this.limits.messages) this.sendAck()
+    if (this.flow.isAckUrgent(this.state.recorded - this.state.ackSent)) this.sendAck()
     else this.options.ackTimer.add(this)
   }
 
@@ -392,17 +307,15 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     return Effect.suspend(() => {
       this.outbox.close()
       if (this.live === undefined || this.state.transmitted === this.state.sent) return Effect.void
-      return Effect.async<void>((resume) => {
-        this.idleWaiters.push(() => resume(Effect.void))
-      })
+      this.whenIdle ??= Effect.unsafeMakeLatch()
+      return this.whenIdle.await
     })
   }
 
   private wakeIdle(): void {
-    if (this.idleWaiters.length === 0) return
-    const idle = this.idleWaiters
-    this.idleWaiters = []
-    for (const wake of idle) wake()
+    const { whenIdle } = this
+    this.whenIdle = undefined
+    whenIdle?.unsafeOpen()
   }
 
   /** The session is over, or kept for another client: everybody who waits is told. The connection is the caller's business. */
@@ -430,40 +343,5 @@ export class SessionDriver implements Acknowledging, Paced, Sending {
     }
     const carriedOver = this.outbox.restart(highest, reason, reset, refused)
     return { outcomeUnknown: highest - acked, carriedOver }
-  }
-}
-
-/** Hears of one connection on the session's behalf, by the generation it attached with. */
-class AttachedSink implements Sink {
-  private proven = false
-
-  constructor(
-    private readonly driver: SessionDriver,
-    private readonly live: LiveConnection,
-    private readonly generation: number
-  ) {}
-
-  message(frame: Frame): void {
-    this.driver.receive(this.live, this.generation, frame)
-    if (this.proven || this.live.end !== undefined) return
-    this.proven = true
-    this.driver.proved(this.live, this.generation)
-  }
-
-  pinged(size: number): void {
-    this.driver.pinged(this.live, size)
-  }
-
-  /** The bytes of all are counted with the message that they make; what many small ones cost besides is counted here. */
-  fragment(size: number): void {
-    if (size < smallFragment) this.driver.pinged(this.live, 0)
-  }
-
-  drained(): void {
-    if (this.driver.live === this.live) this.driver.drained()
-  }
-
-  ended(end: ConnectionEnd): void {
-    this.driver.detach(this.live, this.generation, end)
   }
 }

@@ -135,8 +135,8 @@ const replaced = (rules: Rules, world: World, before: Host, { state }: Host["end
   const late = [
     { _tag: "Detach", generation },
     { _tag: "Acknowledged", generation, ack: state.highest },
-    { _tag: "Received", generation, seq: state.received + 1, ack: 0 },
-    { _tag: "Received", generation, seq: state.received + 9, ack: state.highest + 9 }
+    { _tag: "Received", generation, message: { seq: state.received + 1 }, ack: 0 },
+    { _tag: "Received", generation, message: { seq: state.received + 9 }, ack: state.highest + 9 }
   ] as const
   for (const event of late) {
     const [next, effects] = rules.step(state, event)

@@ -28,12 +28,12 @@ export const worlds: ReadonlyArray<Bounds> = [
 export const breaks: Readonly<Record<string, Rules>> = {
   "delivers what was here before": withStep((_state, event, right) => {
     const isDuplicate = event._tag === "Received" && right[1].some((effect) => effect._tag === "Suppress")
-    return isDuplicate ? [right[0], [{ _tag: "Deliver", seq: event.seq }]] : right
+    return isDuplicate ? [right[0], [{ _tag: "Deliver", message: event.message }]] : right
   }),
   "acknowledges on receipt": withStep((_state, event, [next, effects]) => {
     const isNew = event._tag === "Received" && effects.some((effect) => effect._tag === "Deliver")
     return isNew
-      ? [{ ...next, processed: event.seq, recorded: event.seq }, [...effects, { _tag: "AckDue" }]]
+      ? [{ ...next, processed: event.message.seq, recorded: event.message.seq }, [...effects, { _tag: "AckDue" }]]
       : [next, effects]
   }),
   "acknowledges before the store knows": withStep((_state, event, [next, effects]) =>

@@ -121,7 +121,7 @@ const reads = (rules: Rules, world: World, from: Connection): World => {
   switch (message._tag) {
     case "Data": {
       const { ack, seq } = message
-      const next = after(rules, end, { _tag: "Received", generation, seq, ack })
+      const next = after(rules, end, { _tag: "Received", generation, message: { seq }, ack })
       return withConnection(withEnd(world, next), connection)
     }
     case "Ack": {

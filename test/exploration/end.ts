@@ -68,7 +68,7 @@ export const apply = (
         if (state.sent !== end.state.sent - 1) throw new Broken(`message ${effect.seq} is taken back, and counts`)
         break
       case "Deliver":
-        inbox = [...inbox, effect.seq]
+        inbox = [...inbox, effect.message.seq]
         break
       case "AckDue":
         ackDue = true

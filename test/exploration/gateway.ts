@@ -167,7 +167,9 @@ const reads = (rules: Rules, world: World, place: Place, host: Host, from: Conne
   const { generation } = from
   const message = wire.read(code)
   const heard =
-    message._tag === "Data" ? { _tag: "Received" as const, seq: message.seq } : { _tag: "Acknowledged" as const }
+    message._tag === "Data"
+      ? { _tag: "Received" as const, message: { seq: message.seq } }
+      : { _tag: "Acknowledged" as const }
   const ack = message._tag === "Data" || message._tag === "Ack" ? message.ack : 0
   const end = after(rules, host.end, { ...heard, generation, ack } as Parameters<typeof rules.step>[1]) // one of the two
   const confirms = isConfirmed && !from.isProven

@@ -6,7 +6,7 @@ export class Broken extends Error {}
 
 /** The functions that are explored; a test of the explorer itself puts a wrong one in their place. */
 export interface Rules {
-  readonly step: typeof Session.step
+  readonly step: (state: Session.State, event: Session.Event) => Session.Step
   readonly restored: typeof Session.restored
   /** Whether the store fences off operations of an older generation. */
   readonly isFencing: boolean

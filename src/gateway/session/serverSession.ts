@@ -28,10 +28,11 @@ import type {
 import type { decoder, encoder } from "../../protocol/messageCodec.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Acknowledging, AckTimer } from "../../session/ackTimer.js"
-import { type GuardTerms, RateGuard } from "../../session/inboundLimiter.js"
+import type { Hooks } from "../../session/driverOptions.js"
+import { InboundLimiter, type InboundLimiterTerms } from "../../session/inboundLimiter.js"
 import type * as SessionState from "../../session/Session.js"
 import type { Loss, Mail, SessionStore, StoredMessage } from "../../session/SessionStore.js"
-import { type Hooks, SessionDriver } from "../../session/sessionDriver.js"
+import { SessionDriver } from "../../session/sessionDriver.js"
 import type { Ref } from "../../topic/Topic.js"
 import type { Gateway, Handlers, Hello, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
 import type { GatewayFigures } from "../stats.js"
@@ -53,7 +54,7 @@ import type { StoreAtOnce } from "./syncStore.js"
 export interface Host<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
-  readonly guard: GuardTerms
+  readonly guard: InboundLimiterTerms
   readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
   readonly encode: ReturnType<typeof encoder<S>>
@@ -162,7 +163,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       state: origin.state,
       ackTimer: host.ackTimer,
       hooks,
-      guard: new RateGuard(host.guard, origin.codec),
+      guard: new InboundLimiter(host.guard, origin.codec),
       marksReplay: true
     })
     this.driver.outbox.restore(origin.outbound)
@@ -213,7 +214,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return Effect.flatMap(this.host.encode(message, this.codec), (payload) =>
       Effect.suspend(() => {
         const size = byteLength(payload)
-        const fits = size > this.driver.maxMessage || this.driver.outbox.hasRoom(size)
+        const fits = size > this.driver.flow.maxMessage || this.driver.outbox.hasRoom(size)
         if (!this.ended && !fits) this.finish({ _tag: "Overflow" })
         return this.driver.outbox.send(payload)
       })

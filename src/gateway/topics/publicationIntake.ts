@@ -10,7 +10,7 @@ import {
 } from "../../protocol/ConnectionError.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import * as publicationCodec from "../../protocol/publicationCodec.js"
-import { UnfitBody } from "../../protocol/refusedBody.js"
+import { RefusedBody } from "../../protocol/refusedBody.js"
 import type { PublishOptions } from "../../topic/Broker.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
@@ -38,7 +38,7 @@ export class TopicPublications<P extends Principal, R> {
       return Effect.fail(refusal(request, "not-allowed", "the server alone publishes who is there"))
     }
     const { body } = request
-    if (body instanceof UnfitBody) return Effect.fail(refusal(request, body.code, body.issue))
+    if (body instanceof RefusedBody) return Effect.fail(refusal(request, body.code, body.issue))
     return made(() => known.matched.mayPublish(body, caller)).pipe(
       Effect.flatMap((payload): Effect.Effect<Protocol.Position, TopicRefused | KeyReused | TooManyKeys> => {
         const size = publicationCodec.size(payload, maxMessage)

@@ -33,7 +33,7 @@ export interface Subscribed<P extends Principal, R> {
   readonly id: string
   readonly codec: Codec
   /** Bytes of the largest message to its client, and of the largest that the client takes, as far as it has said. */
-  readonly driver: { readonly maxMessage: number; readonly peerTakes: number }
+  readonly driver: { readonly flow: { readonly maxMessage: number; readonly peerTakes: number } }
   readonly principal: P
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
 }
@@ -109,7 +109,7 @@ export class SessionTopics<P extends Principal, R> {
     this.detached()
     const { queueBytes: bytes, queueMessages: messages } = this.topics.options
     const { codec, driver } = this.session
-    this.outflow = new Outflow(live, codec, { messages, bytes }, driver.peerTakes)
+    this.outflow = new Outflow(live, codec, { messages, bytes }, driver.flow.peerTakes)
     for (const [topic, { invited }] of this.memberships) {
       if (invited !== undefined) this.outflow.say({ type: "invite", topic, since: invited.since })
     }
@@ -275,7 +275,7 @@ export class SessionTopics<P extends Principal, R> {
       const { codec } = this.session
       const subscribed = { type: "subscribed", id, topic, policy: known.policy, ...start.answer } as const
       const { frame, size } = snapshot?.frame(codec, subscribed) ?? sized(codec.encode(subscribed))
-      const { maxMessage } = this.session.driver
+      const { maxMessage } = this.session.driver.flow
       const members = snapshot?.bytes(codec) ?? 0
       // Its client would close with 1009, for good.
       if (members > maxMessage) {

@@ -104,10 +104,10 @@ const opened = (options?: MemoryTransport.LinkOptions) =>
   Effect.gen(function* () {
     const { clock, jump } = yield* jumpyClock
     const link = MemoryTransport.link(options)
-    const live = yield* Effect.withClock(liveConnection.open(link.client, yield* resolve()), clock)
+    const live = yield* Effect.withClock(liveConnection.make(link.client, yield* resolve()), clock)
     const quiet = { message() {}, ping() {}, pong() {}, congested() {}, drained() {}, closed() {} }
     link.server.run(quiet)
-    link.client.run(live)
+    live.open({ message() {}, drained() {}, ended() {} })
     yield* Effect.addFinalizer(() => Effect.sync(() => link.cut()))
     return { live, link, jump }
   })

@@ -1,6 +1,7 @@
 import type { Group } from "../fault.js"
 
 const live = "src/connection/liveConnection.ts"
+const lifecycle = "src/connection/live/lifecycle.ts"
 const readDeadline = "src/connection/ReadDeadline.ts"
 const writeDeadline = "src/connection/WriteDeadline.ts"
 const closeCode = "src/protocol/CloseCode.ts"
@@ -78,15 +79,15 @@ export const group: Group = {
     {
       name: "a ping does not move the read deadline",
       file: live,
-      find: "    this.heard()\n    this.sink.pinged",
-      replace: "    this.sink.pinged",
+      find: "    this.heard()\n    this.phase.sink.pinged",
+      replace: "    this.phase.sink.pinged",
       caughtBy: [connection]
     },
     {
       name: "what this end sends moves the read deadline",
       file: live,
       find: "    this.counts.messagesOut++\n",
-      replace: "    this.lastActivity = this.keeping.clock.unsafeCurrentTimeMillis()\n    this.counts.messagesOut++\n",
+      replace: "    this.lastActivity = this.owner.clock.unsafeCurrentTimeMillis()\n    this.counts.messagesOut++\n",
       caughtBy: [connection]
     },
     {
@@ -99,9 +100,9 @@ export const group: Group = {
     {
       name: "every heartbeat is jittered anew",
       file: "src/connection/Heartbeat.ts",
-      find: "const task = new Task(beating, beats)\n",
+      find: "const task = new HeartTask(beating, beats)\n",
       replace: `const interval = Math.round(beating.interval * part)
-      const task = new Task({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)
+      const task = new HeartTask({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)
 `,
       caughtBy: [connection]
     },
@@ -115,8 +116,8 @@ export const group: Group = {
     {
       name: "the write deadline is never armed",
       file: live,
-      find: "    if (this.watchingWrites) return\n",
-      replace: "    if (!this.watchingWrites) return\n",
+      find: "if (this.backlog !== undefined) return",
+      replace: "if (this.backlog === undefined) return void now\n    if (this.backlog !== undefined) return",
       caughtBy: [connection]
     },
     {
@@ -156,14 +157,14 @@ export const group: Group = {
     },
     {
       name: "a later reason replaces the first",
-      file: live,
-      find: "    if (this.end !== undefined) return\n    this.end = end\n",
-      replace: "    this.end = end\n",
+      file: lifecycle,
+      find: "    if (this.end !== undefined) return\n    const before = this.phase\n",
+      replace: "    const before = this.phase\n",
       caughtBy: [connection]
     },
     {
       name: "a peer that does not answer the close is not destroyed",
-      file: live,
+      file: lifecycle,
       find: "return Effect.asVoid(Effect.zipRight(closed, forced))",
       replace: "void forced\n      return Effect.asVoid(closed)",
       caughtBy: [connection]
@@ -180,7 +181,6 @@ export const group: Group = {
       file: live,
       find: `    this.heart?.stop()
     this.watch?.stop()
-    for (const fiber of this.fibers ?? []) fiber.unsafeInterruptAsFork(FiberId.none)
 `,
       replace: "",
       caughtBy: [connection]
@@ -188,9 +188,23 @@ export const group: Group = {
     {
       name: "senders that wait for room are not told of the end",
       file: live,
-      find: "    for (const wake of waiting) wake()\n    if (!this.transportClosed)",
-      replace: "    if (!this.transportClosed)",
+      find: "    this.watch?.stop()\n    this.backpressure.release()\n",
+      replace: "    this.watch?.stop()\n",
       caughtBy: [connection]
+    },
+    {
+      name: "a connection of which a fiber dies twice lives on",
+      file: lifecycle,
+      find: "!Cause.isInterruptedOnly(exit.cause)",
+      replace: 'exit.cause._tag === "Die"',
+      caughtBy: ["test/liveConnection.test.ts"]
+    },
+    {
+      name: "nobody hears what a connection died of",
+      file: lifecycle,
+      find: '    this.owner.fork(Effect.logError("holdfast: a connection died", cause))\n',
+      replace: "    void cause\n",
+      caughtBy: ["test/liveConnection.test.ts"]
     },
     {
       name: "close reasons are cut by characters",

@@ -18,7 +18,7 @@ export const group: Group = {
   faults: [
     {
       name: "a client's own limit is not heeded",
-      file: "src/session/sessionDriver.ts",
+      file: "src/session/flowControl.ts",
       find: "    this.maxMessage = Math.min(this.limits.maxMessage, peerTakes)\n",
       replace: "    this.maxMessage = this.limits.maxMessage\n",
       caughtBy: [clientLimits]
@@ -124,23 +124,23 @@ export const group: Group = {
     },
     {
       name: "the client has one message more in flight than the server allows",
-      file: "src/session/sessionDriver.ts",
-      find: "return inFlight < this.limits.messages &&",
-      replace: "return inFlight <= this.limits.messages &&",
+      file: "src/session/flowControl.ts",
+      find: "(inFlight < this.limits.messages &&",
+      replace: "(inFlight <= this.limits.messages &&",
       caughtBy: [resume]
     },
     {
       name: "the client has more bytes in flight than the server allows",
-      file: "src/session/sessionDriver.ts",
-      find: "this.outbox.bytesWith(entry) <= this.limits.bytes",
-      replace: "this.outbox.bytesWith(entry) <= this.limits.bytes + this.limits.maxMessage",
+      file: "src/session/flowControl.ts",
+      find: "bytes <= this.limits.bytes",
+      replace: "bytes <= this.limits.bytes + this.limits.maxMessage",
       caughtBy: [resume]
     },
     {
       name: "the bytes of the window are not enforced",
-      file: "src/session/sessionDriver.ts",
-      find: "if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) + messages * envelopeAllowance) {",
-      replace: "if (this.inbox.unprocessedSize > Math.max(bytes, maxMessage) * messages * envelopeAllowance) {",
+      file: "src/session/flowControl.ts",
+      find: "return unprocessedSize > Math.max(bytes, maxMessage) + messages * envelopeAllowance",
+      replace: "return unprocessedSize > Math.max(bytes, maxMessage) * messages * envelopeAllowance",
       caughtBy: ["test/badInput/frames.test.ts", "test/badInput/flood.test.ts"]
     },
     {
@@ -153,8 +153,8 @@ export const group: Group = {
     {
       name: "a message of exactly maxMessage is refused",
       file: "src/session/outbox.ts",
-      find: "return size > maxMessage ? new",
-      replace: "return size >= maxMessage ? new",
+      find: "return size > flow.maxMessage ? new",
+      replace: "return size >= flow.maxMessage ? new",
       caughtBy: [client]
     },
     {
@@ -173,7 +173,7 @@ export const group: Group = {
     },
     {
       name: "small fragments cost nothing",
-      file: "src/session/sessionDriver.ts",
+      file: "src/session/attachedSink.ts",
       find: "if (size < smallFragment)",
       replace: "if (size < 0)",
       caughtBy: ["test/badInput/strangers.test.ts"]
@@ -278,7 +278,7 @@ export const group: Group = {
     },
     {
       name: "pongs to a peer that does not read are all kept",
-      file: "src/connection/liveConnection.ts",
+      file: "src/connection/live/backpressure.ts",
       find: "if (this.transport.buffered() > pongLimit) {",
       replace: "if (this.transport.accepted() < 0) {",
       caughtBy: ["test/badInput/flood.test.ts", "test/badInput/frames.test.ts"]

@@ -5,7 +5,7 @@ const agenda = "src/connection/timerQueue.ts"
 const sessionFiber = "src/gateway/session/handlerFiber.ts"
 
 const frames = "test/node/frameReader.test.ts"
-const agendas = "test/agenda.test.ts"
+const agendas = "test/timerQueue.test.ts"
 const fibers = "test/sessionFiber.test.ts"
 
 export const group: Group = {

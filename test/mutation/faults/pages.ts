@@ -97,8 +97,8 @@ export const group: Group = {
     {
       name: "what was heard before the ping answers it",
       file: "src/connection/liveConnection.ts",
-      find: "    this.unanswered = true\n",
-      replace: "    this.unanswered = this.lastActivity < this.keeping.clock.unsafeCurrentTimeMillis()\n",
+      find: "const probing = { isAnswered: false }",
+      replace: "const probing = { isAnswered: this.lastActivity >= this.owner.clock.unsafeCurrentTimeMillis() }",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {

@@ -31,15 +31,15 @@ export const group: Group = {
     {
       name: "a duplicate is not acknowledged again",
       file: step,
-      find: '  state.ackSent = Math.min(state.ackSent, seq - 1)\n  return [...effects, { _tag: "Suppress", seq }, ...ackDue]',
-      replace: '  return [...effects, { _tag: "Suppress", seq }]',
+      find: '  state.ackSent = Math.min(state.ackSent, seq - 1)\n  return [...effects, { _tag: "Suppress", message }, ...ackDue]',
+      replace: '  return [...effects, { _tag: "Suppress", message }]',
       caughtBy: [pure]
     },
     {
       name: "a message is acknowledged on receipt",
       file: step,
-      find: 'return effects === none ? [{ _tag: "Deliver", seq }] : [...effects, { _tag: "Deliver", seq }]',
-      replace: 'state.recorded = seq\n    return [...effects, { _tag: "Deliver", seq }, ...ackDue]',
+      find: 'return effects === none ? [{ _tag: "Deliver", message }] : [...effects, { _tag: "Deliver", message }]',
+      replace: 'state.recorded = seq\n    return [...effects, { _tag: "Deliver", message }, ...ackDue]',
       caughtBy: [pure, resume],
       simulate: true
     },

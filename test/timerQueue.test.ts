@@ -1,11 +1,11 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import * as fc from "fast-check"
-import * as agenda from "../src/connection/timerQueue.js"
+import * as timerQueue from "../src/connection/timerQueue.js"
 import { settle } from "./support.js"
 
 /** Notes the times at which it falls due; `again` says when next. */
-class Noted extends agenda.Task {
+class Noted extends timerQueue.Task {
   readonly times: Array<number> = []
   defect: unknown
 
@@ -23,7 +23,7 @@ class Noted extends agenda.Task {
   }
 }
 
-describe("An agenda", () => {
+describe("A timer queue", () => {
   it.scoped(
     "has each task fall due at exactly its time, whatever the order in which they are set, moved and removed",
     () =>
@@ -34,7 +34,7 @@ describe("An agenda", () => {
           millis: fc.integer({ min: 1, max: 50 })
         })
         for (const steps of fc.sample(fc.array(step, { minLength: 30, maxLength: 120 }), { numRuns: 60, seed: 7 })) {
-          const all = yield* agenda.make
+          const all = yield* timerQueue.make
           const tasks = Array.from({ length: 20 }, () => new Noted())
           const expected: Array<Array<number>> = tasks.map(() => [])
           const at: Array<number | undefined> = tasks.map(() => undefined)
@@ -69,7 +69,7 @@ describe("An agenda", () => {
 
   it.scoped("wakes earlier for a task that is due before the others", () =>
     Effect.gen(function* () {
-      const all = yield* agenda.make
+      const all = yield* timerQueue.make
       const [late, early] = [new Noted(), new Noted()]
       all.set(late, 1000)
       yield* settle
@@ -85,7 +85,7 @@ describe("An agenda", () => {
 
   it.scoped("has tasks of one millisecond fall due in the order in which they were set, and again as they say", () =>
     Effect.gen(function* () {
-      const all = yield* agenda.make
+      const all = yield* timerQueue.make
       const order: Array<string> = []
       const named = (name: string) =>
         new Noted((now) => {
@@ -104,7 +104,7 @@ describe("An agenda", () => {
 
   it.scoped("does not remember what came and went", () =>
     Effect.gen(function* () {
-      const all = yield* agenda.make
+      const all = yield* timerQueue.make
       const [stays, goes] = [new Noted(), new Noted()]
       // Due before the others, which are not seen at the top of the heap, therefore.
       all.set(stays, 3)
@@ -121,7 +121,7 @@ describe("An agenda", () => {
 
   it.scoped("of which a task throws goes on with the others", () =>
     Effect.gen(function* () {
-      const all = yield* agenda.make
+      const all = yield* timerQueue.make
       const wrong = new Noted(() => {
         throw new Error("no")
       })
@@ -137,7 +137,7 @@ describe("An agenda", () => {
 
   it.scoped("lets a task remove itself and set another while it is due", () =>
     Effect.gen(function* () {
-      const all = yield* agenda.make
+      const all = yield* timerQueue.make
       const other = new Noted()
       const self: Noted = new Noted((now) => {
         all.remove(self)
@@ -156,7 +156,7 @@ describe("An agenda", () => {
       const supervisor = yield* Supervisor.track
       const scope = yield* Scope.make()
       yield* Effect.gen(function* () {
-        const all = yield* Scope.extend(agenda.make, scope)
+        const all = yield* Scope.extend(timerQueue.make, scope)
         const fibers = Effect.map(supervisor.value, ({ length }) => length)
         assert.strictEqual(yield* fibers, 0)
         const task = new Noted()
