@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import { Gateway, Messages } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { SessionFiber } from "../src/gateway/session/handlerFiber.js"
-import { Lingering } from "../src/gateway/session/idleReaper.js"
-import { Afterwards } from "../src/gateway/session/microtaskQueue.js"
+import { HandlerFiber } from "../src/gateway/session/handlerFiber.js"
+import { IdleReaper } from "../src/gateway/session/idleReaper.js"
+import { MicrotaskQueue } from "../src/gateway/session/microtaskQueue.js"
 import { isRunning, makeClient, settle, World } from "./support.js"
 
 /** A gateway, and a client that has been Ready for a while. */
@@ -149,11 +149,11 @@ describe("A session's fiber that is told to end", () => {
       const done: Array<string> = []
       const host = {
         fork: Effect.runFork,
-        afterwards: new Afterwards(),
-        lingering: new Lingering(Effect.runFork),
+        microtasks: new MicrotaskQueue(),
+        idleReaper: new IdleReaper(Effect.runFork),
         farewells: new Set<never>()
       }
-      const fiber = new SessionFiber(host, {
+      const fiber = new HandlerFiber(host, {
         ended: false,
         get hasWork() {
           return todo.length > 0

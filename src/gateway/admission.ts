@@ -18,13 +18,13 @@ import type { Credentials } from "../session/Credentials.js"
 import * as SessionState from "../session/Session.js"
 import type { Attached, StoredSession } from "../session/SessionStore.js"
 import type { Principal, SessionEnd } from "./GatewaySession.js"
-import { type Beginning, Beginnings } from "./pendingSessions.js"
+import { type PendingSession, PendingSessions } from "./pendingSessions.js"
 import type { Watch } from "./revocations.js"
 import { closing } from "./session/endReason.js"
 import { storeRetry } from "./session/fencedStore.js"
-import { type Host, HostedSession, type Origin } from "./session/serverSession.js"
-import { refuse, SessionLimits } from "./sessionQuota.js"
-import { News } from "./storeEvents.js"
+import { type Host, HostedSession, type Origin } from "./session/hostedSession.js"
+import { refuse, SessionQuota } from "./sessionQuota.js"
+import { StoreEvents } from "./storeEvents.js"
 
 export interface Caller<P> {
   readonly live: LiveConnection
@@ -39,9 +39,9 @@ export interface Caller<P> {
 }
 
 export class Admission<C, S, P extends Principal, R> {
-  readonly beginnings: Beginnings
-  readonly news: News
-  private readonly limits: SessionLimits
+  readonly pending: PendingSessions
+  readonly storeEvents: StoreEvents
+  private readonly limits: SessionQuota
   /** The credentials, as far as they are made at once. */
   private readonly plain: {
     readonly id: (() => string) | undefined
@@ -57,9 +57,9 @@ export class Admission<C, S, P extends Principal, R> {
   ) {
     const { hash, id, secret } = credentials
     this.plain = { id: plainOfEffect(id), secret: plainOfEffect(secret), hash: plainOf(hash) }
-    this.limits = new SessionLimits(host.options)
-    this.news = new News(sessions)
-    this.beginnings = new Beginnings(this.limits, host.options.closeTimeout)
+    this.limits = new SessionQuota(host.options)
+    this.storeEvents = new StoreEvents(sessions)
+    this.pending = new PendingSessions(this.limits, host.options.closeTimeout)
   }
 
   /**
@@ -78,21 +78,21 @@ export class Admission<C, S, P extends Principal, R> {
     const { hash, id: newId, secret: newSecret } = this.plain
     const { create } = this.host.atOnce
     if (newId === undefined || newSecret === undefined || hash === undefined || create === undefined) return undefined
-    const beginning = this.enter(caller)
-    if (beginning === undefined) return Effect.void
+    const pending = this.enter(caller)
+    if (pending === undefined) return Effect.void
     try {
       const id = newId()
-      beginning.id = id
+      pending.id = id
       const secret = newSecret()
       const hashed = hash(secret)
       if (hashed._tag === "Failure") return hashed
       const { codec, principal } = caller
       const created = create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash: hashed.value })
       if (created._tag === "Failure") return created
-      this.open(caller, undefined, beginning, { id, secret })
+      this.open(caller, undefined, pending, { id, secret })
       return Effect.void
     } finally {
-      this.beginnings.leave(beginning)
+      this.pending.leave(pending)
     }
   }
 
@@ -102,14 +102,14 @@ export class Admission<C, S, P extends Principal, R> {
     const began = this.sessions.get(resume.session)
     if (newSecret === undefined || hash === undefined || attach === undefined) return undefined
     // What runs there decides what there is to take over.
-    if (began?.ownership.isFree === false) return undefined
+    if (began?.fencedStore.isFree === false) return undefined
     const secret = newSecret()
     const nextSecretHash = hash(secret)
     const secretHash = hash(resume.secret)
     if (nextSecretHash._tag === "Failure") return nextSecretHash
     if (secretHash._tag === "Failure") return secretHash
     const request = this.request(caller, resume, secretHash.value, nextSecretHash.value)
-    return this.news.duringNow(request.id, () => {
+    return this.storeEvents.duringNow(request.id, () => {
       const attached = attach(request)
       return attached._tag === "Failure" ? attached : this.attached(caller, resume, attached.value, secret, began)
     })
@@ -124,40 +124,40 @@ export class Admission<C, S, P extends Principal, R> {
   private begin(caller: Caller<P>, reason: Protocol.ResetReason | undefined): Effect.Effect<void, StoreUnavailable> {
     return Effect.acquireUseRelease(
       Effect.sync(() => this.enter(caller)),
-      (beginning) => (beginning === undefined ? Effect.void : this.create(caller, reason, beginning)),
-      (beginning) => Effect.sync(() => beginning !== undefined && this.beginnings.leave(beginning))
+      (pending) => (pending === undefined ? Effect.void : this.create(caller, reason, pending)),
+      (pending) => Effect.sync(() => pending !== undefined && this.pending.leave(pending))
     )
   }
 
   /** Counts a session that is to be created, unless there may be none, which the client is told. */
-  private enter({ codec, live, principal, watch }: Caller<P>): Beginning | undefined {
+  private enter({ codec, live, principal, watch }: Caller<P>): PendingSession | undefined {
     const revoked = watch.reason(principal.id)
     const full = this.limits.fullFor(principal.id)
     if (revoked !== undefined) live.close(CloseCode.SessionEnded, revoked)
     else if (full !== undefined) refuse(live, codec, full)
-    else return this.beginnings.enter(principal.id)
+    else return this.pending.enter(principal.id)
     return undefined
   }
 
   private create(
     caller: Caller<P>,
     reason: Protocol.ResetReason | undefined,
-    beginning: Beginning
+    pending: PendingSession
   ): Effect.Effect<void, StoreUnavailable> {
     return Effect.gen(this, function* () {
       const { codec, principal } = caller
       const id = yield* this.credentials.id
-      beginning.id = id
+      pending.id = id
       const secret = yield* this.credentials.secret
       const secretHash = yield* this.credentials.hash(secret)
       const { store } = this.host
       const remove = Effect.ignore(store.remove(id, 1))
       const create = this.orGiveBack(
         store.create({ id, principal: principal.id, subprotocol: codec.subprotocol, secretHash }),
-        () => this.created(caller, reason, beginning, { id, secret, remove }),
-        () => (beginning.registered ? Effect.void : remove)
+        () => this.created(caller, reason, pending, { id, secret, remove }),
+        () => (pending.registered ? Effect.void : remove)
       )
-      yield* this.news.during(id, create)
+      yield* this.storeEvents.during(id, create)
     })
   }
 
@@ -165,7 +165,7 @@ export class Admission<C, S, P extends Principal, R> {
   private created(
     caller: Caller<P>,
     reason: Protocol.ResetReason | undefined,
-    beginning: Beginning,
+    pending: PendingSession,
     { id, remove, secret }: { readonly id: string; readonly secret: string; readonly remove: Effect.Effect<void> }
   ): Effect.Effect<void> {
     return Effect.suspend(() => {
@@ -173,12 +173,12 @@ export class Admission<C, S, P extends Principal, R> {
       const revoked = watch.reason(principal.id, id)
       if (revoked !== undefined) {
         return Effect.map(this.revoke(caller, id, 1, revoked), (removed) => {
-          beginning.removed = removed
+          pending.removed = removed
         })
       }
       // A client that has gone before its welcome knows of no session.
       if (live.end !== undefined) return remove
-      this.open(caller, reason, beginning, { id, secret })
+      this.open(caller, reason, pending, { id, secret })
       return Effect.void
     })
   }
@@ -187,12 +187,12 @@ export class Admission<C, S, P extends Principal, R> {
   private open(
     caller: Caller<P>,
     reason: Protocol.ResetReason | undefined,
-    beginning: Beginning,
+    pending: PendingSession,
     { id, secret }: { readonly id: string; readonly secret: string }
   ): void {
     const { codec, principal } = caller
     const state = SessionState.initial(this.host.options.replayMessages)
-    beginning.registered = true
+    pending.registered = true
     const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
     this.connect(session, caller, 1, secret, { resumed: false, reason })
     session.start()
@@ -249,7 +249,7 @@ export class Admission<C, S, P extends Principal, R> {
         (attached) => Effect.suspend(() => this.attached(caller, resume, attached, secret, began)),
         (attached) => (attached._tag === "Attached" ? this.unused(attached.session) : Effect.void)
       )
-      yield* this.news.during(request.id, began?.ownership.takeover(attach) ?? attach)
+      yield* this.storeEvents.during(request.id, began?.fencedStore.takeover(attach) ?? attach)
     })
   }
 
@@ -288,7 +288,7 @@ export class Admission<C, S, P extends Principal, R> {
 
   /** Lets a session expire that was attached for nothing. */
   private unused({ generation, id }: StoredSession): Effect.Effect<void> {
-    return this.sessions.get(id)?.ownership.generation === generation
+    return this.sessions.get(id)?.fencedStore.generation === generation
       ? Effect.void
       : Effect.ignore(this.host.store.detach(id, generation, this.host.options.resumeWindow))
   }
@@ -305,19 +305,19 @@ export class Admission<C, S, P extends Principal, R> {
     const reason = began?.reason
     if (began !== undefined && reason !== undefined && reason._tag !== "MovedAway") {
       // It ended while the store answered; its removal waits for this generation.
-      began.ownership.generation = stored.generation
+      began.fencedStore.generation = stored.generation
       // Its removal may have been given up meanwhile: what was attached just now would be nobody's, and stay.
       return Effect.zipRight(this.unused(stored), this.turnAway(caller, reason))
     }
     const revoked = caller.watch.reason(principal.id, stored.id)
     if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))
     const known = this.sessions.get(stored.id)
-    if (known !== undefined && known.ownership.generation >= stored.generation) {
+    if (known !== undefined && known.fencedStore.generation >= stored.generation) {
       live.close(CloseCode.TakenOver, "a newer connection of this session took over")
       return Effect.void
     }
     // What lives here is the session as it stands only if nobody else has had it since.
-    const here = known?.ownership.generation === stored.generation - 1 ? known : undefined
+    const here = known?.fencedStore.generation === stored.generation - 1 ? known : undefined
     if (here === undefined) known?.finish({ _tag: "MovedAway" })
     const { full } = this.limits
     if (here === undefined && full !== undefined) {
@@ -328,13 +328,13 @@ export class Admission<C, S, P extends Principal, R> {
     }
     if (here === undefined) this.limits.enter(principal.id)
     const session = here ?? this.register(this.asStored(caller, stored))
-    session.ownership.generation = stored.generation
+    session.fencedStore.generation = stored.generation
     session.principal = principal
     const refused =
       codec.subprotocol === stored.subprotocol
         ? this.connect(session, caller, stored.generation, secret, { resumed: true }, resume)
         : "incomplete"
-    session.restoreMail(stored.mail, this.news.hasMail(stored.id))
+    session.restoreMail(stored.mail, this.storeEvents.hasMail(stored.id))
     if (here === undefined) session.start()
     if (live.end !== undefined) session.abandoned()
     if (refused === undefined) return Effect.void
@@ -382,7 +382,7 @@ export class Admission<C, S, P extends Principal, R> {
   removed(id: string, end: SessionEnd): void {
     const session = this.sessions.get(id)
     if (session === undefined) return
-    this.host.figures.sessionEnded(end._tag)
+    this.host.stats.sessionEnded(end._tag)
     this.sessions.delete(id)
     this.limits.leave(session.principal.id)
   }
@@ -429,7 +429,7 @@ export class Admission<C, S, P extends Principal, R> {
       )
     )
     if (refused !== undefined) return refused
-    this.host.figures.welcomed(outcome)
+    this.host.stats.welcomed(outcome)
     live.transport.limit?.(maxMessage + envelopeBytes)
     session.watchExpiry(live, request)
     if (hello.heartbeat === "message") live.messagePing = (id) => live.write(codec.encode({ type: "ping", id }))

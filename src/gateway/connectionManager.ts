@@ -20,9 +20,9 @@ import { Refused, refuse } from "../connection/upgradeRefusal.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
-import { ConnectionLimits, networkOf } from "./connectionQuota.js"
+import { ConnectionQuota, networkOf } from "./connectionQuota.js"
+import type { GatewayStats } from "./gatewayStats.js"
 import * as accept from "./handshake.js"
-import type { GatewayFigures } from "./stats.js"
 
 /** A connection whose client has said hello. */
 export interface Greeting {
@@ -35,7 +35,7 @@ export interface Greeting {
 interface Host<R> {
   readonly options: Resolved
   readonly checks: accept.Checks<R>
-  readonly figures: GatewayFigures
+  readonly stats: GatewayStats
   /** Runs a fiber that the gateway supervises. */
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
   /** Answers a hello as far as it can be now, and gives the rest. */
@@ -54,10 +54,10 @@ export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
   hellos: agenda.make
 })
 
-export class Connections<R> {
+export class ConnectionManager<R> {
   /** Those that have ended are here for their close handshake; and what each counts by. */
   private readonly all = new Map<LiveConnection, string>()
-  private readonly limits: ConnectionLimits
+  private readonly limits: ConnectionQuota
   private readonly keeping: Keeping
   /** What comes now is dropped. */
   stopped = false
@@ -66,7 +66,7 @@ export class Connections<R> {
     private readonly host: Host<R>,
     private readonly timing: Timing
   ) {
-    this.limits = new ConnectionLimits(host.options)
+    this.limits = new ConnectionQuota(host.options)
     const { clock, heartbeat, readDeadline } = timing
     this.keeping = {
       clock,
@@ -194,7 +194,7 @@ export class Connections<R> {
     if (address === undefined) return
     this.all.delete(live)
     this.limits.leave(address)
-    this.host.figures.connectionGone(live.counts)
+    this.host.stats.connectionGone(live.counts)
   }
 
   /** Closes all of them, and waits until they are gone. */

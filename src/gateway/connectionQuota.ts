@@ -1,7 +1,7 @@
 /** How many connections a gateway takes, in all and from one address: from the upgrade until the socket is gone. */
 import type { Resolved } from "../connection/Options.js"
 import { Refused } from "../connection/upgradeRefusal.js"
-import { Tally } from "./keyedCounter.js"
+import { KeyedCounter } from "./keyedCounter.js"
 
 const headers = { "Retry-After": "5" }
 
@@ -15,9 +15,9 @@ export const networkOf = (address: string): string => {
   return [...groups, ...Array<string>(Math.max(0, zeros)).fill("0"), ...rest].slice(0, 4).join(":")
 }
 
-export class ConnectionLimits {
+export class ConnectionQuota {
   private total = 0
-  private readonly addresses = new Tally()
+  private readonly addresses = new KeyedCounter()
 
   constructor(private readonly options: Pick<Resolved, "maxConnections" | "maxConnectionsPerAddress">) {}
 

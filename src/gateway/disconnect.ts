@@ -4,14 +4,14 @@ import * as Fiber from "effect/Fiber"
 import type { StoreUnavailable } from "../protocol/ConnectionError.js"
 import type { Target } from "../session/SessionStore.js"
 import type { Principal } from "./GatewaySession.js"
-import type { Beginnings } from "./pendingSessions.js"
+import type { PendingSessions } from "./pendingSessions.js"
 import { isTarget, type Revocations } from "./revocations.js"
-import type { Host, HostedSession } from "./session/serverSession.js"
+import type { Host, HostedSession } from "./session/hostedSession.js"
 
 export const disconnect = <C, S, P extends Principal, R>(
   host: Pick<Host<C, S, P, R>, "store" | "fork">,
   sessions: ReadonlyMap<string, HostedSession<C, S, P, R>>,
-  beginnings: Beginnings,
+  pending: PendingSessions,
   revocations: Revocations,
   target: Target,
   reason: string
@@ -24,7 +24,7 @@ export const disconnect = <C, S, P extends Principal, R>(
     // Each session is removed from the store once, by whoever comes first; that one counts it.
     const removals = [
       ...here.map((session) => session.removal),
-      ...beginnings.removals(target),
+      ...pending.removals(target),
       host.store.revoke(target, end)
     ]
     return Effect.map(Effect.all(removals, { concurrency: "unbounded" }), (counts) =>

@@ -26,18 +26,18 @@ import { Admission } from "./admission.js"
 import * as connections from "./connectionManager.js"
 import { disconnect } from "./disconnect.js"
 import type { Gateway, GatewayOptions, Principal, Session } from "./GatewaySession.js"
+import { GatewayStats } from "./gatewayStats.js"
 import * as accept from "./handshake.js"
 import { announce } from "./nodeHeartbeat.js"
-import { Origins } from "./originPolicy.js"
+import { OriginPolicy } from "./originPolicy.js"
 import { readiness } from "./readiness.js"
 import { Revocations, type Watch } from "./revocations.js"
-import { Dispatch } from "./sendRouter.js"
-import { Lingering } from "./session/idleReaper.js"
-import { Afterwards } from "./session/microtaskQueue.js"
-import type { Host, HostedSession } from "./session/serverSession.js"
+import { SendRouter } from "./sendRouter.js"
+import type { Host, HostedSession } from "./session/hostedSession.js"
+import { IdleReaper } from "./session/idleReaper.js"
+import { MicrotaskQueue } from "./session/microtaskQueue.js"
 import * as storeAtOnce from "./session/syncStore.js"
 import * as reauthentication from "./session/tokenExpiry.js"
-import { GatewayFigures } from "./stats.js"
 import * as gatewayTopics from "./topics/topicRegistry.js"
 
 /** The options, all of whose effects may need the same services. */
@@ -48,7 +48,7 @@ const noTopics = ({ name }: { readonly name: string }) =>
 
 /** What a gateway offers about topics. */
 const topicsOf = <P extends Principal, R>(
-  topics: gatewayTopics.GatewayTopics<P, R> | undefined
+  topics: gatewayTopics.TopicRegistry<P, R> | undefined
 ): Pick<Gateway<never>, "publish" | "history" | "members" | "topics"> => ({
   publish: topics?.publish ?? noTopics,
   history: topics?.history ?? noTopics,
@@ -59,10 +59,10 @@ const topicsOf = <P extends Principal, R>(
 export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
-  private readonly connections: connections.Connections<R>
+  private readonly connections: connections.ConnectionManager<R>
   private readonly revocations = new Revocations()
   private readonly admission: Admission<C, S, P, R>
-  private readonly dispatch: Dispatch<S>
+  private readonly dispatch: SendRouter<S>
   private readonly since: number
   private draining = false
 
@@ -88,14 +88,14 @@ export class GatewayCore<C, S, P extends Principal, R> {
         connections: this.connections.living,
         sessions: this.sessions.size,
         since,
-        ...host.figures.since(this.connections)
+        ...host.stats.since(this.connections)
       })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
       send: (id, message) => this.dispatch.send(id, message),
       ...topicsOf(host.topics),
       disconnect: (target, reason = "disconnected") =>
-        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason),
+        disconnect(host, this.sessions, this.admission.pending, this.revocations, target, reason),
       nodes: host.store.nodes,
       ready: readiness({
         isDraining: () => this.draining,
@@ -125,12 +125,12 @@ export class GatewayCore<C, S, P extends Principal, R> {
       removed: (id, end) => this.admission.removed(id, end)
     }
     const greeted = (greeting: connections.Greeting) => this.greeted(greeting)
-    this.connections = new connections.Connections(
-      { options, checks, figures: host.figures, fork: host.fork, greeted },
+    this.connections = new connections.ConnectionManager(
+      { options, checks, stats: host.stats, fork: host.fork, greeted },
       timing
     )
     this.admission = new Admission(shared, credentials, this.sessions)
-    this.dispatch = new Dispatch(shared, this.sessions, this.admission.news, credentials)
+    this.dispatch = new SendRouter(shared, this.sessions, this.admission.storeEvents, credentials)
   }
 
   static make<C, S, P extends Principal, R>(
@@ -146,23 +146,23 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const credentials = yield* Credentials
       const node = yield* credentials.id
       const timing = yield* connections.timing
-      const checks = { origins: yield* Origins.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
+      const checks = { origins: yield* OriginPolicy.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
       const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
         store,
         atOnce: storeAtOnce.make(store),
         outage: new Outage(),
         fork: (effect) => fork(effect),
-        lingering: new Lingering((effect) => fork(effect)),
-        afterwards: new Afterwards(),
+        idleReaper: new IdleReaper((effect) => fork(effect)),
+        microtasks: new MicrotaskQueue(),
         jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
         farewells: new Set(),
         guard: guardTerms(options),
-        figures: new GatewayFigures()
+        stats: new GatewayStats()
       })
-      yield* store.watch(core.admission.news)
+      yield* store.watch(core.admission.storeEvents)
       yield* announce({
         store,
         node: () => core.described,

@@ -16,7 +16,7 @@ import type { encoder } from "../protocol/messageCodec.js"
 import type { Credentials } from "../session/Credentials.js"
 import type { SessionStore } from "../session/SessionStore.js"
 import { storeRetry } from "./session/fencedStore.js"
-import type { News } from "./storeEvents.js"
+import type { StoreEvents } from "./storeEvents.js"
 
 interface Host<S> {
   readonly options: Resolved
@@ -38,13 +38,13 @@ class Full extends Data.TaggedError("Full")<{ readonly id: string }> {
   }
 }
 
-export class Dispatch<S> {
+export class SendRouter<S> {
   private readonly full = new Outage()
 
   constructor(
     private readonly host: Host<S>,
     private readonly sessions: ReadonlyMap<string, Addressee<S>>,
-    private readonly news: News,
+    private readonly storeEvents: StoreEvents,
     private readonly credentials: Credentials["Type"]
   ) {}
 
@@ -68,7 +68,7 @@ export class Dispatch<S> {
       if (size > options.maxMessage) return yield* new MessageTooLarge({ size, limit: options.maxMessage })
       yield* this.post(id, { key: yield* this.credentials.id, payload })
       // It may live here by now; what is sent to it next must not come before this.
-      this.news.mail(id)
+      this.storeEvents.mail(id)
     })
   }
 

@@ -18,7 +18,7 @@ interface Asking {
   mail: boolean
 }
 
-export class News implements Watcher {
+export class StoreEvents implements Watcher {
   private readonly asking = new Map<string, Asking>()
 
   constructor(private readonly sessions: ReadonlyMap<string, Hearer>) {}

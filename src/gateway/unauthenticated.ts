@@ -21,7 +21,7 @@ const retryAfter = 1000
 const tooMany = "too many frames before the session begins"
 
 /** Hears the hello, and then that the client waits for its answer. */
-export class Stranger implements Sink {
+export class Unauthenticated implements Sink {
   private isHeard = false
   private frames = 0
 

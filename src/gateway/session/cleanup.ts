@@ -6,21 +6,21 @@ import type { Resolved } from "../../connection/Options.js"
 import type { Fenced, StoreUnavailable } from "../../protocol/ConnectionError.js"
 import type { SessionStore } from "../../session/SessionStore.js"
 import type { Principal, SessionEnd } from "../GatewaySession.js"
-import type { Attendance } from "../topics/presenceTracker.js"
-import type { GatewayTopics } from "../topics/topicRegistry.js"
+import type { PresenceTracker } from "../topics/presenceTracker.js"
+import type { TopicRegistry } from "../topics/topicRegistry.js"
 import { tombstone } from "./endReason.js"
-import { type Ownership, storeRetry } from "./fencedStore.js"
+import { type FencedStore, storeRetry } from "./fencedStore.js"
 
 interface Host<P extends Principal, R> {
   readonly options: Resolved
   readonly store: SessionStore["Type"]
-  readonly topics: GatewayTopics<P, R> | undefined
+  readonly topics: TopicRegistry<P, R> | undefined
 }
 
 interface Forgotten {
   readonly id: string
-  readonly ownership: Ownership
-  readonly attendance: Attendance | undefined
+  readonly fencedStore: FencedStore
+  readonly presence: PresenceTracker | undefined
 }
 
 /**
@@ -47,7 +47,7 @@ export const forget = <P extends Principal, R>(
 
 const fromStore = <P extends Principal, R>(
   host: Host<P, R>,
-  { id, ownership }: Forgotten,
+  { id, fencedStore }: Forgotten,
   over: SessionEnd
 ): Effect.Effect<Standing, StoreUnavailable> => {
   const { options, store } = host
@@ -56,15 +56,15 @@ const fromStore = <P extends Principal, R>(
       case "Lost":
         return Effect.succeed<Standing>("Gone")
       case "MovedAway":
-        return host.topics?.hasMembers === true ? ask(host, { id, ownership }) : Effect.succeed<Standing>("Elsewhere")
+        return host.topics?.hasMembers === true ? ask(host, { id, fencedStore }) : Effect.succeed<Standing>("Elsewhere")
       case "Shutdown":
-        return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Kept")
+        return Effect.as(store.detach(id, fencedStore.generation, options.resumeWindow), "Kept")
       default:
-        return Effect.as(store.remove(id, ownership.generation, tombstone(over)), "Removed")
+        return Effect.as(store.remove(id, fencedStore.generation, tombstone(over)), "Removed")
     }
   })
   // A takeover that the store is answering comes first: what it attaches is removed with it.
-  return ownership.exclusively(done).pipe(
+  return fencedStore.exclusively(done).pipe(
     // Another gateway has it: nothing of it is ours to remove.
     Effect.catchTag("Fenced", ({ gone }) => Effect.succeed<Standing>(gone ? "Gone" : "Elsewhere")),
     Effect.retry({ schedule: storeRetry, times: 5 })
@@ -74,9 +74,9 @@ const fromStore = <P extends Principal, R>(
 /** Changes nothing; fails with `Fenced` when it is not this gateway's any more. */
 const ask = <P extends Principal, R>(
   { store }: Host<P, R>,
-  { id, ownership }: Pick<Forgotten, "id" | "ownership">
+  { id, fencedStore }: Pick<Forgotten, "id" | "fencedStore">
 ): Effect.Effect<Standing, Fenced | StoreUnavailable> =>
-  Effect.as(store.acknowledge(id, ownership.generation, { acked: 0, processed: 0 }), "Kept")
+  Effect.as(store.acknowledge(id, fencedStore.generation, { acked: 0, processed: 0 }), "Kept")
 
 /**
  * Nobody's member any more; after a shutdown only if no other gateway resumes
@@ -90,16 +90,16 @@ export const leave = <P extends Principal, R>(
   standing: Standing
 ): Effect.Effect<void> => {
   const { options, topics } = host
-  const { attendance, id } = session
+  const { presence, id } = session
   if (topics?.hasMembers !== true || standing === "Elsewhere") return Effect.void
   const mayBeResumed = over._tag === "Shutdown" && standing === "Kept"
   const after = mayBeResumed ? options.resumeWindow : 0
-  if (attendance === undefined) return topics.patiently(topics.broker.leave(id, { after }))
-  const left = attendance.leaveAll(after)
+  if (presence === undefined) return topics.patiently(topics.broker.leave(id, { after }))
+  const left = presence.leaveAll(after)
   if (!mayBeResumed) return left
   // Whoever has resumed it by now may have joined before that.
   const undone = ask(host, session).pipe(
-    Effect.catchTag("Fenced", ({ gone }) => (gone ? Effect.void : attendance.rejoinAll)),
+    Effect.catchTag("Fenced", ({ gone }) => (gone ? Effect.void : presence.rejoinAll)),
     Effect.catchTag("StoreUnavailable", () => Effect.void)
   )
   return Effect.zipRight(left, undone)

@@ -19,7 +19,7 @@ const notDone = Effect.succeed("NotDone" as const)
 /** What became of an operation: it was done, or it was not, or nobody knows because the store failed before. */
 export type Outcome = void | "NotDone" | "InDoubt"
 
-export class Ownership {
+export class FencedStore {
   private lock: Effect.Semaphore | undefined
   /** Who holds the lock, or waits for it. */
   private users = 0

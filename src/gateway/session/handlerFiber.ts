@@ -8,14 +8,14 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import type { Lingerer, Lingering } from "./idleReaper.js"
-import type { Afterwards, Due } from "./microtaskQueue.js"
+import type { IdleReaper, Idler } from "./idleReaper.js"
+import type { Microtask, MicrotaskQueue } from "./microtaskQueue.js"
 
 interface Host<R> {
   /** Runs a fiber that the gateway supervises. */
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
-  readonly afterwards: Afterwards
-  readonly lingering: Lingering
+  readonly microtasks: MicrotaskQueue
+  readonly idleReaper: IdleReaper
   /** Farewells that have not ended. */
   readonly farewells: Set<Fiber.RuntimeFiber<void>>
 }
@@ -42,7 +42,7 @@ interface Working<R> {
  */
 type State = "New" | "Idle" | "Waking" | "Working" | "Waiting" | "Resting" | "Leaving"
 
-export class SessionFiber<R> implements Lingerer, Due {
+export class HandlerFiber<R> implements Idler, Microtask {
   usedIn = 0
   private state: State = "New"
   private fiber: Fiber.RuntimeFiber<void> | undefined
@@ -70,7 +70,7 @@ export class SessionFiber<R> implements Lingerer, Due {
   wake(): void {
     if (this.isDue || (this.state !== "Idle" && this.state !== "Waiting")) return
     this.isDue = true
-    this.host.afterwards.add(this)
+    this.host.microtasks.add(this)
   }
 
   /** Does what there is to do, with the fiber where that has to be waited for. */
@@ -140,7 +140,7 @@ export class SessionFiber<R> implements Lingerer, Due {
     })
     return Effect.onExit(worked, (exit) => {
       this.resume = undefined
-      this.host.lingering.delete(this)
+      this.host.idleReaper.delete(this)
       if (this.session.ended || Exit.isFailure(exit)) {
         this.state = "Leaving"
         return this.session.farewell
@@ -157,7 +157,7 @@ export class SessionFiber<R> implements Lingerer, Due {
   private after(rest: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> {
     return Effect.flatMap(rest, () => {
       if (this.session.ended) return Effect.void
-      this.usedIn = this.host.lingering.round
+      this.usedIn = this.host.idleReaper.round
       const more = this.session.hasWork ? this.session.advance() : undefined
       return more === undefined ? this.wakened : this.after(more)
     })
@@ -171,7 +171,7 @@ export class SessionFiber<R> implements Lingerer, Due {
       if (this.session.hasWork) return resume(this.after(Effect.void))
       this.state = "Waiting"
       this.resume = resume
-      this.host.lingering.add(this)
+      this.host.idleReaper.add(this)
     })
   }
 

@@ -14,7 +14,7 @@ import type { Inbound } from "../../session/inbox.js"
 import type { SessionStore } from "../../session/SessionStore.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession.js"
-import type { Ownership } from "./fencedStore.js"
+import type { FencedStore } from "./fencedStore.js"
 import type { StoreAtOnce } from "./syncStore.js"
 
 const nothing: ReadonlyArray<Inbound> = []
@@ -34,7 +34,7 @@ interface Host<C, S, P extends Principal, R> {
 /** The session whose messages are handled. */
 interface Handled<S, P extends Principal> extends Session<S, P> {
   readonly driver: SessionDriver
-  readonly ownership: Ownership
+  readonly fencedStore: FencedStore
   readonly ended: boolean
   readonly finish: (end: SessionEnd) => void
   readonly sendAck: () => void
@@ -191,12 +191,12 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   /** Until nothing more was processed while the store answered. */
   private noteAll(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { driver, id, ownership } = this.session
+      const { driver, id, fencedStore } = this.session
       const { acked, processed } = driver.state
       const now = this.isUrgent
       this.isUrgent = false
       this.storedAcked = acked
-      const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+      const noted = fencedStore.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
       return Effect.flatMap(noted, () => {
         if (this.session.ended) return Effect.void
         driver.recorded(processed, now)
@@ -207,13 +207,13 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   /** Does so without waiting, and whether that was all there is to do. */
   private noteAtOnce(): boolean {
-    const { driver, id, ownership } = this.session
+    const { driver, id, fencedStore } = this.session
     const { acked, processed, recorded } = driver.state
     if (processed === recorded && acked === this.storedAcked) {
       this.isUrgent = false
       return true
     }
-    const noted = this.host.atOnce.acknowledge?.(id, ownership.generation, { acked, processed })
+    const noted = this.host.atOnce.acknowledge?.(id, fencedStore.generation, { acked, processed })
     if (noted?._tag !== "Success") return false
     this.storedAcked = acked
     driver.recorded(processed, this.isUrgent)

@@ -7,29 +7,29 @@ import * as Effect from "effect/Effect"
 /** Milliseconds between rounds. */
 const round = 1000
 
-export interface Lingerer {
+export interface Idler {
   /** The number of the round in which it was last of use. */
   readonly usedIn: number
   /** It has not been of use for a whole round. */
   readonly rest: () => void
 }
 
-export class Lingering {
+export class IdleReaper {
   /** The number of this round. */
   round = 0
-  private readonly staying = new Set<Lingerer>()
+  private readonly staying = new Set<Idler>()
   private isRunning = false
 
   constructor(private readonly fork: (effect: Effect.Effect<void>) => unknown) {}
 
-  add(lingerer: Lingerer): void {
+  add(lingerer: Idler): void {
     this.staying.add(lingerer)
     if (this.isRunning) return
     this.isRunning = true
     this.fork(this.rounds)
   }
 
-  delete(lingerer: Lingerer): void {
+  delete(lingerer: Idler): void {
     this.staying.delete(lingerer)
   }
 

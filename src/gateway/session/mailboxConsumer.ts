@@ -8,7 +8,7 @@
 import * as Effect from "effect/Effect"
 import type { Outbox } from "../../session/outbox.js"
 import type { Mail, SessionStore } from "../../session/SessionStore.js"
-import type { Ownership } from "./fencedStore.js"
+import type { FencedStore } from "./fencedStore.js"
 
 interface Host {
   readonly store: SessionStore["Type"]
@@ -18,7 +18,7 @@ interface Host {
 
 interface Receiver {
   readonly id: string
-  readonly ownership: Ownership
+  readonly fencedStore: FencedStore
   readonly driver: { readonly outbox: Outbox }
   readonly ended: boolean
 }
@@ -30,7 +30,7 @@ interface Receiver {
  */
 type State = "Idle" | "Taking" | "Asked"
 
-export class MailIntake {
+export class MailboxConsumer {
   private state: State = "Idle"
   /** The highest number that the outbox was given. */
   private taken = 0
@@ -91,9 +91,9 @@ export class MailIntake {
   })
 
   private readonly fetch: Effect.Effect<void> = Effect.suspend(() => {
-    const { id, ownership } = this.session
+    const { id, fencedStore } = this.session
     this.fetched = []
-    const collected = ownership.run((generation) =>
+    const collected = fencedStore.run((generation) =>
       Effect.map(this.host.store.collect(id, generation, this.taken), (mail) => {
         this.fetched = mail
       })
@@ -127,8 +127,8 @@ export class MailIntake {
 
   /** Takes it out of the mailbox, where it would be in the way for ever; those before it go first, as messages. */
   private drop(number: number): Effect.Effect<void> {
-    const { driver, id, ownership } = this.session
-    const dropped = ownership.run((generation) =>
+    const { driver, id, fencedStore } = this.session
+    const dropped = fencedStore.run((generation) =>
       this.host.store.acknowledge(id, generation, { acked: 0, processed: 0, mail: number })
     )
     return Effect.zipRight(driver.outbox.settled, dropped).pipe(

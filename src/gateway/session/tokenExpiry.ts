@@ -62,7 +62,7 @@ export interface Session<P extends Principal> {
  */
 type State = "Fresh" | "Asked" | "Looking" | "Stopped"
 
-export class Reauthentication<P extends Principal, R> {
+export class TokenExpiry<P extends Principal, R> {
   private state: State = "Fresh"
   private timer: Fiber.RuntimeFiber<void> | undefined
   private looking: Fiber.RuntimeFiber<void> | undefined

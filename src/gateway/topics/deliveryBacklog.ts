@@ -7,7 +7,7 @@ import type { LiveConnection } from "../../connection/liveConnection.js"
 import type { Codec, Frame } from "../../protocol/Codec.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Bounds } from "../../topic/bounds.js"
-import type { Form } from "./fanOut.js"
+import type { Form } from "./topicFeed.js"
 
 /** Something that lags behind and can send more of what it has. */
 export interface Lagging {
@@ -15,7 +15,7 @@ export interface Lagging {
   readonly sendOne: () => void
 }
 
-export class Outflow implements Form {
+export class DeliveryBacklog implements Form {
   messages = 0
   bytes = 0
   private readonly lagging = new Set<Lagging>()

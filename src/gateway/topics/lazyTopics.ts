@@ -7,14 +7,14 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Principal } from "../GatewaySession.js"
-import type { Attendance } from "./presenceTracker.js"
-import { type Addressee, TopicRequests } from "./requestIntake.js"
-import { SessionTopics, type Subscribed } from "./sessionSubscriptions.js"
-import type { GatewayTopics } from "./topicRegistry.js"
+import type { PresenceTracker } from "./presenceTracker.js"
+import { type Addressee, RequestIntake } from "./requestIntake.js"
+import { SessionSubscriptions, type Subscribed } from "./sessionSubscriptions.js"
+import type { TopicRegistry } from "./topicRegistry.js"
 
 interface Host<P extends Principal, R> {
   readonly options: Resolved
-  readonly topics: GatewayTopics<P, R> | undefined
+  readonly topics: TopicRegistry<P, R> | undefined
   readonly now: () => number
 }
 
@@ -26,19 +26,19 @@ const noTopics = (topic: string): TopicRefused =>
   new TopicRefused({ topic, code: "unknown-topic", reason: "this gateway has no topics" })
 
 export class LazyTopics<P extends Principal, R> {
-  private made: SessionTopics<P, R> | undefined
+  private made: SessionSubscriptions<P, R> | undefined
   private isOpen = false
   /** Where there are no topics. */
-  private refused: TopicRequests<Addressee, R> | undefined
+  private refused: RequestIntake<Addressee, R> | undefined
 
   constructor(
     private readonly host: Host<P, R>,
     private readonly session: Session<P, R>
   ) {}
 
-  private of(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
+  private of(shared: TopicRegistry<P, R>): SessionSubscriptions<P, R> {
     if (this.made !== undefined) return this.made
-    const topics = new SessionTopics(shared, this.session, this.host.now)
+    const topics = new SessionSubscriptions(shared, this.session, this.host.now)
     this.made = topics
     const { live } = this.session.driver
     if (live !== undefined) topics.attached(live)
@@ -78,9 +78,9 @@ export class LazyTopics<P extends Principal, R> {
   }
 
   /** Each has its answer, in its turn. */
-  private refusing(): TopicRequests<Addressee, R> {
+  private refusing(): RequestIntake<Addressee, R> {
     const { codec, driver } = this.session
-    const requests = new TopicRequests<Addressee, R>({
+    const requests = new RequestIntake<Addressee, R>({
       limits: this.host.options,
       now: this.host.now,
       fork: (effect) => this.session.fork(effect),
@@ -125,8 +125,8 @@ export class LazyTopics<P extends Principal, R> {
     return this.made?.settled ?? this.refused?.settled ?? Effect.void
   }
 
-  get attendance(): Attendance | undefined {
-    return this.made?.attendance
+  get presence(): PresenceTracker | undefined {
+    return this.made?.presence
   }
 
   get names(): ReadonlyArray<string> {

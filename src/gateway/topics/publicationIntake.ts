@@ -15,16 +15,16 @@ import type { PublishOptions } from "../../topic/Broker.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
 import { KeyQuota } from "./keyQuota.js"
-import { type GatewayTopics, type Known, tooManyKeys } from "./topicRegistry.js"
+import { type Known, type TopicRegistry, tooManyKeys } from "./topicRegistry.js"
 
 type Failure = NotAllowed | MessageInvalid | KeyReused | TooManyKeys | TopicRefused
 
-export class TopicPublications<P extends Principal, R> {
+export class PublicationIntake<P extends Principal, R> {
   /** Made with the first key. */
   private quota: KeyQuota | undefined
 
   constructor(
-    private readonly topics: GatewayTopics<P, R>,
+    private readonly topics: TopicRegistry<P, R>,
     private readonly session: string
   ) {}
 

@@ -55,7 +55,7 @@ export class AnswerCost {
   }
 }
 
-export class TopicRequests<A extends Addressee, R> {
+export class RequestIntake<A extends Addressee, R> {
   private waiting: Array<{ readonly request: Request; readonly size: number }> = []
   private bytes = 0
   private answering: Fiber.RuntimeFiber<void> | undefined

@@ -19,14 +19,14 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
-import { Outflow } from "./deliveryBacklog.js"
-import type { TopicFeed } from "./fanOut.js"
-import { Attendance } from "./presenceTracker.js"
-import { TopicPublications } from "./publicationIntake.js"
-import { type AnswerCost, TopicRequests } from "./requestIntake.js"
+import { DeliveryBacklog } from "./deliveryBacklog.js"
+import { PresenceTracker } from "./presenceTracker.js"
+import { PublicationIntake } from "./publicationIntake.js"
+import { type AnswerCost, RequestIntake } from "./requestIntake.js"
 import * as subscriber from "./subscriber.js"
 import * as subscriptionStart from "./subscriptionStart.js"
-import type { GatewayTopics, Known } from "./topicRegistry.js"
+import type { TopicFeed } from "./topicFeed.js"
+import type { Known, TopicRegistry } from "./topicRegistry.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -58,30 +58,30 @@ interface Active {
   recovering: Fiber.RuntimeFiber<void> | undefined
 }
 
-export class SessionTopics<P extends Principal, R> {
-  readonly attendance: Attendance
+export class SessionSubscriptions<P extends Principal, R> {
+  readonly presence: PresenceTracker
   private readonly memberships = new Map<string, Membership<P, R>>()
   private subscribing: Subscribing<P, R> | undefined
-  private outflow: Outflow | undefined
-  private readonly requests: TopicRequests<Outflow, R>
-  private readonly publications: TopicPublications<P, R>
+  private backlog: DeliveryBacklog | undefined
+  private readonly requests: RequestIntake<DeliveryBacklog, R>
+  private readonly publications: PublicationIntake<P, R>
   private isOver = false
 
   constructor(
-    private readonly topics: GatewayTopics<P, R>,
+    private readonly topics: TopicRegistry<P, R>,
     private readonly session: Subscribed<P, R>,
     now: () => number
   ) {
     const member = () => ({ session: session.id, principal: session.principal.id })
-    this.requests = new TopicRequests({
+    this.requests = new RequestIntake({
       limits: topics.options,
       now,
       fork: (effect) => session.fork(effect),
-      addressee: () => this.outflow,
-      answer: (request, outflow) => this.answer(request, outflow)
+      addressee: () => this.backlog,
+      answer: (request, backlog) => this.answer(request, backlog)
     })
-    this.publications = new TopicPublications(topics, session.id)
-    this.attendance = new Attendance(topics, member, (effect) => session.fork(effect))
+    this.publications = new PublicationIntake(topics, session.id)
+    this.presence = new PresenceTracker(topics, member, (effect) => session.fork(effect))
   }
 
   get names(): ReadonlyArray<string> {
@@ -90,7 +90,7 @@ export class SessionTopics<P extends Principal, R> {
 
   /** Publications that wait for the connection. */
   get queued(): { readonly messages: number; readonly bytes: number } {
-    return { messages: this.outflow?.messages ?? 0, bytes: this.outflow?.bytes ?? 0 }
+    return { messages: this.backlog?.messages ?? 0, bytes: this.backlog?.bytes ?? 0 }
   }
 
   // ---- the session's life
@@ -109,28 +109,28 @@ export class SessionTopics<P extends Principal, R> {
     this.detached()
     const { queueBytes: bytes, queueMessages: messages } = this.topics.options
     const { codec, driver } = this.session
-    this.outflow = new Outflow(live, codec, { messages, bytes }, driver.peerTakes)
+    this.backlog = new DeliveryBacklog(live, codec, { messages, bytes }, driver.peerTakes)
     for (const [topic, { invited }] of this.memberships) {
-      if (invited !== undefined) this.outflow.say({ type: "invite", topic, since: invited.since })
+      if (invited !== undefined) this.backlog.say({ type: "invite", topic, since: invited.since })
     }
   }
 
   /** The connection is gone; the client asks again on the next one. */
   detached(): void {
-    this.outflow = undefined
+    this.backlog = undefined
     this.requests.clear()
     for (const membership of this.memberships.values()) this.deactivate(membership)
   }
 
   drained(): void {
-    this.outflow?.pump()
+    this.backlog?.pump()
   }
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(this.requests.settled, () => {
       for (const { active } of this.memberships.values()) active?.feed.tell()
-      return this.outflow?.idle ?? Effect.void
+      return this.backlog?.idle ?? Effect.void
     })
   )
 
@@ -159,31 +159,35 @@ export class SessionTopics<P extends Principal, R> {
 
   // ---- requests
 
-  private answer(request: Request, outflow: Outflow): Effect.Effect<void, never, R> {
+  private answer(request: Request, backlog: DeliveryBacklog): Effect.Effect<void, never, R> {
     const answered = Effect.suspend(() => {
       const known = this.topics.find(request.topic)
       if (known instanceof TopicRefused) return Effect.fail(known)
       switch (request.type) {
         case "subscribe":
-          return this.subscribe(request, known, outflow)
+          return this.subscribe(request, known, backlog)
         case "unsubscribe":
-          return this.unsubscribe(request, known, outflow)
+          return this.unsubscribe(request, known, backlog)
         case "publish":
-          return this.publish(request, known, outflow)
+          return this.publish(request, known, backlog)
       }
     })
-    return Effect.catchAllCause(answered, (cause) => this.refused(request, cause, outflow))
+    return Effect.catchAllCause(answered, (cause) => this.refused(request, cause, backlog))
   }
 
   /** An interruption from outside does not come here: this one is a rule's own. */
-  private refused({ id, topic }: Request, cause: Cause.Cause<TopicRefused>, outflow: Outflow): Effect.Effect<void> {
+  private refused(
+    { id, topic }: Request,
+    cause: Cause.Cause<TopicRefused>,
+    backlog: DeliveryBacklog
+  ): Effect.Effect<void> {
     const found = Option.getOrUndefined(Cause.failureOption(cause))
     const refusal: Pick<TopicRefused, "code" | "reason" | "retryAfter"> =
       found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
     const { code, reason, retryAfter } = refusal
     const say = Effect.sync(() => {
       const later = retryAfter === undefined ? {} : { retryAfter }
-      outflow.say({ type: "error", code, reason: saidReason(reason), id, ...later })
+      backlog.say({ type: "error", code, reason: saidReason(reason), id, ...later })
     })
     if (refusal === found) return say
     return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
@@ -200,14 +204,14 @@ export class SessionTopics<P extends Principal, R> {
   private subscribe(
     request: Protocol.Subscribe,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.suspend(() => {
       if (this.memberships.get(known.name)?.active !== undefined) {
         return Effect.fail(refusal(request, "already-subscribed", "this connection is subscribed to it"))
       }
       this.subscribing = { known, expelled: undefined }
-      return this.grant(request, known, outflow).pipe(
+      return this.grant(request, known, backlog).pipe(
         // Whoever is refused is no member, wherever it has become one.
         Effect.tapErrorCause(() => this.drop(known)),
         Effect.ensuring(
@@ -222,7 +226,7 @@ export class SessionTopics<P extends Principal, R> {
   private grant(
     request: Protocol.Subscribe,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
@@ -235,7 +239,7 @@ export class SessionTopics<P extends Principal, R> {
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.topics.patiently(feeds.acquire(topic))), (feed) =>
-          Effect.onExit(restore(this.begin(request, known, feed, outflow)), (exit) =>
+          Effect.onExit(restore(this.begin(request, known, feed, backlog)), (exit) =>
             exit._tag === "Success" && exit.value ? Effect.void : feeds.release(feed)
           )
         )
@@ -262,11 +266,11 @@ export class SessionTopics<P extends Principal, R> {
     request: Protocol.Subscribe,
     known: Known<P, R>,
     feed: TopicFeed,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<boolean, TopicRefused> {
     return Effect.gen(this, function* () {
       const { id, since, topic } = request
-      if (known.hasMembers) yield* this.attendance.join(topic)
+      if (known.hasMembers) yield* this.presence.join(topic)
       const { snapshot, ...start } = yield* this.topics.patiently(
         subscriptionStart.find(this.topics.broker, known, since, feed)
       )
@@ -285,11 +289,11 @@ export class SessionTopics<P extends Principal, R> {
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
       // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
-      if (outflow !== this.outflow) return false
-      outflow.write(frame)
+      if (backlog !== this.backlog) return false
+      backlog.write(frame)
       const cost = this.requests.cost()
       cost.add(size)
-      this.activate(membership, feed, outflow, start, cost)
+      this.activate(membership, feed, backlog, start, cost)
       return true
     })
   }
@@ -297,15 +301,15 @@ export class SessionTopics<P extends Principal, R> {
   private activate(
     membership: Membership<P, R>,
     feed: TopicFeed,
-    outflow: Outflow,
+    backlog: DeliveryBacklog,
     start: subscriber.Start,
     cost: AnswerCost
   ): void {
     const { broker } = this.topics
     const { name, policy } = membership.known
     const tooSlow = () =>
-      outflow.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, cost, tooSlow)
+      backlog.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
+    const following = new subscriber.Subscriber(feed, policy, backlog, start.from, cost, tooSlow)
     const active: Active = { feed, subscriber: following, recovering: undefined }
     membership.active = active
     if (following.begin(start.publications)) return
@@ -316,7 +320,7 @@ export class SessionTopics<P extends Principal, R> {
   private unsubscribe(
     request: Protocol.Unsubscribe,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused> {
     const { id, pause, topic } = request
     const membership = this.memberships.get(topic)
@@ -328,16 +332,16 @@ export class SessionTopics<P extends Principal, R> {
       )
     }
     const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.drop(known)
-    return Effect.map(left, () => outflow.say({ type: "unsubscribed", id, topic }))
+    return Effect.map(left, () => backlog.say({ type: "unsubscribed", id, topic }))
   }
 
   private publish(
     request: Protocol.Publish,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.map(this.publications.publish(request, known, this.caller), (position) =>
-      outflow.say({ type: "published", id: request.id, position })
+      backlog.say({ type: "published", id: request.id, position })
     )
   }
 
@@ -352,7 +356,7 @@ export class SessionTopics<P extends Principal, R> {
     const membership = before ?? { known, invited: undefined, active: undefined }
     membership.invited = { since }
     this.memberships.set(topic, membership)
-    if (membership.active === undefined) this.outflow?.say({ type: "invite", topic, since })
+    if (membership.active === undefined) this.backlog?.say({ type: "invite", topic, since })
     return undefined
   }
 
@@ -365,7 +369,7 @@ export class SessionTopics<P extends Principal, R> {
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
       membership?.active?.feed.tell()
-      this.outflow?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
+      this.backlog?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
       return this.drop(known)
     })
   }
@@ -376,7 +380,7 @@ export class SessionTopics<P extends Principal, R> {
       const membership = this.memberships.get(name)
       if (membership !== undefined) this.deactivate(membership)
       this.memberships.delete(name)
-      return hasMembers ? this.attendance.leave(name) : Effect.void
+      return hasMembers ? this.presence.leave(name) : Effect.void
     })
   }
 }

@@ -20,7 +20,7 @@ import * as Topic from "../../topic/Topic.js"
 import type { Gateway, Principal } from "../GatewaySession.js"
 import { storeRetry } from "../session/fencedStore.js"
 import type { Matched, TopicRule } from "../TopicRule.js"
-import { TopicFeeds } from "./fanOut.js"
+import { TopicFeeds } from "./topicFeed.js"
 
 type Topics = Gateway<never>
 
@@ -48,7 +48,7 @@ export const tooManyKeys = (topic: string, { message, retryAfter }: TooManyKeys)
     retryAfter: Math.min(2 ** 31 - 1, Math.ceil(retryAfter))
   })
 
-export class GatewayTopics<P extends Principal, R> {
+export class TopicRegistry<P extends Principal, R> {
   private readonly outage = new Outage()
 
   constructor(
@@ -189,7 +189,7 @@ const isUnavailable = (error: unknown): error is BrokerUnavailable =>
 export const make = <P extends Principal, R>(
   rules: ReadonlyArray<TopicRule<P, R>> | undefined,
   options: Resolved
-): Effect.Effect<GatewayTopics<P, R> | undefined, InvalidOption, Scope.Scope> =>
+): Effect.Effect<TopicRegistry<P, R> | undefined, InvalidOption, Scope.Scope> =>
   Effect.gen(function* () {
     if (rules === undefined || rules.length === 0) return undefined
     for (const { pattern, retention } of rules) {
@@ -215,5 +215,5 @@ export const make = <P extends Principal, R>(
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const feeds = new TopicFeeds(broker.value, bounds, scope)
     const clock = yield* Effect.clock
-    return new GatewayTopics(broker.value, feeds, rules, options, () => clock.unsafeCurrentTimeMillis())
+    return new TopicRegistry(broker.value, feeds, rules, options, () => clock.unsafeCurrentTimeMillis())
   })

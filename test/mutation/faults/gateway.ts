@@ -3,7 +3,7 @@ import type { Group } from "../fault.js"
 const core = "src/gateway/gatewayCore.ts"
 const connections = "src/gateway/connectionManager.ts"
 const admission = "src/gateway/admission.ts"
-const hosted = "src/gateway/session/serverSession.ts"
+const hosted = "src/gateway/session/hostedSession.ts"
 const reauthentication = "src/gateway/session/tokenExpiry.ts"
 
 const lifecycle = "test/lifecycle.test.ts"
@@ -106,15 +106,15 @@ export const group: Group = {
     {
       name: "a session that lived elsewhere meanwhile goes on as it was here",
       file: admission,
-      find: "const here = known?.ownership.generation === stored.generation - 1 ? known : undefined",
+      find: "const here = known?.fencedStore.generation === stored.generation - 1 ? known : undefined",
       replace: "const here = known",
       caughtBy: [lifecycle, races]
     },
     {
       name: "attempts that the store answers in the wrong order take the session from the latest",
       file: admission,
-      find: "if (known !== undefined && known.ownership.generation >= stored.generation) {",
-      replace: "if (known !== undefined && known.ownership.generation > stored.generation + 1) {",
+      find: "if (known !== undefined && known.fencedStore.generation >= stored.generation) {",
+      replace: "if (known !== undefined && known.fencedStore.generation > stored.generation + 1) {",
       caughtBy: [races]
     },
     {
@@ -184,9 +184,9 @@ export const group: Group = {
     {
       name: "onClose is not run when the session is interrupted",
       file: "src/gateway/session/handlerFiber.ts",
-      find: "      this.resume = undefined\n      this.host.lingering.delete(this)\n",
+      find: "      this.resume = undefined\n      this.host.idleReaper.delete(this)\n",
       replace: `      this.resume = undefined
-      this.host.lingering.delete(this)
+      this.host.idleReaper.delete(this)
       if (Exit.isInterrupted(exit)) return Effect.void
 `,
       caughtBy: [lifecycle, races]
@@ -250,8 +250,8 @@ export const group: Group = {
     {
       name: "a gateway that shuts down removes its sessions from the store",
       file: "src/gateway/session/cleanup.ts",
-      find: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Kept")',
-      replace: 'return Effect.as(store.remove(id, ownership.generation), "Kept")',
+      find: 'return Effect.as(store.detach(id, fencedStore.generation, options.resumeWindow), "Kept")',
+      replace: 'return Effect.as(store.remove(id, fencedStore.generation), "Kept")',
       caughtBy: [lifecycle, "test/presence.test.ts"]
     },
     {

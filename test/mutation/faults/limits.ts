@@ -32,14 +32,14 @@ export const group: Group = {
     },
     {
       name: "a publication is too large for whoever takes exactly as much",
-      file: "src/gateway/topics/fanOut.ts",
+      file: "src/gateway/topics/topicFeed.ts",
       find: "this.sizeIn(subprotocol) > maxBody) return",
       replace: "this.sizeIn(subprotocol) >= maxBody) return",
       caughtBy: [clientLimits]
     },
     {
       name: "what is read from the log is sent whatever its size",
-      file: "src/gateway/topics/fanOut.ts",
+      file: "src/gateway/topics/topicFeed.ts",
       find: "publicationCodec.sizeBound(payload) > maxBody && ",
       replace: "publicationCodec.sizeBound(payload) < 0 && ",
       caughtBy: [clientLimits]
@@ -202,7 +202,7 @@ export const group: Group = {
     {
       name: "sessions that are being created are not counted",
       file: "src/gateway/pendingSessions.ts",
-      find: "    if (!beginning.registered) this.limits.leave(beginning.principal)\n",
+      find: "    if (!pending.registered) this.limits.leave(pending.principal)\n",
       replace: "",
       caughtBy: [limits]
     },

@@ -4,7 +4,7 @@ const store = "src/session/memoryStore.ts"
 const mailbox = "src/session/memoryMailbox.ts"
 const intake = "src/gateway/session/mailboxConsumer.ts"
 const dispatch = "src/gateway/sendRouter.ts"
-const hosted = "src/gateway/session/serverSession.ts"
+const hosted = "src/gateway/session/hostedSession.ts"
 const news = "src/gateway/storeEvents.ts"
 
 const laws = "test/sessionStore.test.ts"
@@ -61,14 +61,14 @@ export const group: Group = {
     {
       name: "the gateway does not listen to what the store says",
       file: "src/gateway/gatewayCore.ts",
-      find: "      yield* store.watch(core.admission.news)\n",
+      find: "      yield* store.watch(core.admission.storeEvents)\n",
       replace: "",
       caughtBy: [hearing, disconnect]
     },
     {
       name: "old news of a session that has come back ends it",
       file: hosted,
-      find: "if (generation < this.ownership.generation) return",
+      find: "if (generation < this.fencedStore.generation) return",
       replace: "if (generation < 0) return",
       caughtBy: [hearing]
     },
@@ -117,14 +117,14 @@ export const group: Group = {
     {
       name: "the mail that the store gives with a session is not sent",
       file: "src/gateway/admission.ts",
-      find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
-      replace: "session.restoreMail([], this.news.hasMail(stored.id))",
+      find: "session.restoreMail(stored.mail, this.storeEvents.hasMail(stored.id))",
+      replace: "session.restoreMail([], this.storeEvents.hasMail(stored.id))",
       caughtBy: [mail]
     },
     {
       name: "mail that came while the session was asked for is not fetched",
       file: "src/gateway/admission.ts",
-      find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
+      find: "session.restoreMail(stored.mail, this.storeEvents.hasMail(stored.id))",
       replace: "session.restoreMail(stored.mail, false)",
       caughtBy: [hints]
     },

@@ -42,18 +42,18 @@ export const group: Group = {
     },
     {
       name: "a session that has ended stays a member",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "    this.track(this.host.fork(leave(this.host, this, over, standing)))\n",
       replace: "    void [over, standing]\n",
       caughtBy: [presence]
     },
     {
       name: "a member leaves as soon as its connection is gone",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "    if (this.ended) return\n    this.topics.detached()\n",
       replace: `    if (this.ended) return
     this.topics.detached()
-    if (this.attendance !== undefined) this.host.fork(this.attendance.leaveAll(0))
+    if (this.presence !== undefined) this.host.fork(this.presence.leaveAll(0))
 `,
       caughtBy: [presence]
     },
@@ -67,8 +67,8 @@ export const group: Group = {
     {
       name: "whoever unsubscribes stays a member",
       file: sessionTopics,
-      find: "return hasMembers ? this.attendance.leave(name) : Effect.void",
-      replace: "return hasMembers && membership === undefined ? this.attendance.leave(name) : Effect.void",
+      find: "return hasMembers ? this.presence.leave(name) : Effect.void",
+      replace: "return hasMembers && membership === undefined ? this.presence.leave(name) : Effect.void",
       caughtBy: [presence]
     },
     {

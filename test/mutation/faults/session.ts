@@ -66,9 +66,9 @@ export const group: Group = {
     {
       name: "the gateway acknowledges without waiting for the store to note it",
       file: "src/gateway/session/handlerLoop.ts",
-      find: "    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n      driver.recorded(processed, now)\n",
+      find: "      return Effect.flatMap(noted, () => {\n        if (this.session.ended) return Effect.void\n        driver.recorded(processed, now)\n",
       replace:
-        "    driver.recorded(processed, now)\n    return Effect.flatMap(noted, () => {\n      if (this.session.ended) return Effect.void\n",
+        "      driver.recorded(processed, now)\n      return Effect.flatMap(noted, () => {\n        if (this.session.ended) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {
@@ -235,7 +235,7 @@ export const group: Group = {
     },
     {
       name: "bye does not end the session",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: '        return this.driver.inbox.close("nothing more is handled")',
       replace: "        return",
       caughtBy: [resume]

@@ -64,7 +64,7 @@ export const group: Group = {
     },
     {
       name: "the gateway has the old secret voided before the client has the new one",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "    if (refused === undefined) {\n      this.stopExpiry()",
       replace: "    if (refused === undefined) {\n      this.proved(generation)\n      this.stopExpiry()",
       caughtBy: [resume]
@@ -141,21 +141,21 @@ export const group: Group = {
     },
     {
       name: "the gateway ends a session at the last millisecond of its window",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow)",
       caughtBy: [resume]
     },
     {
       name: "the gateway ends a session one millisecond after it could be resumed last",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow + 2)",
       caughtBy: [resume, "test/presence.test.ts"]
     },
     {
       name: "the expiry of a session that is back goes on",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "    if (refused === undefined) {\n      this.stopExpiry()\n",
       replace: "    if (refused === undefined) {\n",
       caughtBy: [resume, "test/races.test.ts"]
@@ -163,8 +163,8 @@ export const group: Group = {
     {
       name: "a session that ends is left in the store",
       file: "src/gateway/session/cleanup.ts",
-      find: 'return Effect.as(store.remove(id, ownership.generation, tombstone(over)), "Removed")',
-      replace: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Removed")',
+      find: 'return Effect.as(store.remove(id, fencedStore.generation, tombstone(over)), "Removed")',
+      replace: 'return Effect.as(store.detach(id, fencedStore.generation, options.resumeWindow), "Removed")',
       caughtBy: [resume, "test/badInput/sessionEnd.test.ts"]
     }
   ]

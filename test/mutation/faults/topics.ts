@@ -8,7 +8,7 @@ const held = "src/topic/heldPublications.ts"
 const subscription = "src/client/subscription.ts"
 const clientTopics = "src/client/subscriptions.ts"
 const subscriber = "src/gateway/topics/subscriber.ts"
-const feed = "src/gateway/topics/fanOut.ts"
+const feed = "src/gateway/topics/topicFeed.ts"
 
 const broker = "test/broker.test.ts"
 const bounds = "test/brokerBounds.test.ts"

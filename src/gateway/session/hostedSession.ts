@@ -34,18 +34,18 @@ import type { Loss, Mail, SessionStore, StoredMessage } from "../../session/Sess
 import { type Hooks, SessionDriver } from "../../session/sessionDriver.js"
 import type { Ref } from "../../topic/Topic.js"
 import type { Gateway, Handlers, Hello, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
-import type { GatewayFigures } from "../stats.js"
+import type { GatewayStats } from "../gatewayStats.js"
 import { LazyTopics } from "../topics/lazyTopics.js"
-import type { Attendance } from "../topics/presenceTracker.js"
-import type { GatewayTopics } from "../topics/topicRegistry.js"
+import type { PresenceTracker } from "../topics/presenceTracker.js"
+import type { TopicRegistry } from "../topics/topicRegistry.js"
 import { forget, leave, type Standing } from "./cleanup.js"
 import { closing, endOf } from "./endReason.js"
-import { type Outcome, Ownership } from "./fencedStore.js"
-import { SessionFiber } from "./handlerFiber.js"
+import { FencedStore, type Outcome } from "./fencedStore.js"
+import { HandlerFiber } from "./handlerFiber.js"
 import { HandlerLoop } from "./handlerLoop.js"
-import type { Lingering } from "./idleReaper.js"
-import { MailIntake } from "./mailboxConsumer.js"
-import type { Afterwards } from "./microtaskQueue.js"
+import type { IdleReaper } from "./idleReaper.js"
+import { MailboxConsumer } from "./mailboxConsumer.js"
+import type { MicrotaskQueue } from "./microtaskQueue.js"
 import { Renewal } from "./renewal.js"
 import type { StoreAtOnce } from "./syncStore.js"
 
@@ -63,11 +63,11 @@ export interface Host<C, S, P extends Principal, R> {
   /** Of the store. */
   readonly outage: Outage
   readonly ackTimer: AckTimer
-  readonly topics: GatewayTopics<P, R> | undefined
+  readonly topics: TopicRegistry<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
-  readonly afterwards: Afterwards
-  readonly lingering: Lingering
+  readonly microtasks: MicrotaskQueue
+  readonly idleReaper: IdleReaper
   /** A new part of a heartbeat interval. */
   readonly jitter: () => number
   /** The gateway has ended its sessions. */
@@ -76,7 +76,7 @@ export interface Host<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   /** The session lives no more; its connection may be accounted for. */
   readonly removed: (id: string, end: SessionEnd) => void
-  readonly figures: GatewayFigures
+  readonly stats: GatewayStats
   /** What a session that is over still has to do, until the application has heard of it. */
   readonly farewells: Set<Fiber.RuntimeFiber<void>>
 }
@@ -105,13 +105,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   readonly id: string
   readonly codec: Codec
   principal: P
-  readonly ownership: Ownership
+  readonly fencedStore: FencedStore
   readonly driver: SessionDriver
   readonly since: number
 
   private over: SessionEnd | undefined
   private readonly topics: LazyTopics<P, R>
-  private readonly fiber: SessionFiber<R>
+  private readonly fiber: HandlerFiber<R>
   private opened = false
   private expiry: Fiber.RuntimeFiber<void> | undefined
   private forgetting: Fiber.RuntimeFiber<void> | undefined
@@ -122,7 +122,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   /** The last append that the store did not answer at once, up to which message. */
   private appending: { readonly fiber: Fiber.RuntimeFiber<Outcome>; readonly upTo: number } | undefined
   /** Made when there may be mail. */
-  private intake: MailIntake | undefined
+  private intake: MailboxConsumer | undefined
   readonly loop: HandlerLoop<C, S, P, R>
 
   constructor(
@@ -132,7 +132,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.id = origin.id
     this.codec = origin.codec
     this.principal = origin.principal
-    this.ownership = new Ownership(
+    this.fencedStore = new FencedStore(
       origin.generation,
       () => this.ended,
       (gone) => this.finish(gone ? { _tag: "Lost" } : { _tag: "MovedAway" }),
@@ -140,7 +140,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       host.outage
     )
     this.since = host.now()
-    this.fiber = new SessionFiber(host, this)
+    this.fiber = new HandlerFiber(host, this)
     const { replayBytes, replayMessages } = host.options
     const hooks: Hooks = {
       control: (message, live, size) => this.control(message, live, size),
@@ -278,7 +278,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
         id: this.id,
         principal: this.principal.id,
         since: this.since,
-        generation: this.ownership.generation,
+        generation: this.fencedStore.generation,
         connection:
           live === undefined
             ? undefined
@@ -392,17 +392,17 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.track(this.host.fork(leave(this.host, this, over, standing)))
   }
 
-  get attendance(): Attendance | undefined {
-    return this.topics.attendance
+  get presence(): PresenceTracker | undefined {
+    return this.topics.presence
   }
 
   // ---- the store
 
   private append(entries: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<unknown, unknown>) => void): void {
-    const told = this.host.atOnce.append?.(this.id, this.ownership.generation, entries)
+    const told = this.host.atOnce.append?.(this.id, this.fencedStore.generation, entries)
     if (told?._tag === "Success") return done(told)
     const fiber = this.host.fork(
-      this.ownership.run((generation) => this.host.store.append(this.id, generation, entries))
+      this.fencedStore.run((generation) => this.host.store.append(this.id, generation, entries))
     )
     // It may have answered already; waiting for that would cost a turn of the scheduler a message.
     const exit = fiber.unsafePoll()
@@ -415,12 +415,12 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** The store says what became of a generation. */
   heard(generation: number, loss: Loss): void {
-    if (generation < this.ownership.generation) return
+    if (generation < this.fencedStore.generation) return
     this.finish(endOf(loss), loss._tag === "Removed" ? "Gone" : undefined)
   }
 
-  private get mail(): MailIntake {
-    this.intake ??= new MailIntake(this.host, this)
+  private get mail(): MailboxConsumer {
+    this.intake ??= new MailboxConsumer(this.host, this)
     return this.intake
   }
 
@@ -487,7 +487,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.renewal.stop()
     this.stopExpiry()
     const { resumeWindow } = this.host.options
-    const window = this.ownership.run((generation) => this.host.store.detach(this.id, generation, resumeWindow))
+    const window = this.fencedStore.run((generation) => this.host.store.detach(this.id, generation, resumeWindow))
     // At the last millisecond of the window the session can still be resumed.
     const expire = Effect.map(Effect.sleep(resumeWindow + 1), () => this.finish({ _tag: "Expired" }))
     this.expiry = this.host.fork(Effect.zipRight(window, expire))

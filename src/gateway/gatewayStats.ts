@@ -15,7 +15,7 @@ const add = (sum: Counted, counts: Counted): void => {
   sum.heartbeatsMissed += counts.heartbeatsMissed
 }
 
-export class GatewayFigures {
+export class GatewayStats {
   private readonly gone: Counted = { messagesIn: 0, messagesOut: 0, heartbeatsMissed: 0 }
   private begun = 0
   private resumed = 0
