@@ -4,6 +4,7 @@ import * as Effect from "effect/Effect"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { bounded } from "../connection/bounded.js"
+import { releasing } from "../connection/syncEffect.js"
 import type { Target } from "../session/SessionStore.js"
 import { isTarget } from "./revocations.js"
 import type { SessionQuota } from "./sessionQuota.js"
@@ -23,20 +24,29 @@ export class PendingSessions {
   private readonly current = new Set<PendingSession>()
 
   constructor(
-    private readonly limits: SessionQuota,
+    private readonly quota: SessionQuota,
     private readonly timeout: number
   ) {}
 
-  enter(principal: string): PendingSession {
-    this.limits.enter(principal)
+  /** Counts one of this principal while it is being created. */
+  during<E>(principal: string, create: (pending: PendingSession) => Effect.Effect<void, E>): Effect.Effect<void, E> {
+    const pending = this.enter(principal)
+    return releasing(
+      () => create(pending),
+      () => this.leave(pending)
+    )
+  }
+
+  private enter(principal: string): PendingSession {
+    this.quota.enter(principal)
     const pending: PendingSession = { principal, id: undefined, registered: false, removed: 0, settled: undefined }
     this.current.add(pending)
     return pending
   }
 
-  leave(pending: PendingSession): void {
+  private leave(pending: PendingSession): void {
     this.current.delete(pending)
-    if (!pending.registered) this.limits.leave(pending.principal)
+    if (!pending.registered) this.quota.leave(pending.principal)
     if (pending.settled !== undefined) Deferred.unsafeDone(pending.settled, Effect.succeed(pending.removed))
   }
 

@@ -3,8 +3,8 @@
  * has come since its own beginning, because what was found out about it since
  * may be older than the disconnect.
  */
-import * as Effect from "effect/Effect"
-import { isSuccess } from "../connection/syncEffect.js"
+import type * as Effect from "effect/Effect"
+import { releasing } from "../connection/syncEffect.js"
 import type { Target } from "../session/SessionStore.js"
 
 interface Revocation {
@@ -32,27 +32,13 @@ export class Revocations {
     if (this.watches.size > 0) this.recent.push({ target, reason })
   }
 
-  /** Looks at a hello. */
-  during<A, E, R>(use: (watch: Watch) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      Effect.sync(() => this.open()),
-      use,
-      (watch) => Effect.sync(() => this.close(watch))
-    )
-  }
-
-  /** The same, and at once: no longer than what is left to do, if anything is. */
-  duringNow<E, R>(use: (watch: Watch) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
+  /** Looks at a hello; for no longer than what is left to do, if anything is. */
+  during<E, R>(use: (watch: Watch) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
     const watch = this.open()
-    const close = Effect.sync(() => this.close(watch))
-    try {
-      const rest = use(watch)
-      if (!isSuccess(rest)) return Effect.ensuring(rest, close)
-    } catch (defect) {
-      return Effect.zipRight(close, Effect.die(defect))
-    }
-    this.close(watch)
-    return Effect.void
+    return releasing(
+      () => use(watch),
+      () => this.close(watch)
+    )
   }
 
   private open(): Watch {

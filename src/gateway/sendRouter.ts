@@ -18,7 +18,7 @@ import type { SessionStore } from "../session/SessionStore.js"
 import { storeRetry } from "./session/fencedStore.js"
 import type { StoreEvents } from "./storeEvents.js"
 
-interface Host<S> {
+interface Services<S> {
   readonly options: Resolved
   readonly store: SessionStore["Type"]
   readonly encode: ReturnType<typeof encoder<S>>
@@ -42,7 +42,7 @@ export class SendRouter<S> {
   private readonly full = new Outage()
 
   constructor(
-    private readonly host: Host<S>,
+    private readonly services: Services<S>,
     private readonly sessions: ReadonlyMap<string, Addressee<S>>,
     private readonly storeEvents: StoreEvents,
     private readonly credentials: Credentials["Type"]
@@ -59,7 +59,7 @@ export class SendRouter<S> {
   /** Leaves it in the mailbox. */
   private leave(id: string, message: S): Effect.Effect<void, Failure> {
     return Effect.gen(this, function* () {
-      const { encode, options, store } = this.host
+      const { encode, options, store } = this.services
       const found = yield* this.patiently(store.find(id))
       const codec = found === undefined ? undefined : forSubprotocol(found.subprotocol)
       if (codec === undefined) return yield* new SessionNotFound({ id })
@@ -76,10 +76,10 @@ export class SendRouter<S> {
     id: string,
     mail: { readonly key: string; readonly payload: Payload }
   ): Effect.Effect<void, SessionNotFound | StoreUnavailable> {
-    const { replayBytes, replayMessages } = this.host.options
+    const { replayBytes, replayMessages } = this.services.options
     const bounds = { messages: replayMessages, bytes: replayBytes }
     const posted = Effect.flatMap(
-      this.patiently(this.host.store.post(id, mail, bounds)),
+      this.patiently(this.services.store.post(id, mail, bounds)),
       (answer): Effect.Effect<void, Full | SessionNotFound> => {
         if (answer === "Unknown") return Effect.fail(new SessionNotFound({ id }))
         return answer === "Full" ? Effect.fail(new Full({ id })) : Effect.void
@@ -95,7 +95,7 @@ export class SendRouter<S> {
   /** Asks a failing store again, for `writeDeadline`. */
   private patiently<A>(ask: Effect.Effect<A, StoreUnavailable>): Effect.Effect<A, StoreUnavailable> {
     return Effect.catchAll(ask, (first) => {
-      const { writeDeadline } = this.host.options
+      const { writeDeadline } = this.services.options
       let last = first
       const noted = Effect.tapError(ask, (error) => {
         last = error

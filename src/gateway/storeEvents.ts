@@ -3,7 +3,8 @@
  * it says of one that this gateway is asking for waits for the answer, which
  * decides: the generation that took over may be this gateway's own.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import { releasing } from "../connection/syncEffect.js"
 import type { Loss, Watcher } from "../session/SessionStore.js"
 
 /** A session that lives here. */
@@ -24,22 +25,9 @@ export class StoreEvents implements Watcher {
   constructor(private readonly sessions: ReadonlyMap<string, Hearer>) {}
 
   /** Asks the store for a session, and does with it what there is to do. */
-  during<A, E, R>(id: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      Effect.sync(() => this.enter(id)),
-      () => ask,
-      (asking) => Effect.sync(() => this.leave(id, asking))
-    )
-  }
-
-  /** The same, of a store that answers at once. */
-  duringNow<A>(id: string, ask: () => A): A {
+  during<A, E, R>(id: string, ask: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     const asking = this.enter(id)
-    try {
-      return ask()
-    } finally {
-      this.leave(id, asking)
-    }
+    return releasing(ask, () => this.leave(id, asking))
   }
 
   private enter(id: string): Asking {

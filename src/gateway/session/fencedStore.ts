@@ -30,13 +30,18 @@ export class FencedStore {
   constructor(
     /** The generation that this gateway owns. */
     public generation: number,
-    private readonly isOver: () => boolean,
+    private readonly whetherOver: () => boolean,
     /** Another gateway has the session; or nobody, when it is gone. */
     private readonly lost: (gone: boolean) => void,
     /** The store answers again. */
     private readonly recovered: () => void,
     private readonly outage: Outage
   ) {}
+
+  /** The session is over here. */
+  get isOver(): boolean {
+    return this.whetherOver()
+  }
 
   /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */
   run(operation: Operation): Effect.Effect<Outcome> {
@@ -57,7 +62,7 @@ export class FencedStore {
       )
       const again = Effect.retry(noted, {
         schedule: storeRetry,
-        while: (error) => error._tag === "StoreUnavailable" && !this.isOver()
+        while: (error) => error._tag === "StoreUnavailable" && !this.isOver
       })
       const delayed = Effect.zipRight(outage.failed(first), Effect.zipRight(Effect.sleep(firstRetry), again))
       return Effect.matchEffect(outage.while(delayed), {
@@ -74,7 +79,7 @@ export class FencedStore {
   /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
   private fenced(error: Fenced, operation: Operation): Effect.Effect<Outcome> {
     return Effect.suspend((): Effect.Effect<Outcome> => {
-      if (this.isOver()) return notDone
+      if (this.isOver) return notDone
       if (this.generation > error.generation) return this.run(operation)
       if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(error, operation))
       this.lost(error.gone)

@@ -12,13 +12,13 @@ import { type Addressee, RequestIntake } from "./requestIntake.js"
 import { SessionSubscriptions, type Subscribed } from "./sessionSubscriptions.js"
 import type { TopicRegistry } from "./topicRegistry.js"
 
-interface Host<P extends Principal, R> {
+interface Services<P extends Principal, R> {
   readonly options: Resolved
   readonly topics: TopicRegistry<P, R> | undefined
   readonly now: () => number
 }
 
-interface Session<P extends Principal, R> extends Subscribed<P, R> {
+interface Topical<P extends Principal, R> extends Subscribed<P, R> {
   readonly driver: SessionDriver
 }
 
@@ -32,13 +32,13 @@ export class LazyTopics<P extends Principal, R> {
   private refused: RequestIntake<Addressee, R> | undefined
 
   constructor(
-    private readonly host: Host<P, R>,
-    private readonly session: Session<P, R>
+    private readonly services: Services<P, R>,
+    private readonly session: Topical<P, R>
   ) {}
 
   private of(shared: TopicRegistry<P, R>): SessionSubscriptions<P, R> {
     if (this.made !== undefined) return this.made
-    const topics = new SessionSubscriptions(shared, this.session, this.host.now)
+    const topics = new SessionSubscriptions(shared, this.session, this.services.now)
     this.made = topics
     const { live } = this.session.driver
     if (live !== undefined) topics.attached(live)
@@ -53,7 +53,7 @@ export class LazyTopics<P extends Principal, R> {
     since: Protocol.Position | "oldest" | undefined
   ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
     return Effect.suspend(() => {
-      const { topics } = this.host
+      const { topics } = this.services
       if (topics === undefined) return Effect.fail(noTopics(name))
       return Effect.flatMap(topics.invitation(name, since), ({ known, since }) => {
         const { endReason } = this.session.driver
@@ -71,7 +71,7 @@ export class LazyTopics<P extends Principal, R> {
   // ---- the client's
 
   receive(request: Request, live: LiveConnection, size: number): void {
-    const { topics } = this.host
+    const { topics } = this.services
     if (topics !== undefined) return this.of(topics).receive(request, live, size)
     this.refused ??= this.refusing()
     this.refused.receive(request, live, size)
@@ -81,8 +81,8 @@ export class LazyTopics<P extends Principal, R> {
   private refusing(): RequestIntake<Addressee, R> {
     const { codec, driver } = this.session
     const requests = new RequestIntake<Addressee, R>({
-      limits: this.host.options,
-      now: this.host.now,
+      limits: this.services.options,
+      now: this.services.now,
       fork: (effect) => this.session.fork(effect),
       addressee: () => (driver.live === undefined ? undefined : { live: driver.live }),
       answer: ({ id, topic }, { live }) =>

@@ -160,7 +160,7 @@ export const group: Group = {
     {
       name: "a stranger's message may be as large as a client's",
       file: "src/gateway/connectionManager.ts",
-      find: "      transport.limit?.(this.host.options.maxHello)\n",
+      find: "      transport.limit?.(this.services.options.maxHello)\n",
       replace: "",
       caughtBy: ["test/badInput/strangers.test.ts"]
     },
@@ -180,7 +180,7 @@ export const group: Group = {
     },
     {
       name: "the upgrade leaves no room for the envelope of the largest message",
-      file: "src/gateway/admission.ts",
+      file: "src/gateway/welcome.ts",
       find: "limit?.(maxMessage + envelopeBytes)",
       replace: "limit?.(maxMessage)",
       caughtBy: [client]
@@ -202,7 +202,7 @@ export const group: Group = {
     {
       name: "sessions that are being created are not counted",
       file: "src/gateway/pendingSessions.ts",
-      find: "    if (!pending.registered) this.limits.leave(pending.principal)\n",
+      find: "    if (!pending.registered) this.quota.leave(pending.principal)\n",
       replace: "",
       caughtBy: [limits]
     },
