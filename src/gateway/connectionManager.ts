@@ -42,7 +42,7 @@ interface Services<R> {
   readonly greeted: (greeting: Greeting) => Effect.Effect<void, never, R>
 }
 
-/** What keeps all of them alive, and has them say hello in time. */
+/** The timers that keep all of them alive, and have them say hello in time. */
 export interface Timing extends Pick<Keeping, "clock" | "heartbeat" | "readDeadline"> {
   readonly hellos: agenda.Agenda
 }
@@ -82,7 +82,7 @@ export class ConnectionManager<R> {
     return this.all.keys()
   }
 
-  /** How many have not ended. */
+  /** The number of those that have not ended. */
   get living(): number {
     let living = 0
     for (const { end } of this) if (end === undefined) living++
@@ -111,7 +111,7 @@ export class ConnectionManager<R> {
     })
   }
 
-  /** Whether there is a connection now. */
+  /** True when there is a connection now. */
   private accept(incoming: Incoming, address: string): Effect.Effect<boolean, never, R> {
     const { checks, options } = this.services
     const verdict = accept.examine(incoming.request, checks, options.helloTimeout)

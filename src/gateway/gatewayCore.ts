@@ -45,7 +45,7 @@ type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, 
 const noTopics = ({ name }: { readonly name: string }) =>
   Effect.fail(new TopicRefused({ topic: name, code: "unknown-topic", reason: "this gateway has no topics" }))
 
-/** What a gateway offers about topics. */
+/** The part of a gateway's interface that is about topics. */
 const topicsOf = <P extends Principal, R>(
   topics: gatewayTopics.TopicRegistry<P, R> | undefined
 ): Pick<Gateway<never>, "publish" | "history" | "members" | "topics"> => ({

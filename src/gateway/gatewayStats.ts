@@ -1,4 +1,4 @@
-/** What a gateway counts since it began. Messages cost it nothing: each connection counts its own, and they are summed when asked for. */
+/** The counts of a gateway since it began. Messages cost it nothing: each connection counts its own, and they are summed when asked for. */
 
 import type { Counts } from "../connection/metrics.js"
 import type { ResetReason } from "../protocol/Protocol.js"

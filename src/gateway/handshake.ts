@@ -16,7 +16,7 @@ import type { GatewayOptions, Principal } from "./GatewaySession.js"
 import type { OriginPolicy } from "./originPolicy.js"
 import { Unauthenticated } from "./unauthenticated.js"
 
-/** What is looked at before an upgrade is accepted. */
+/** The checks of a request before an upgrade is accepted. */
 export interface Checks<R>
   extends Pick<GatewayOptions<never, never, Principal, never, never, never, never, never, R>, "authorizeUpgrade"> {
   readonly origins: OriginPolicy

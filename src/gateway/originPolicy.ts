@@ -2,7 +2,7 @@
 import * as Effect from "effect/Effect"
 import { InvalidOption } from "../protocol/ConnectionError.js"
 
-/** What a page sends: RFC 6454 §6.2, in lower case, without a path. `null` is what a sandboxed page or a file sends. */
+/** The form of an origin: RFC 6454 §6.2, in lower case, without a path. `null` is what a sandboxed page or a file sends. */
 const anOrigin = /^(null|[a-z][a-z0-9+.-]*:\/\/[^/?#\sA-Z]+)$/
 
 /** Origins of which it is told that they were refused: anybody may send any. */

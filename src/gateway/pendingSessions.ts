@@ -14,7 +14,7 @@ export interface PendingSession {
   id: string | undefined
   /** It lives here now, and is counted as such. */
   registered: boolean
-  /** Whether a disconnect had it removed from the store: 0 or 1. */
+  /** 1 when a disconnect had it removed from the store, else 0. */
   removed: number
   /** Made when somebody waits. */
   settled: Deferred.Deferred<number> | undefined

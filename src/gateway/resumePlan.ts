@@ -29,7 +29,7 @@ export type Decision =
   | { readonly _tag: "GoOn" }
   | { readonly _tag: "Restore" }
 
-/** What this gateway knows of the session, now that the store has answered. */
+/** The session as this gateway knows it, now that the store has answered. */
 export interface Here {
   /** Why the one is over that lived here when the store was asked. */
   readonly ended: SessionEnd | undefined
@@ -75,7 +75,7 @@ export const plan = (
   }
 }
 
-/** What a client hears whose session has ended just now; one that has moved away can be taken back. */
+/** Turns a client away whose session has ended just now; one that has moved away can be taken back. */
 const afterEnd = (end: SessionEnd): TurnedAway | undefined => {
   switch (end._tag) {
     case "MovedAway":

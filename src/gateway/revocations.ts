@@ -1,5 +1,5 @@
 /**
- * What was disconnected while hellos were being looked at: each hello sees what
+ * Disconnects that came while hellos were being looked at: each hello sees what
  * has come since its own beginning, because what was found out about it since
  * may be older than the disconnect.
  */
@@ -25,7 +25,7 @@ export class Revocations {
   /** Those that some hello may have to see, and how many came before them. */
   private recent: Array<Revocation> = []
   private forgotten = 0
-  /** Where each hello begins to look, oldest first. */
+  /** The place where each hello begins to look, oldest first. */
   private readonly watches = new Map<Watch, number>()
 
   note(target: Target, reason: string): void {

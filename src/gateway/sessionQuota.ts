@@ -1,4 +1,4 @@
-/** How many sessions a gateway holds, in all and of one principal; those that are being created count. */
+/** The quota of sessions of a gateway, in all and of one principal; those that are being created count. */
 
 import type { LiveConnection } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"

@@ -1,5 +1,5 @@
 /**
- * What the store says by itself, passed on to the sessions that live here. What
+ * Events of the store, which it tells by itself, passed on to the sessions that live here. What
  * it says of one that this gateway is asking for waits for the answer, which
  * decides: the generation that took over may be this gateway's own.
  */
@@ -58,7 +58,7 @@ export class StoreEvents implements Watcher {
     else if (asking !== undefined) asking.mail = true
   }
 
-  /** Whether there may be mail that came after the store gave the session that begins here now. */
+  /** True when there may be mail that came after the store gave the session that begins here now. */
   hasMail(id: string): boolean {
     return this.asking.get(id)?.mail ?? false
   }

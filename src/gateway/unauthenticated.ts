@@ -1,5 +1,5 @@
 /**
- * Who has opened a connection and has no session on it yet: one hello is all there is to say, of a bounded size and in a
+ * A client that has opened a connection and has no session on it yet: one hello is all there is to say, of a bounded size and in a
  * bounded number of frames.
  */
 

@@ -72,7 +72,7 @@ const digest: Service["hash"] = (secret) =>
     (digest) => Encoding.encodeBase64Url(new Uint8Array(digest))
   )
 
-/** What this needs of Node's module `crypto`. */
+/** The part of Node's module `crypto` that is needed here. */
 interface NodeCrypto {
   readonly createHash: (algorithm: "sha256") => {
     readonly update: (text: string) => { readonly digest: (encoding: "base64url") => string }

@@ -32,7 +32,7 @@ export interface MemoryOptions {
 
 const defaultLease = "30 seconds"
 
-/** What proves that a session is the caller's. */
+/** The proof that a session is the caller's. */
 interface Owner {
   readonly principal: string
   readonly secretHash: string

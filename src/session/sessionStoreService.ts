@@ -1,5 +1,5 @@
 /**
- * Where gateways keep what a session needs to be resumed.
+ * The store in which gateways keep what a session needs to be resumed.
  *
  * @since 0.1.0
  */
@@ -47,7 +47,7 @@ export interface StoredMessage {
  */
 export interface NewSession {
   readonly id: string
-  /** Who it belongs to: a resume must be authenticated as the same. */
+  /** Its owner: a resume must be authenticated as the same. */
   readonly principal: string
   readonly subprotocol: Subprotocol
   readonly secretHash: string
@@ -100,7 +100,7 @@ export type Tombstone =
 export type Target = { readonly principal: string } | { readonly session: string }
 
 /**
- * Who asks for a session, and the hash of its next secret.
+ * A request for a session, with the hash of its next secret.
  *
  * @since 0.1.0
  * @category models
@@ -114,7 +114,7 @@ export interface AttachRequest {
 }
 
 /**
- * What the client and the application have processed, and mail that is dropped.
+ * The progress of a session: what the client and the application have processed, and mail that is dropped.
  *
  * @since 0.1.0
  * @category models
@@ -142,7 +142,7 @@ export type Attached =
   | { readonly _tag: "Gone"; readonly tombstone: Tombstone }
 
 /**
- * What became of a generation.
+ * The loss of a session to the owner of a generation.
  *
  * - `TakenOver`: a newer generation owns the session.
  * - `Removed`: the session is gone, and this is what is left of it.
@@ -169,7 +169,7 @@ export interface Watcher {
 }
 
 /**
- * What a gateway says of itself. Times are milliseconds since the epoch.
+ * The entry of a gateway in the list of those that live. Times are milliseconds since the epoch.
  *
  * @since 0.1.0
  * @category models

@@ -16,12 +16,12 @@ type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnava
 
 const notDone = Effect.succeed("NotDone" as const)
 
-/** What became of an operation: it was done, or it was not, or nobody knows because the store failed before. */
+/** The outcome of an operation: it was done, or it was not, or nobody knows because the store failed before. */
 export type Outcome = void | "NotDone" | "InDoubt"
 
 export class FencedStore {
   private lock: Effect.Semaphore | undefined
-  /** Who holds the lock, or waits for it. */
+  /** How many hold the lock, or wait for it. */
   private users = 0
   /** A takeover is under way: its outcome decides whether this gateway is fenced. */
   private attaching = false
@@ -30,7 +30,8 @@ export class FencedStore {
   constructor(
     /** The generation that this gateway owns. */
     public generation: number,
-    private readonly whetherOver: () => boolean,
+    /** The session is over here. */
+    private readonly ended: () => boolean,
     /** Another gateway has the session; or nobody, when it is gone. */
     private readonly lost: (gone: boolean) => void,
     /** The store answers again. */
@@ -40,7 +41,7 @@ export class FencedStore {
 
   /** The session is over here. */
   get isOver(): boolean {
-    return this.whetherOver()
+    return this.ended()
   }
 
   /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */

@@ -112,7 +112,7 @@ export class HandlerFiber<R> implements Microtask {
   private run(first: Effect.Effect<void, unknown, R> | undefined): void {
     for (let rest = first; rest !== undefined; ) {
       const fiber = this.services.fork(rest)
-      // Most handlers are done by now: to wait for them would cost a turn of the scheduler a message.
+      // Most handlers are done by now: to wait for that would cost a turn of the scheduler (12 µs) a message.
       const exit = fiber.unsafePoll()
       if (exit === null) return this.waitFor(fiber)
       rest = this.after(exit)

@@ -65,7 +65,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     private readonly topics: { readonly opened: () => void; readonly settled: Effect.Effect<void> },
     private readonly ending: SessionEnding<P, R>
   ) {
-    if (services.handlers.onOpen === undefined) this.begun()
+    if (services.handlers.onOpen === undefined) this.hasOpened()
   }
 
   get ended(): boolean {
@@ -78,7 +78,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     return this.opened && inbox.isEmpty && !inbox.isClosed
   }
 
-  private begun(): void {
+  private hasOpened(): void {
     this.opened = true
     this.topics.opened()
   }
@@ -106,7 +106,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private get open(): Effect.Effect<void, unknown, R> {
     const { onOpen } = this.services.handlers
     const told = onOpen === undefined ? Effect.void : made(() => onOpen(this.session))
-    return Effect.map(told, () => this.begun())
+    return Effect.map(told, () => this.hasOpened())
   }
 
   /** The client said bye, or this gateway drains, and all that had to be handled was. */

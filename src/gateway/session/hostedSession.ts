@@ -38,7 +38,7 @@ import { infoOf } from "./sessionInfo.js"
 import { SessionRecord } from "./sessionRecord.js"
 import type { SessionServices } from "./sessionServices.js"
 
-/** What a session starts from: new, or as another gateway left it in the store. */
+/** The state that a session starts from: new, or as another gateway left it in the store. */
 export interface Origin<P extends Principal> {
   readonly id: string
   readonly principal: P
@@ -48,7 +48,7 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
-/** What a client says of itself when it comes. */
+/** The figures that a client gives of itself when it comes. */
 export interface Peer {
   /** The last message that it has processed. */
   readonly processed: number

@@ -37,7 +37,7 @@ export class MailboxConsumer {
     private readonly outbox: Outbox
   ) {}
 
-  /** What the store has given along with the session; `more` when there may be more than that. */
+  /** Takes what the store has given along with the session; `more` when there may be more than that. */
   restore(mail: ReadonlyArray<Mail>, more: boolean): void {
     const fresh = mail.some(({ number }) => number > this.taken)
     if (!fresh && !more) return

@@ -1,4 +1,4 @@
-/** What is done as soon as what happens now is over, such as the messages of one read of a socket. */
+/** Work that is done as soon as what happens now is over, such as the messages of one read of a socket. */
 
 export interface Microtask {
   /** Must not throw. */

@@ -18,7 +18,7 @@ type Services<P extends Principal, R> = Pick<
   "options" | "store" | "topics" | "fork" | "farewells"
 >
 
-/** What is left of a session that is over. */
+/** A session that is over, as far as the store and the broker know it. */
 interface Remains {
   readonly id: string
   readonly fencedStore: FencedStore
@@ -26,7 +26,7 @@ interface Remains {
 }
 
 /**
- * What the store says of a session that is over here: this gateway removed it,
+ * The standing in the store of a session that is over here: this gateway removed it,
  * or it is kept there, or was gone before, or another gateway has it.
  */
 export type Standing = "Removed" | "Kept" | "Gone" | "Elsewhere"
@@ -173,7 +173,7 @@ export class SessionEnding<P extends Principal, R> {
 
   // ---- the broker
 
-  /** What nobody waits for but the gateway's end. */
+  /** Leaves its topics; nobody waits for that but the gateway's end. */
   private leave(over: SessionEnd, standing: Standing): void {
     const { farewells, fork, topics } = this.services
     if (topics?.hasMembers === true) farewells.add(fork(this.left(over, standing)))

@@ -1,4 +1,4 @@
-/** What a session tells of itself. */
+/** The figures that a session tells of itself. */
 import * as Effect from "effect/Effect"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Principal, SessionInfo } from "../GatewaySession.js"

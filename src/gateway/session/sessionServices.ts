@@ -1,4 +1,4 @@
-/** What all sessions of a gateway share. */
+/** The services that all sessions of a gateway share. */
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Resolved } from "../../connection/Options.js"

@@ -20,13 +20,13 @@ import type { Hello, Principal, SessionEnd } from "../GatewaySession.js"
 export const expired = "the authentication has expired"
 export const unasked = "token: none was asked for"
 
-/** When a principal expires, in whole milliseconds since the epoch; undefined for never. What is no time is long past. */
+/** The expiry of a principal, in whole milliseconds since the epoch; undefined for never. What is no time is long past. */
 export const expiryOf = ({ expiresAt }: Principal): number | undefined => {
   if (expiresAt === undefined || expiresAt === Number.POSITIVE_INFINITY) return undefined
   return Number.isNaN(expiresAt) ? Number.NEGATIVE_INFINITY : Math.floor(expiresAt)
 }
 
-/** Whether a principal that the application has just told of is of no use. */
+/** True when a principal that the application has just told of is of no use. */
 export const hasExpired = (principal: Principal, now: number): boolean => (expiryOf(principal) ?? now + 1) <= now
 
 /** A timer's longest delay: a longer one would not fire. */

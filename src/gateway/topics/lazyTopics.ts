@@ -28,7 +28,7 @@ const noTopics = (topic: string): TopicRefused =>
 export class LazyTopics<P extends Principal, R> {
   private made: SessionSubscriptions<P, R> | undefined
   private isOpen = false
-  /** Where there are no topics. */
+  /** Refuses each request, where there are no topics. */
   private refused: RequestIntake<Addressee, R> | undefined
 
   constructor(

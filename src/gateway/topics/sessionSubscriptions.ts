@@ -3,15 +3,10 @@
  * the other, and holds what it is subscribed to, through its connections.
  */
 
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as Option from "effect/Option"
 import { made } from "../../connection/bounded.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
-import type { Resolved } from "../../connection/Options.js"
-import { CloseCode } from "../../protocol/CloseCode.js"
 import { byteLength, type Codec, type Frame } from "../../protocol/Codec.js"
 import { TopicRefused } from "../../protocol/ConnectionError.js"
 import { saidReason } from "../../protocol/oneLine.js"
@@ -19,11 +14,12 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
+import { ActiveSubscription } from "./activeSubscription.js"
 import { DeliveryBacklog } from "./deliveryBacklog.js"
 import { PresenceTracker } from "./presenceTracker.js"
 import { PublicationIntake } from "./publicationIntake.js"
-import { type AnswerCost, RequestIntake } from "./requestIntake.js"
-import * as subscriber from "./subscriber.js"
+import { RequestIntake } from "./requestIntake.js"
+import { refusal, tellRefused, tooManySubscriptions } from "./requestRefusal.js"
 import * as subscriptionStart from "./subscriptionStart.js"
 import type { TopicFeed } from "./topicFeed.js"
 import type { Known, TopicRegistry } from "./topicRegistry.js"
@@ -43,19 +39,13 @@ interface Membership<P extends Principal, R> {
   readonly known: Known<P, R>
   /** The server's own wish, from here: nobody is asked whether it may. */
   invited: { readonly since: Protocol.Position | "oldest" } | undefined
-  active: Active | undefined
+  active: ActiveSubscription | undefined
 }
 
 /** A `subscribe` that is being answered, and why it must not be granted, once the server has said so. */
 interface Subscribing<P extends Principal, R> {
   readonly known: Known<P, R>
   expelled: string | undefined
-}
-
-interface Active {
-  readonly feed: TopicFeed
-  readonly subscriber: subscriber.Subscriber
-  recovering: Fiber.RuntimeFiber<void> | undefined
 }
 
 export class SessionSubscriptions<P extends Principal, R> {
@@ -129,7 +119,7 @@ export class SessionSubscriptions<P extends Principal, R> {
   /** Waits until every request was answered, and no publication waits for the connection any more. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(this.requests.settled, () => {
-      for (const { active } of this.memberships.values()) active?.feed.tell()
+      for (const { active } of this.memberships.values()) active?.tell()
       return this.backlog?.idle ?? Effect.void
     })
   )
@@ -142,19 +132,8 @@ export class SessionSubscriptions<P extends Principal, R> {
   }
 
   private deactivate(membership: Membership<P, R>): void {
-    const { active } = membership
-    if (active === undefined) return
-    // What was published before it goes is for it too.
-    active.feed.tell()
+    membership.active?.end()
     membership.active = undefined
-    active.subscriber.stop()
-    active.recovering?.unsafeInterruptAsFork(FiberId.none)
-    this.release(active.feed)
-  }
-
-  private release(feed: TopicFeed): void {
-    // A feed that others follow is released at once; the last one closes the broker's subscription.
-    this.session.fork(this.topics.feeds.release(feed))
   }
 
   // ---- requests
@@ -172,25 +151,7 @@ export class SessionSubscriptions<P extends Principal, R> {
           return this.publish(request, known, backlog)
       }
     })
-    return Effect.catchAllCause(answered, (cause) => this.refused(request, cause, backlog))
-  }
-
-  /** An interruption from outside does not come here: this one is a rule's own. */
-  private refused(
-    { id, topic }: Request,
-    cause: Cause.Cause<TopicRefused>,
-    backlog: DeliveryBacklog
-  ): Effect.Effect<void> {
-    const found = Option.getOrUndefined(Cause.failureOption(cause))
-    const refusal: Pick<TopicRefused, "code" | "reason" | "retryAfter"> =
-      found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
-    const { code, reason, retryAfter } = refusal
-    const say = Effect.sync(() => {
-      const later = retryAfter === undefined ? {} : { retryAfter }
-      backlog.say({ type: "error", code, reason: saidReason(reason), id, ...later })
-    })
-    if (refusal === found) return say
-    return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
+    return Effect.catchAllCause(answered, (cause) => tellRefused(request, cause, backlog))
   }
 
   private get isFull(): boolean {
@@ -208,7 +169,7 @@ export class SessionSubscriptions<P extends Principal, R> {
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.suspend(() => {
       if (this.memberships.get(known.name)?.active !== undefined) {
-        return Effect.fail(refusal(request, "already-subscribed", "this connection is subscribed to it"))
+        return Effect.fail(refusal(request.topic, "already-subscribed", "this connection is subscribed to it"))
       }
       this.subscribing = { known, expelled: undefined }
       return this.grant(request, known, backlog).pipe(
@@ -232,8 +193,7 @@ export class SessionSubscriptions<P extends Principal, R> {
       const { topic } = request
       const before = this.memberships.get(topic)
       if (before === undefined && this.isFull) {
-        const { code, reason } = tooMany(this.topics.options)
-        return yield* refusal(request, code, reason)
+        return yield* tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
       }
       if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
@@ -255,13 +215,13 @@ export class SessionSubscriptions<P extends Principal, R> {
           // The server may have wished it meanwhile.
           this.memberships.get(topic)?.invited !== undefined
             ? Effect.void
-            : Effect.fail(refusal(request, "not-allowed", reason))
+            : Effect.fail(refusal(request.topic, "not-allowed", reason))
         )
       )
     )
   }
 
-  /** Whether the connection is still there to be subscribed. */
+  /** True when the connection is still there to be subscribed. */
   private begin(
     request: Protocol.Subscribe,
     known: Known<P, R>,
@@ -275,7 +235,7 @@ export class SessionSubscriptions<P extends Principal, R> {
         subscriptionStart.find(this.topics.broker, known, since, feed)
       )
       const expelled = this.subscribing?.expelled
-      if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
+      if (expelled !== undefined) return yield* refusal(request.topic, "not-allowed", expelled)
       const { codec } = this.session
       const subscribed = { type: "subscribed", id, topic, policy: known.policy, ...start.answer } as const
       const { frame, size } = snapshot?.frame(codec, subscribed) ?? sized(codec.encode(subscribed))
@@ -284,7 +244,7 @@ export class SessionSubscriptions<P extends Principal, R> {
       // Its client would close with 1009, for good.
       if (members > maxMessage) {
         const reason = `who is there takes ${members} bytes, and the limit is ${maxMessage}`
-        return yield* refusal(request, "too-large", reason)
+        return yield* refusal(request.topic, "too-large", reason)
       }
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
@@ -293,28 +253,11 @@ export class SessionSubscriptions<P extends Principal, R> {
       backlog.write(frame)
       const cost = this.requests.cost()
       cost.add(size)
-      this.activate(membership, feed, backlog, start, cost)
+      const fork = (effect: Effect.Effect<void>) => this.session.fork(effect)
+      membership.active = new ActiveSubscription(this.topics, fork, feed, known, backlog, start, cost)
+      membership.active.begin()
       return true
     })
-  }
-
-  private activate(
-    membership: Membership<P, R>,
-    feed: TopicFeed,
-    backlog: DeliveryBacklog,
-    start: subscriber.Start,
-    cost: AnswerCost
-  ): void {
-    const { broker } = this.topics
-    const { name, policy } = membership.known
-    const tooSlow = () =>
-      backlog.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, backlog, start.from, cost, tooSlow)
-    const active: Active = { feed, subscriber: following, recovering: undefined }
-    membership.active = active
-    if (following.begin(start.publications)) return
-    // The connection's end has its own ways of being told.
-    active.recovering = this.session.fork(Effect.ignore(this.topics.patiently(following.recover(broker))))
   }
 
   private unsubscribe(
@@ -328,7 +271,7 @@ export class SessionSubscriptions<P extends Principal, R> {
       // On another gateway it may have been a member.
       return Effect.zipRight(
         this.drop(known),
-        Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
+        Effect.fail(refusal(request.topic, "not-subscribed", "this session is not subscribed to it"))
       )
     }
     const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.drop(known)
@@ -352,7 +295,7 @@ export class SessionSubscriptions<P extends Principal, R> {
     if (this.isOver) return undefined
     const { name: topic } = known
     const before = this.memberships.get(topic)
-    if (before === undefined && this.isFull) return new TopicRefused({ topic, ...tooMany(this.topics.options) })
+    if (before === undefined && this.isFull) return tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
     const membership = before ?? { known, invited: undefined, active: undefined }
     membership.invited = { since }
     this.memberships.set(topic, membership)
@@ -368,7 +311,7 @@ export class SessionSubscriptions<P extends Principal, R> {
       if (subscribing !== undefined) subscribing.expelled ??= reason
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
-      membership?.active?.feed.tell()
+      membership?.active?.tell()
       this.backlog?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
       return this.drop(known)
     })
@@ -386,11 +329,3 @@ export class SessionSubscriptions<P extends Principal, R> {
 }
 
 const sized = (frame: Frame) => ({ frame, size: byteLength(frame) })
-
-const tooMany = ({ maxSubscriptions }: Resolved) => ({
-  code: "too-many-subscriptions",
-  reason: `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
-})
-
-const refusal = ({ topic }: Request, code: string, reason: string): TopicRefused =>
-  new TopicRefused({ topic: topic.slice(0, 300), code, reason })

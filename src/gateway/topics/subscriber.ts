@@ -18,11 +18,11 @@ import { type Follower, frameOf, type Shared, type TopicFeed } from "./topicFeed
 /** Publications that are read from the broker at a time. */
 const page = 100
 
-/** Where a subscription starts. */
+/** The start of a subscription. */
 export interface Start {
-  /** Where the client is told to be: where it was, if what lies between is skipped, so that it can count it. */
+  /** The position that the client is told: where it was, if what lies between is skipped, so that it can count it. */
   readonly answer: Pick<Subscribed, "position" | "recovered" | "reason">
-  /** What it is sent comes after this. */
+  /** The last position that it is not sent. */
   readonly from: Position
   /** The first of what follows. */
   readonly publications: ReadonlyArray<Publication>
@@ -123,7 +123,7 @@ export class Subscriber implements Follower, Lagging {
     return this.follow()
   }
 
-  /** Whether the end of the log is reached, from where the feed brings what comes. */
+  /** True when the end of the log is reached, from where the feed brings what comes. */
   private follow(): boolean {
     if (this.cursor.epoch !== this.feed.head.epoch || this.isBehindFeed) return false
     if (this.mode === "Recovering") this.mode = "Following"
@@ -177,7 +177,7 @@ export class Subscriber implements Follower, Lagging {
     })
   }
 
-  /** What it was to send next is not kept any more. */
+  /** Goes on where what it was to send next is not kept any more. */
   private lost(
     broker: Service,
     { end, reason }: Extract<History, { _tag: "Refused" }>

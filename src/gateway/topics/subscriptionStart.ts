@@ -1,4 +1,4 @@
-/** Where a subscription starts: in the topic's log, or at who is there now. */
+/** The start of a subscription: in the topic's log, or at who is there now. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"

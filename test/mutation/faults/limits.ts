@@ -244,8 +244,8 @@ export const group: Group = {
     {
       name: "maxSubscriptions is not enforced for the server's invitations",
       file: "src/gateway/topics/sessionSubscriptions.ts",
-      find: "if (before === undefined && this.isFull) return new TopicRefused",
-      replace: "if (before !== undefined && this.isFull) return new TopicRefused",
+      find: "if (before === undefined && this.isFull) return tooMany",
+      replace: "if (before !== undefined && this.isFull) return tooMany",
       caughtBy: ["test/invitations.test.ts"]
     },
     {

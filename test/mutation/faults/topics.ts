@@ -316,9 +316,9 @@ export const group: Group = {
     },
     {
       name: "who leaves a topic misses what was published in the same turn",
-      file: "src/gateway/topics/sessionSubscriptions.ts",
-      find: "    active.feed.tell()\n",
-      replace: "",
+      file: "src/gateway/topics/activeSubscription.ts",
+      find: "is for it too.\n    this.feed.tell()\n",
+      replace: "is for it too.\n",
       caughtBy: [topicFeed]
     },
     {
