@@ -280,7 +280,7 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
  */
 export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMessage, ROpen, RClose, RInvalid> {
   /**
-   * Handles one message, in a fiber of its own; the next one of the same session waits for it. The
+   * Handles one message; the next one of the same session waits for it. The
    * message is acknowledged when the effect has succeeded; when it fails or
    * dies, the session ends (4410). `seq` with the session's id is the message's
    * stable id, an idempotency key.

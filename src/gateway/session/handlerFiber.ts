@@ -1,6 +1,7 @@
 /**
- * The fiber in which a session's handler runs, one message at a time: there while the handler waits for something. What a
- * handler does in one step, however it is written, is done before `proceed` returns; a session that is idle has no fiber.
+ * The fiber in which a session's handler runs over what has come, one message at a time: there while the handler waits for
+ * something. What a handler does in one step, however it is written, is done before `proceed` returns; a session that is idle
+ * has no fiber.
  */
 import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
@@ -111,7 +112,7 @@ export class HandlerFiber<R> implements Microtask {
   /** Runs this, and then what there is to do next, as far as nothing has to be waited for. */
   private run(first: Effect.Effect<void, unknown, R> | undefined): void {
     for (let rest = first; rest !== undefined; ) {
-      const fiber = this.services.fork(rest)
+      const fiber = this.services.fork(this.all(rest))
       // Most handlers are done by now: to wait for that would cost a turn of the scheduler (12 µs) a message.
       const exit = fiber.unsafePoll()
       if (exit === null) return this.waitFor(fiber)
@@ -119,6 +120,14 @@ export class HandlerFiber<R> implements Microtask {
     }
     if (this.session.ended) this.leave()
     else this.phase = idle
+  }
+
+  /** This, and what there is to do next: a burst of messages is handled in one fiber. */
+  private all(rest: Effect.Effect<void, unknown, R>): Effect.Effect<void, unknown, R> {
+    return Effect.flatMap(rest, () => {
+      const next = this.session.ended ? undefined : this.session.advance()
+      return next === undefined ? Effect.void : this.all(next)
+    })
   }
 
   private waitFor(fiber: Fiber.RuntimeFiber<void, unknown>): void {

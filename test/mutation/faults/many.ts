@@ -77,8 +77,8 @@ export const group: Group = {
     {
       name: "what comes while a handler waits is left",
       file: sessionFiber,
-      find: 'if (exit._tag === "Success") return this.session.advance()',
-      replace: 'if (exit._tag === "Success") return undefined',
+      find: "return next === undefined ? Effect.void : this.all(next)",
+      replace: "return Effect.void",
       caughtBy: [fibers]
     },
     {
