@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger } from "effect"
 import { Gateway, Messages } from "holdfast"
-import { Origins } from "../src/gateway/originPolicy.js"
+import { OriginPolicy } from "../src/gateway/originPolicy.js"
 import { World } from "./support.js"
 
 const gatewayFor = (origins: ReadonlyArray<string>) =>
@@ -28,7 +28,7 @@ describe("The origins of a gateway", () => {
         Logger.defaultLogger,
         Logger.make(({ message }) => void said.push(String(message)))
       )
-      const origins = yield* Origins.make(["https://good.example"])
+      const origins = yield* OriginPolicy.make(["https://good.example"])
       assert.isTrue(origins.allows("https://good.example"))
       assert.isTrue(origins.allows(undefined))
       assert.isFalse(origins.allows("https://bad.example"))

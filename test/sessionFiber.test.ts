@@ -2,9 +2,9 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
 import { Gateway, Messages } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { SessionFiber } from "../src/gateway/session/handlerFiber.js"
-import { Lingering } from "../src/gateway/session/idleReaper.js"
-import { Afterwards } from "../src/gateway/session/microtaskQueue.js"
+import { Farewells } from "../src/gateway/session/farewells.js"
+import { HandlerFiber } from "../src/gateway/session/handlerFiber.js"
+import { MicrotaskQueue } from "../src/gateway/session/microtaskQueue.js"
 import { isRunning, makeClient, settle, World } from "./support.js"
 
 /** A gateway, and a client that has been Ready for a while. */
@@ -31,45 +31,60 @@ const opened = (
   })
 
 describe("A session's fiber", () => {
-  it.scoped("is there while there is something to do, and some seconds after", () =>
+  it.scoped("is there while a handler waits for something, and no longer", () =>
     Effect.gen(function* () {
       const supervisor = yield* Supervisor.track
       yield* Effect.gen(function* () {
-        const { client, handled } = yield* opened()
+        const handled: Array<unknown> = []
+        const { client } = yield* opened({
+          onMessage: (message) =>
+            Effect.delay(
+              Effect.sync(() => void handled.push(message)),
+              "1 second"
+            )
+        })
         const idle = yield* supervisor.value
         yield* client.send(1)
-        yield* settle
-        assert.deepStrictEqual(handled, [1])
-        assert.isAbove((yield* supervisor.value).length, idle.length)
-        yield* TestClock.adjust("10 seconds")
-        assert.strictEqual((yield* supervisor.value).length, idle.length)
         yield* client.send(2)
-        yield* TestClock.adjust(500)
-        yield* client.send(3)
         yield* settle
-        assert.deepStrictEqual(handled, [1, 2, 3])
+        assert.isAbove((yield* supervisor.value).length, idle.length)
+        yield* TestClock.adjust("2 seconds")
+        assert.deepStrictEqual(handled, [1, 2])
+        // Those of delayed acknowledgements, one of each end.
+        assert.isAtMost((yield* supervisor.value).length, idle.length + 2)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual((yield* supervisor.value).length, idle.length)
       }).pipe(Effect.supervised(supervisor))
     }).pipe(Effect.provide(World))
   )
 
-  it.scoped("is not there for what a handler does at once", () =>
+  it.scoped("is not there for what a handler does at once, however it is written", () =>
     Effect.gen(function* () {
-      const supervisor = yield* Supervisor.track
-      yield* Effect.gen(function* () {
-        const { client } = yield* opened({ onMessage: (message, session) => session.send(message) })
-        const echoed: Array<unknown> = []
-        yield* Effect.forkScoped(client.runForEach((message) => Effect.sync(() => void echoed.push(message))))
-        yield* TestClock.adjust("10 seconds")
-        const idle = yield* supervisor.value
-        for (let n = 1; n <= 3; n++) yield* client.send(n)
-        yield* settle
-        assert.deepStrictEqual(echoed, [1, 2, 3])
-        // Those of delayed acknowledgements, one of each end.
-        assert.isAtMost((yield* supervisor.value).length, idle.length + 2)
-        yield* TestClock.adjust("1 second")
-        assert.deepStrictEqual((yield* client.stats).unacknowledged, { messages: 0, bytes: 0 })
-      }).pipe(Effect.supervised(supervisor))
-    }).pipe(Effect.provide(World))
+      for (const onMessage of [
+        (message: unknown, session: Gateway.Session<unknown>) => session.send(message),
+        (message: unknown, session: Gateway.Session<unknown>) =>
+          Effect.gen(function* () {
+            yield* Effect.void
+            yield* session.send(message)
+          })
+      ]) {
+        const supervisor = yield* Supervisor.track
+        yield* Effect.gen(function* () {
+          const { client } = yield* opened({ onMessage })
+          const echoed: Array<unknown> = []
+          yield* Effect.forkScoped(client.runForEach((message) => Effect.sync(() => void echoed.push(message))))
+          yield* TestClock.adjust("10 seconds")
+          const idle = yield* supervisor.value
+          for (let n = 1; n <= 3; n++) yield* client.send(n)
+          yield* settle
+          assert.deepStrictEqual(echoed, [1, 2, 3])
+          // Those of delayed acknowledgements, one of each end.
+          assert.isAtMost((yield* supervisor.value).length, idle.length + 2)
+          yield* TestClock.adjust("1 second")
+          assert.deepStrictEqual((yield* client.stats).unacknowledged, { messages: 0, bytes: 0 })
+        }).pipe(Effect.supervised(supervisor), Effect.scoped, Effect.provide(World))
+      }
+    })
   )
 
   it.scoped("leaves what has come when a handler has ended the session at once, and says farewell", () =>
@@ -126,14 +141,21 @@ describe("A session's fiber", () => {
     })
   )
 
-  it.scoped("does in order what comes while it is told to rest", () =>
+  it.scoped("does in order what comes while a handler waits", () =>
     Effect.gen(function* () {
-      const { client, handled } = yield* opened()
+      const handled: Array<unknown> = []
+      const { client } = yield* opened({
+        onMessage: (message) =>
+          Effect.delay(
+            Effect.sync(() => void handled.push(message)),
+            "1 second"
+          )
+      })
       const sent: Array<number> = []
       for (let n = 1; n <= 40; n++) {
         sent.push(n)
         yield* client.send(n)
-        // Around the rounds in which it is told to end.
+        // Around the moments at which a handler is done.
         yield* TestClock.adjust(n % 2 === 0 ? 1999 : 1)
       }
       yield* TestClock.adjust("5 seconds")
@@ -142,24 +164,29 @@ describe("A session's fiber", () => {
   )
 })
 
-describe("A session's fiber that is told to end", () => {
-  it.live("does what comes before it has", () =>
+describe("A session's fiber", () => {
+  it.live("does what comes while it waits", () =>
     Effect.gen(function* () {
       const todo: Array<string> = []
       const done: Array<string> = []
-      const host = {
+      const services = {
         fork: Effect.runFork,
-        afterwards: new Afterwards(),
-        lingering: new Lingering(Effect.runFork),
-        farewells: new Set<never>()
+        forkLast: Effect.runFork,
+        microtasks: new MicrotaskQueue(),
+        farewells: new Farewells()
       }
-      const fiber = new SessionFiber(host, {
+      const fiber = new HandlerFiber(services, {
         ended: false,
-        get hasWork() {
-          return todo.length > 0
+        advance: () => {
+          const next = todo.shift()
+          return next === undefined
+            ? undefined
+            : Effect.delay(
+                Effect.sync(() => void done.push(next)),
+                1
+              )
         },
-        // All of it with the fiber.
-        advance: () => Effect.sync(() => void done.push(...todo.splice(0))),
+        failed: () => {},
         farewell: Effect.void
       })
       const come = (what: string) => {
@@ -168,16 +195,10 @@ describe("A session's fiber that is told to end", () => {
       }
       fiber.startIdle()
       come("first")
-      yield* Effect.sleep(1)
-      fiber.rest()
+      yield* Effect.promise(() => Promise.resolve())
       come("second")
-      yield* Effect.sleep(1)
-      assert.deepStrictEqual(done, ["first", "second"])
-      come("third")
-      yield* Effect.sleep(1)
-      assert.deepStrictEqual(done, ["first", "second", "third"])
-      fiber.rest()
       yield* fiber.rested
+      assert.deepStrictEqual(done, ["first", "second"])
     })
   )
 })

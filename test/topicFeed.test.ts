@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope } from "effect"
 import { Broker } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { type Follower, TopicFeeds } from "../src/gateway/topics/fanOut.js"
+import { type Follower, TopicFeeds } from "../src/gateway/topics/topicFeed.js"
 import { settle } from "./support.js"
 import { connect, follow, lobby, makeGateway, range, rooms, TopicWorld, told, values } from "./topicSupport.js"
 

@@ -1,7 +1,7 @@
 /** Runs a handler over what a session received, and acknowledges what it has processed: `inboxStream`, without a Stream. */
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
-import { begun, isSuccess } from "../connection/syncEffect.js"
+import { isSuccess } from "../connection/syncEffect.js"
 import type { MessageInvalid } from "../protocol/ConnectionError.js"
 import type { InvalidDecision } from "../protocol/Messages.js"
 import type { Inbound } from "../session/inbox.js"
@@ -45,7 +45,7 @@ export const make =
           if (message === undefined) {
             return Effect.matchEffect(driver.inbox.take(keep), { onFailure: () => Effect.void, onSuccess: () => next })
           }
-          const handling = begun(handled(message))
+          const handling = handled(message)
           if (!isSuccess(handling)) {
             return Effect.flatMap(handling, () => {
               processed(message)

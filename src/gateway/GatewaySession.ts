@@ -1,5 +1,5 @@
 /**
- * What a gateway and its sessions offer, and what they are told to do.
+ * The interfaces of a gateway and of its sessions, and the options and handlers that they are given.
  *
  * @since 0.1.0
  */
@@ -35,7 +35,7 @@ import type { TopicRule } from "./TopicRule.js"
 export type { Principal } from "./principal.js"
 
 /**
- * What a hello says of who asks.
+ * The credentials that come with a hello.
  *
  * @since 0.1.0
  * @category models
@@ -126,7 +126,7 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
    * Accepts a message for delivery, in order and once while the session lives; suspends while the replay buffer is full. One
    * larger than the client takes, or than `maxMessage`, fails with `MessageTooLarge`; so does one that has waited for room
    * until the client came back with less. Interrupted while it waits for room, it is not accepted; what was accepted stays.
-   * It is encoded when the effect is run. A handler that gives this effect itself, and need not wait, is done without a fiber.
+   * It is encoded when the effect is run.
    */
   readonly send: (message: ServerMessage) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge>
   /**
@@ -200,7 +200,7 @@ export interface TopicInfo {
   readonly subscribers: number
   /** The end of its log, as far as this gateway has heard; undefined until it has. */
   readonly position: Position | undefined
-  /** What this gateway has heard since a session here began to follow the topic. */
+  /** How much this gateway has heard since a session here began to follow the topic. */
   readonly publications: number
 }
 
@@ -237,7 +237,7 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
     value: NoInfer<A>,
     options?: Pick<PublishOptions, "key">
   ) => Effect.Effect<Position, TopicRefused | MessageInvalid | MessageTooLarge | KeyReused | BrokerUnavailable>
-  /** What was published after `since`, or from the oldest that is kept: at most `limit` (default 100). Complete, or `PositionLost`. */
+  /** The publications after `since`, or from the oldest that is kept: at most `limit` (default 100). Complete, or `PositionLost`. */
   readonly history: <A>(
     topic: Ref<A>,
     options?: { readonly since?: Position | undefined; readonly limit?: number | undefined }
@@ -272,7 +272,7 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
 }
 
 /**
- * What the application does about sessions. Each handler may need services of
+ * The handlers of an application for its sessions. Each handler may need services of
  * its own.
  *
  * @since 0.1.0

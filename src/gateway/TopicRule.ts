@@ -1,5 +1,5 @@
 /**
- * What a gateway allows in its topics, and how it treats slow subscribers.
+ * Rules of the topics of a gateway: what is allowed in them, and how slow subscribers are treated.
  *
  * @since 0.1.0
  */
@@ -14,7 +14,7 @@ import type { Topic } from "../topic/Topic.js"
 import type { Principal } from "./principal.js"
 
 /**
- * Who asks about a topic: a session, and who it belongs to.
+ * The session that asks about a topic, and its owner.
  *
  * @since 0.1.0
  * @category models
@@ -29,13 +29,13 @@ export interface Caller<P extends Principal> {
  * @category models
  */
 export interface TopicOptions<A, Params, P extends Principal, RSubscribe = never, RPublish = never> {
-  /** Who may subscribe: asked at each subscription, those after a reconnect included. */
+  /** Judges who may subscribe: asked at each subscription, those after a reconnect included. */
   readonly subscribe: (params: Params, caller: Caller<P>) => Effect.Effect<void, NotAllowed, RSubscribe>
-  /** Who may publish what. Default: no client may. */
+  /** Judges who may publish what. Default: no client may. */
   readonly publish?:
     | ((params: Params, value: A, caller: Caller<P>) => Effect.Effect<void, NotAllowed, RPublish>)
     | undefined
-  /** What becomes of publications that wait for a slow subscriber. Default `disconnect`: nothing is skipped. */
+  /** The fate of publications that wait for a slow subscriber. Default `disconnect`: nothing is skipped. */
   readonly policy?: Policy | undefined
   /** How much of the past can be recovered. Default 1000 messages, 16 MiB, 5 minutes. */
   readonly history?:
@@ -45,7 +45,7 @@ export interface TopicOptions<A, Params, P extends Principal, RSubscribe = never
         readonly age?: Duration.DurationInput | undefined
       }
     | undefined
-  /** Whether subscribers may know of each other. Default false. */
+  /** True when subscribers may know of each other. Default false. */
   readonly presence?: boolean | undefined
 }
 

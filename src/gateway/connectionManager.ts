@@ -13,16 +13,16 @@ import type { Incoming, UpgradeRequest } from "../connection/Listener.js"
 import { LiveConnection, type Owner } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
 import * as ReadDeadline from "../connection/ReadDeadline.js"
-import { begun, isSuccess } from "../connection/syncEffect.js"
+import { isSuccess } from "../connection/syncEffect.js"
 import type { Transport } from "../connection/Transport.js"
 import * as timerQueue from "../connection/timerQueue.js"
 import { Refused, refuse } from "../connection/upgradeRefusal.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
-import { ConnectionLimits, networkOf } from "./connectionQuota.js"
+import { ConnectionQuota, networkOf } from "./connectionQuota.js"
+import type { GatewayStats } from "./gatewayStats.js"
 import * as accept from "./handshake.js"
-import type { GatewayFigures } from "./stats.js"
 
 /** A connection whose client has said hello. */
 export interface Greeting {
@@ -32,17 +32,17 @@ export interface Greeting {
   readonly request: UpgradeRequest
 }
 
-interface Host<R> {
+interface Services<R> {
   readonly options: Resolved
   readonly checks: accept.Checks<R>
-  readonly figures: GatewayFigures
+  readonly stats: GatewayStats
   /** Runs a fiber that the gateway supervises. */
   readonly fork: <A>(effect: Effect.Effect<A, never, R>) => Fiber.RuntimeFiber<A>
   /** Answers a hello as far as it can be now, and gives the rest. */
   readonly greeted: (greeting: Greeting) => Effect.Effect<void, never, R>
 }
 
-/** What keeps all of them alive, and has them say hello in time. */
+/** The timers that keep all of them alive, and have them say hello in time. */
 export interface Timing extends Pick<Owner, "clock" | "heartbeat" | "readDeadline"> {
   readonly hellos: timerQueue.TimerQueue
 }
@@ -54,26 +54,26 @@ export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
   hellos: timerQueue.make
 })
 
-export class Connections<R> {
+export class ConnectionManager<R> {
   /** Those that have ended are here for their close handshake; and what each counts by. */
   private readonly all = new Map<LiveConnection, string>()
-  private readonly limits: ConnectionLimits
+  private readonly limits: ConnectionQuota
   private readonly owner: Owner
   /** What comes now is dropped. */
   stopped = false
 
   constructor(
-    private readonly host: Host<R>,
+    private readonly services: Services<R>,
     private readonly timing: Timing
   ) {
-    this.limits = new ConnectionLimits(host.options)
+    this.limits = new ConnectionQuota(services.options)
     const { clock, heartbeat, readDeadline } = timing
     this.owner = {
       clock,
       heartbeat,
       readDeadline,
-      fork: host.fork,
-      closing: (live) => void host.fork(live.gone),
+      fork: services.fork,
+      closing: (live) => void services.fork(live.gone),
       closed: (live) => this.gone(live)
     }
   }
@@ -82,7 +82,7 @@ export class Connections<R> {
     return this.all.keys()
   }
 
-  /** How many have not ended. */
+  /** The number of those that have not ended. */
   get living(): number {
     let living = 0
     for (const { end } of this) if (end === undefined) living++
@@ -94,7 +94,7 @@ export class Connections<R> {
     return Effect.suspend(() => {
       for (const live of this) live.abandon(CloseCode.ServiceRestart, "the server restarts")
       const gone = Effect.forEach([...this], (live) => live.gone, { concurrency: "unbounded", discard: true })
-      return Effect.asVoid(bounded(gone, this.host.options.closeTimeout))
+      return Effect.asVoid(bounded(gone, this.services.options.closeTimeout))
     })
   }
 
@@ -103,22 +103,17 @@ export class Connections<R> {
     const address = networkOf(incoming.request.address)
     const refusal = this.limits.enter(address)
     if (refusal !== undefined) {
-      this.host.fork(refuse(incoming, refusal))
+      this.services.fork(refuse(incoming, refusal))
       return
     }
-    const accepted = this.accept(incoming, address)
-    if (isSuccess(accepted)) {
-      if (!accepted.value) this.limits.leave(address)
-      return
-    }
-    this.host.fork(accepted).addObserver((exit) => {
+    this.services.fork(this.accept(incoming, address)).addObserver((exit) => {
       if (exit._tag === "Failure" || !exit.value) this.limits.leave(address)
     })
   }
 
-  /** Whether there is a connection now. */
+  /** True when there is a connection now. */
   private accept(incoming: Incoming, address: string): Effect.Effect<boolean, never, R> {
-    const { checks, options } = this.host
+    const { checks, options } = this.services
     const verdict = accept.examine(incoming.request, checks, options.helloTimeout)
     if (isSuccess(verdict)) return this.open(incoming, verdict.value, address)
     const examined = Effect.catchAllDefect(verdict, (defect) =>
@@ -138,38 +133,35 @@ export class Connections<R> {
 
   private open(incoming: Incoming, codec: Codec, address: string): Effect.Effect<boolean> {
     const died = (defect: unknown) => Effect.as(Effect.logError("holdfast: an upgrade died", defect), false)
-    try {
-      const opening = begun(accept.open(incoming, codec, this.host.options))
-      if (isSuccess(opening)) return Effect.succeed(this.opened(opening.value, incoming, codec, address))
-      const opened = Effect.match(opening, {
+    const opened = Effect.match(
+      Effect.suspend(() => accept.open(incoming, codec, this.services.options)),
+      {
         // A peer that left during the upgrade has no connection to speak of.
         onFailure: () => false,
         onSuccess: (transport) => this.opened(transport, incoming, codec, address)
-      })
-      return Effect.uninterruptible(Effect.catchAllDefect(opened, died))
-    } catch (defect) {
-      return died(defect)
-    }
+      }
+    )
+    return Effect.uninterruptible(Effect.catchAllDefect(opened, died))
   }
 
   /** There is a connection now, whatever comes of it: true. */
   private opened(transport: Transport, incoming: Incoming, codec: Codec, address: string): boolean {
-    const live = new LiveConnection(transport, this.host.options, this.owner)
+    const live = new LiveConnection(transport, this.services.options, this.owner)
     this.all.set(live, address)
     try {
-      transport.limit?.(this.host.options.maxHello)
+      transport.limit?.(this.services.options.maxHello)
       this.hear(live, codec, incoming.request)
       if (this.stopped) live.abandon(CloseCode.ServiceRestart, "the server restarts")
     } catch (defect) {
       if (this.all.delete(live)) this.limits.leave(address)
       transport.destroy()
-      this.host.fork(Effect.logError("holdfast: a connection died", defect))
+      this.services.fork(Effect.logError("holdfast: a connection died", defect))
     }
     return true
   }
 
   private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {
-    const { helloTimeout, maxHello } = this.host.options
+    const { helloTimeout, maxHello } = this.services.options
     const late = new LateHello(live, helloTimeout)
     this.timing.hellos.set(late, live.since + helloTimeout)
     accept.hello(live, codec, maxHello, (hello) => {
@@ -180,13 +172,13 @@ export class Connections<R> {
   }
 
   private answer(greeting: Greeting): void {
-    const rest = this.host.greeted(greeting)
+    const rest = this.services.greeted(greeting)
     if (isSuccess(rest)) return
     const answered = Effect.catchAllDefect(rest, (defect) => {
       greeting.live.close(CloseCode.GoingAway, "")
       return Effect.logError("holdfast: a connection died", defect)
     })
-    this.host.fork(answered)
+    this.services.fork(answered)
   }
 
   private gone(live: LiveConnection): void {
@@ -194,7 +186,7 @@ export class Connections<R> {
     if (address === undefined) return
     this.all.delete(live)
     this.limits.leave(address)
-    this.host.figures.connectionGone(live.counts)
+    this.services.stats.connectionGone(live.counts)
   }
 
   /** Closes all of them, and waits until they are gone. */

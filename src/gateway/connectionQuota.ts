@@ -1,11 +1,11 @@
-/** How many connections a gateway takes, in all and from one address: from the upgrade until the socket is gone. */
+/** The quota of connections of a gateway, in all and from one address: from the upgrade until the socket is gone. */
 import type { Resolved } from "../connection/Options.js"
 import { Refused } from "../connection/upgradeRefusal.js"
-import { Tally } from "./keyedCounter.js"
+import { KeyedCounter } from "./keyedCounter.js"
 
 const headers = { "Retry-After": "5" }
 
-/** What counts as one address: an IPv4 address, or the /64 of an IPv6 address, all of which one client commonly has. */
+/** The network that counts as one address: an IPv4 address, or the /64 of an IPv6 address, all of which one client commonly has. */
 export const networkOf = (address: string): string => {
   if (!address.includes(":")) return address
   const [head = "", tail] = address.split("::")
@@ -15,9 +15,9 @@ export const networkOf = (address: string): string => {
   return [...groups, ...Array<string>(Math.max(0, zeros)).fill("0"), ...rest].slice(0, 4).join(":")
 }
 
-export class ConnectionLimits {
+export class ConnectionQuota {
   private total = 0
-  private readonly addresses = new Tally()
+  private readonly addresses = new KeyedCounter()
 
   constructor(private readonly options: Pick<Resolved, "maxConnections" | "maxConnectionsPerAddress">) {}
 

@@ -4,14 +4,15 @@ import * as Fiber from "effect/Fiber"
 import type { StoreUnavailable } from "../protocol/ConnectionError.js"
 import type { Target } from "../session/SessionStore.js"
 import type { Principal } from "./GatewaySession.js"
-import type { Beginnings } from "./pendingSessions.js"
+import type { PendingSessions } from "./pendingSessions.js"
 import { isTarget, type Revocations } from "./revocations.js"
-import type { Host, HostedSession } from "./session/serverSession.js"
+import type { HostedSession } from "./session/hostedSession.js"
+import type { SessionServices } from "./session/sessionServices.js"
 
 export const disconnect = <C, S, P extends Principal, R>(
-  host: Pick<Host<C, S, P, R>, "store" | "fork">,
+  { fork, store }: Pick<SessionServices<C, S, P, R>, "store" | "fork">,
   sessions: ReadonlyMap<string, HostedSession<C, S, P, R>>,
-  beginnings: Beginnings,
+  pending: PendingSessions,
   revocations: Revocations,
   target: Target,
   reason: string
@@ -22,11 +23,7 @@ export const disconnect = <C, S, P extends Principal, R>(
     const end = { _tag: "Ended", reason } as const
     for (const session of here) session.finish(end)
     // Each session is removed from the store once, by whoever comes first; that one counts it.
-    const removals = [
-      ...here.map((session) => session.removal),
-      ...beginnings.removals(target),
-      host.store.revoke(target, end)
-    ]
+    const removals = [...here.map((session) => session.removal), ...pending.removals(target), store.revoke(target, end)]
     return Effect.map(Effect.all(removals, { concurrency: "unbounded" }), (counts) =>
       counts.reduce((sum, count) => sum + count, 0)
     )
@@ -34,7 +31,7 @@ export const disconnect = <C, S, P extends Principal, R>(
   // The caller may be a handler of a session that is ended by this, and interrupted for it.
   return Effect.suspend(() => {
     let outcome: Effect.Effect<number, StoreUnavailable> = Effect.interrupt
-    const fiber = host.fork(
+    const fiber = fork(
       Effect.map(Effect.exit(ending), (exit) => {
         outcome = exit
       })

@@ -3,7 +3,6 @@
  * and the drain.
  */
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
 import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
@@ -26,18 +25,18 @@ import { Admission } from "./admission.js"
 import * as connections from "./connectionManager.js"
 import { disconnect } from "./disconnect.js"
 import type { Gateway, GatewayOptions, Principal, Session } from "./GatewaySession.js"
+import { GatewayStats } from "./gatewayStats.js"
 import * as accept from "./handshake.js"
 import { announce } from "./nodeHeartbeat.js"
-import { Origins } from "./originPolicy.js"
+import { OriginPolicy } from "./originPolicy.js"
 import { readiness } from "./readiness.js"
 import { Revocations, type Watch } from "./revocations.js"
-import { Dispatch } from "./sendRouter.js"
-import { Lingering } from "./session/idleReaper.js"
-import { Afterwards } from "./session/microtaskQueue.js"
-import type { Host, HostedSession } from "./session/serverSession.js"
-import * as storeAtOnce from "./session/syncStore.js"
+import { SendRouter } from "./sendRouter.js"
+import { Farewells } from "./session/farewells.js"
+import type { HostedSession } from "./session/hostedSession.js"
+import { MicrotaskQueue } from "./session/microtaskQueue.js"
+import type { SessionServices } from "./session/sessionServices.js"
 import * as reauthentication from "./session/tokenExpiry.js"
-import { GatewayFigures } from "./stats.js"
 import * as gatewayTopics from "./topics/topicRegistry.js"
 
 /** The options, all of whose effects may need the same services. */
@@ -46,9 +45,9 @@ type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, 
 const noTopics = ({ name }: { readonly name: string }) =>
   Effect.fail(new TopicRefused({ topic: name, code: "unknown-topic", reason: "this gateway has no topics" }))
 
-/** What a gateway offers about topics. */
+/** The part of a gateway's interface that is about topics. */
 const topicsOf = <P extends Principal, R>(
-  topics: gatewayTopics.GatewayTopics<P, R> | undefined
+  topics: gatewayTopics.TopicRegistry<P, R> | undefined
 ): Pick<Gateway<never>, "publish" | "history" | "members" | "topics"> => ({
   publish: topics?.publish ?? noTopics,
   history: topics?.history ?? noTopics,
@@ -59,10 +58,10 @@ const topicsOf = <P extends Principal, R>(
 export class GatewayCore<C, S, P extends Principal, R> {
   readonly gateway: Gateway<S, P>
   private readonly sessions = new Map<string, HostedSession<C, S, P, R>>()
-  private readonly connections: connections.Connections<R>
+  private readonly connections: connections.ConnectionManager<R>
   private readonly revocations = new Revocations()
   private readonly admission: Admission<C, S, P, R>
-  private readonly dispatch: Dispatch<S>
+  private readonly dispatch: SendRouter<S>
   private readonly since: number
   private draining = false
 
@@ -74,12 +73,12 @@ export class GatewayCore<C, S, P extends Principal, R> {
     private readonly address: string,
     private readonly node: string,
     credentials: Credentials["Type"],
-    private readonly host: Omit<
-      Host<C, S, P, R>,
+    private readonly services: Omit<
+      SessionServices<C, S, P, R>,
       "gateway" | "removed" | "isStopped" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
     >
   ) {
-    const since = host.now()
+    const since = services.now()
     this.since = since
     this.gateway = {
       address,
@@ -88,24 +87,24 @@ export class GatewayCore<C, S, P extends Principal, R> {
         connections: this.connections.living,
         sessions: this.sessions.size,
         since,
-        ...host.figures.since(this.connections)
+        ...services.stats.since(this.connections)
       })),
       sessions: Effect.sync(() => [...this.sessions.values()]),
       session: (id) => this.session(id),
       send: (id, message) => this.dispatch.send(id, message),
-      ...topicsOf(host.topics),
+      ...topicsOf(services.topics),
       disconnect: (target, reason = "disconnected") =>
-        disconnect(host, this.sessions, this.admission.beginnings, this.revocations, target, reason),
-      nodes: host.store.nodes,
+        disconnect(services, this.sessions, this.admission.pending, this.revocations, target, reason),
+      nodes: services.store.nodes,
       ready: readiness({
         isDraining: () => this.draining,
         timeout: options.connectTimeout,
-        store: host.store,
-        topics: host.topics
+        store: services.store,
+        topics: services.topics
       })
     }
-    const shared: Host<C, S, P, R> = {
-      ...host,
+    const shared: SessionServices<C, S, P, R> = {
+      ...services,
       options,
       limits: {
         maxMessage: options.maxMessage,
@@ -125,12 +124,12 @@ export class GatewayCore<C, S, P extends Principal, R> {
       removed: (id, end) => this.admission.removed(id, end)
     }
     const greeted = (greeting: connections.Greeting) => this.greeted(greeting)
-    this.connections = new connections.Connections(
-      { options, checks, figures: host.figures, fork: host.fork, greeted },
+    this.connections = new connections.ConnectionManager(
+      { options, checks, stats: services.stats, fork: services.fork, greeted },
       timing
     )
     this.admission = new Admission(shared, credentials, this.sessions)
-    this.dispatch = new Dispatch(shared, this.sessions, this.admission.news, credentials)
+    this.dispatch = new SendRouter(shared, this.sessions, this.admission.storeEvents, credentials)
   }
 
   static make<C, S, P extends Principal, R>(
@@ -142,27 +141,30 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const store = yield* SessionStore
       const clock = yield* Effect.clock
       const runtime = yield* Effect.runtime<never>()
-      const fork = yield* FiberSet.makeRuntime<R, unknown, never>()
+      // In the order of finalizers: fibers are interrupted, and then those that see to what they leave behind.
+      const forkLast = yield* FiberSet.makeRuntime<R, unknown, unknown>()
+      const farewells = new Farewells()
+      yield* Effect.addFinalizer(() => bounded(farewells.said, options.closeTimeout))
+      const fork = yield* FiberSet.makeRuntime<R, unknown, unknown>()
       const credentials = yield* Credentials
       const node = yield* credentials.id
       const timing = yield* connections.timing
-      const checks = { origins: yield* Origins.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
+      const checks = { origins: yield* OriginPolicy.make(config.origins), authorizeUpgrade: config.authorizeUpgrade }
       const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
         store,
-        atOnce: storeAtOnce.make(store),
         outage: new Outage(),
         fork: (effect) => fork(effect),
-        lingering: new Lingering((effect) => fork(effect)),
-        afterwards: new Afterwards(),
+        forkLast: (effect) => forkLast(effect),
+        microtasks: new MicrotaskQueue(),
         jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
         now: () => clock.unsafeCurrentTimeMillis(),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
-        farewells: new Set(),
+        farewells,
         guard: inboundLimiterTerms(options),
-        figures: new GatewayFigures()
+        stats: new GatewayStats()
       })
-      yield* store.watch(core.admission.news)
+      yield* store.watch(core.admission.storeEvents)
       yield* announce({
         store,
         node: () => core.described,
@@ -199,13 +201,12 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private greeted(greeting: connections.Greeting): Effect.Effect<void, never, R> {
     const { hello, live, request } = greeting
     const authentication = made(() => this.config.authenticate({ token: hello.token, request }))
-    if (isSuccess(authentication)) {
-      return this.revocations.duringNow((watch) => this.admit(greeting, authentication.value, watch))
-    }
     return this.revocations.during((watch) =>
-      Effect.flatMap(accept.authenticate(live, authentication, this.options.helloTimeout), (found) =>
-        Option.isNone(found) ? Effect.void : Effect.suspend(() => this.admit(greeting, found.value, watch))
-      )
+      isSuccess(authentication)
+        ? this.admit(greeting, authentication.value, watch)
+        : Effect.flatMap(accept.authenticate(live, authentication, this.options.helloTimeout), (found) =>
+            Option.isNone(found) ? Effect.void : this.admit(greeting, found.value, watch)
+          )
     )
   }
 
@@ -216,7 +217,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     watch: Watch
   ): Effect.Effect<void> {
     const expires = reauthentication.expiryOf(principal) !== undefined
-    if (reauthentication.hasExpired(principal, this.host.now())) {
+    if (reauthentication.hasExpired(principal, this.services.now())) {
       live.close(CloseCode.NotAuthenticated, reauthentication.expired)
       return Effect.void
     }
@@ -224,9 +225,9 @@ export class GatewayCore<C, S, P extends Principal, R> {
       live.close(CloseCode.ServiceRestart, "the server restarts")
       return Effect.void
     }
-    const jitter = this.host.jitter()
-    const caller = { live, codec, hello, watch, principal, request: expires ? request : undefined, jitter }
-    const rest = this.admission.admitNow(caller)
+    const jitter = this.services.jitter()
+    const client = { live, codec, hello, watch, principal, request: expires ? request : undefined, jitter }
+    const rest = this.admission.admit(client)
     if (isSuccess(rest)) return Effect.void
     return Effect.catchAll(rest, (error) => {
       live.close(CloseCode.TryAgainLater, "the session store is unavailable")
@@ -235,16 +236,6 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   // ---- the drain
-
-  private readonly farewells: Effect.Effect<void> = Effect.suspend(() => {
-    const farewells = [...this.host.farewells]
-    if (farewells.length === 0) return Effect.void
-    // One may end with another that is still to come.
-    return Effect.zipRight(
-      Effect.forEach(farewells, Fiber.await, { concurrency: "unbounded", discard: true }),
-      this.farewells
-    )
-  })
 
   private readonly drain: Effect.Effect<void> = Effect.suspend(() => {
     this.draining = true
@@ -264,7 +255,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       ),
       Effect.zipRight(Effect.suspend(() => this.connections.dropped)),
       // What sessions that are over still have to do would be cut off by what follows.
-      Effect.zipRight(bounded(this.farewells, closeTimeout))
+      Effect.zipRight(bounded(this.services.farewells.said, closeTimeout))
     )
   })
 }

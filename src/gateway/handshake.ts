@@ -13,13 +13,13 @@ import * as Codec from "../protocol/Codec.js"
 import type { ConnectionLost, NotAllowed, NotAuthenticated } from "../protocol/ConnectionError.js"
 import * as Protocol from "../protocol/Protocol.js"
 import type { GatewayOptions, Principal } from "./GatewaySession.js"
-import type { Origins } from "./originPolicy.js"
-import { Stranger } from "./unauthenticated.js"
+import type { OriginPolicy } from "./originPolicy.js"
+import { Unauthenticated } from "./unauthenticated.js"
 
-/** What is looked at before an upgrade is accepted. */
+/** The checks of a request before an upgrade is accepted. */
 export interface Checks<R>
   extends Pick<GatewayOptions<never, never, Principal, never, never, never, never, never, R>, "authorizeUpgrade"> {
-  readonly origins: Origins
+  readonly origins: OriginPolicy
 }
 
 /** The codec to speak, or why the upgrade is refused. */
@@ -69,7 +69,7 @@ export const hello = (
   maxHello: number,
   heard: (hello: Protocol.Hello | undefined) => void
 ): void => {
-  live.open(new Stranger(live, codec, maxHello, heard))
+  live.open(new Unauthenticated(live, codec, maxHello, heard))
 }
 
 /** Runs the application's authentication; `None` when it refuses, or the client leaves, with the connection closed for it. */

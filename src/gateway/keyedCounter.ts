@@ -1,5 +1,5 @@
 /** Counts by key; a key that is back at zero is forgotten. */
-export class Tally {
+export class KeyedCounter {
   private readonly counts = new Map<string, number>()
 
   of(key: string): number {

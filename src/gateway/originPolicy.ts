@@ -2,20 +2,20 @@
 import * as Effect from "effect/Effect"
 import { InvalidOption } from "../protocol/ConnectionError.js"
 
-/** What a page sends: RFC 6454 §6.2, in lower case, without a path. `null` is what a sandboxed page or a file sends. */
+/** The form of an origin: RFC 6454 §6.2, in lower case, without a path. `null` is what a sandboxed page or a file sends. */
 const anOrigin = /^(null|[a-z][a-z0-9+.-]*:\/\/[^/?#\sA-Z]+)$/
 
 /** Origins of which it is told that they were refused: anybody may send any. */
 const mostTold = 10
 
-export class Origins {
+export class OriginPolicy {
   private readonly told = new Set<string>()
 
   private constructor(private readonly allowed: ReadonlyArray<string> | undefined) {}
 
-  static make(allowed: ReadonlyArray<string> | undefined): Effect.Effect<Origins, InvalidOption> {
+  static make(allowed: ReadonlyArray<string> | undefined): Effect.Effect<OriginPolicy, InvalidOption> {
     const wrong = allowed?.find((origin) => !anOrigin.test(origin))
-    if (wrong === undefined) return Effect.succeed(new Origins(allowed))
+    if (wrong === undefined) return Effect.succeed(new OriginPolicy(allowed))
     const rule = 'origins as browsers send them, without a path or a slash at the end, such as "https://example.com"'
     return Effect.fail(new InvalidOption({ option: "origins", value: JSON.stringify(wrong), rule }))
   }

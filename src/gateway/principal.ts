@@ -1,7 +1,7 @@
 /** The identity that an application gives those who connect. */
 
 /**
- * Who a session belongs to. `id` is what a resume must be authenticated as
+ * The owner of a session. `id` is what a resume must be authenticated as
  * again; add whatever else the application wants to know.
  *
  * @since 0.1.0

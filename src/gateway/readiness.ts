@@ -1,4 +1,4 @@
-/** Whether clients may be sent to a gateway, told in a bounded time. */
+/** The readiness of a gateway for clients, told in a bounded time. */
 import * as Effect from "effect/Effect"
 import { NotReady } from "../protocol/ConnectionError.js"
 import type { SessionStore } from "../session/SessionStore.js"

@@ -1,10 +1,10 @@
 /**
- * What was disconnected while hellos were being looked at: each hello sees what
+ * Disconnects that came while hellos were being looked at: each hello sees what
  * has come since its own beginning, because what was found out about it since
  * may be older than the disconnect.
  */
-import * as Effect from "effect/Effect"
-import { isSuccess } from "../connection/syncEffect.js"
+import type * as Effect from "effect/Effect"
+import { releasing } from "../connection/syncEffect.js"
 import type { Target } from "../session/SessionStore.js"
 
 interface Revocation {
@@ -25,34 +25,20 @@ export class Revocations {
   /** Those that some hello may have to see, and how many came before them. */
   private recent: Array<Revocation> = []
   private forgotten = 0
-  /** Where each hello begins to look, oldest first. */
+  /** The place where each hello begins to look, oldest first. */
   private readonly watches = new Map<Watch, number>()
 
   note(target: Target, reason: string): void {
     if (this.watches.size > 0) this.recent.push({ target, reason })
   }
 
-  /** Looks at a hello. */
-  during<A, E, R>(use: (watch: Watch) => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      Effect.sync(() => this.open()),
-      use,
-      (watch) => Effect.sync(() => this.close(watch))
-    )
-  }
-
-  /** The same, and at once: no longer than what is left to do, if anything is. */
-  duringNow<E, R>(use: (watch: Watch) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
+  /** Looks at a hello; for no longer than what is left to do, if anything is. */
+  during<E, R>(use: (watch: Watch) => Effect.Effect<void, E, R>): Effect.Effect<void, E, R> {
     const watch = this.open()
-    const close = Effect.sync(() => this.close(watch))
-    try {
-      const rest = use(watch)
-      if (!isSuccess(rest)) return Effect.ensuring(rest, close)
-    } catch (defect) {
-      return Effect.zipRight(close, Effect.die(defect))
-    }
-    this.close(watch)
-    return Effect.void
+    return releasing(
+      () => use(watch),
+      () => this.close(watch)
+    )
   }
 
   private open(): Watch {

@@ -16,9 +16,9 @@ import type { encoder } from "../protocol/messageCodec.js"
 import type { Credentials } from "../session/Credentials.js"
 import type { SessionStore } from "../session/SessionStore.js"
 import { storeRetry } from "./session/fencedStore.js"
-import type { News } from "./storeEvents.js"
+import type { StoreEvents } from "./storeEvents.js"
 
-interface Host<S> {
+interface Services<S> {
   readonly options: Resolved
   readonly store: SessionStore["Type"]
   readonly encode: ReturnType<typeof encoder<S>>
@@ -38,13 +38,13 @@ class Full extends Data.TaggedError("Full")<{ readonly id: string }> {
   }
 }
 
-export class Dispatch<S> {
+export class SendRouter<S> {
   private readonly full = new Outage()
 
   constructor(
-    private readonly host: Host<S>,
+    private readonly services: Services<S>,
     private readonly sessions: ReadonlyMap<string, Addressee<S>>,
-    private readonly news: News,
+    private readonly storeEvents: StoreEvents,
     private readonly credentials: Credentials["Type"]
   ) {}
 
@@ -59,7 +59,7 @@ export class Dispatch<S> {
   /** Leaves it in the mailbox. */
   private leave(id: string, message: S): Effect.Effect<void, Failure> {
     return Effect.gen(this, function* () {
-      const { encode, options, store } = this.host
+      const { encode, options, store } = this.services
       const found = yield* this.patiently(store.find(id))
       const codec = found === undefined ? undefined : forSubprotocol(found.subprotocol)
       if (codec === undefined) return yield* new SessionNotFound({ id })
@@ -68,7 +68,7 @@ export class Dispatch<S> {
       if (size > options.maxMessage) return yield* new MessageTooLarge({ size, limit: options.maxMessage })
       yield* this.post(id, { key: yield* this.credentials.id, payload })
       // It may live here by now; what is sent to it next must not come before this.
-      this.news.mail(id)
+      this.storeEvents.mail(id)
     })
   }
 
@@ -76,10 +76,10 @@ export class Dispatch<S> {
     id: string,
     mail: { readonly key: string; readonly payload: Payload }
   ): Effect.Effect<void, SessionNotFound | StoreUnavailable> {
-    const { replayBytes, replayMessages } = this.host.options
+    const { replayBytes, replayMessages } = this.services.options
     const bounds = { messages: replayMessages, bytes: replayBytes }
     const posted = Effect.flatMap(
-      this.patiently(this.host.store.post(id, mail, bounds)),
+      this.patiently(this.services.store.post(id, mail, bounds)),
       (answer): Effect.Effect<void, Full | SessionNotFound> => {
         if (answer === "Unknown") return Effect.fail(new SessionNotFound({ id }))
         return answer === "Full" ? Effect.fail(new Full({ id })) : Effect.void
@@ -95,7 +95,7 @@ export class Dispatch<S> {
   /** Asks a failing store again, for `writeDeadline`. */
   private patiently<A>(ask: Effect.Effect<A, StoreUnavailable>): Effect.Effect<A, StoreUnavailable> {
     return Effect.catchAll(ask, (first) => {
-      const { writeDeadline } = this.host.options
+      const { writeDeadline } = this.services.options
       let last = first
       const noted = Effect.tapError(ask, (error) => {
         last = error

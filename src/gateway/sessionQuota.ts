@@ -1,10 +1,10 @@
-/** How many sessions a gateway holds, in all and of one principal; those that are being created count. */
+/** The quota of sessions of a gateway, in all and of one principal; those that are being created count. */
 
 import type { LiveConnection } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
-import { Tally } from "./keyedCounter.js"
+import { KeyedCounter } from "./keyedCounter.js"
 
 export type Refusal =
   | { readonly _tag: "GatewayFull"; readonly reason: string }
@@ -13,9 +13,9 @@ export type Refusal =
 /** Milliseconds. */
 const retryAfter = 5000
 
-export class SessionLimits {
+export class SessionQuota {
   private total = 0
-  private readonly principals = new Tally()
+  private readonly principals = new KeyedCounter()
 
   constructor(private readonly options: Pick<Resolved, "maxSessions" | "maxSessionsPerPrincipal">) {}
 

@@ -1,9 +1,10 @@
 /**
- * What the store says by itself, passed on to the sessions that live here. What
+ * Events of the store, which it tells by itself, passed on to the sessions that live here. What
  * it says of one that this gateway is asking for waits for the answer, which
  * decides: the generation that took over may be this gateway's own.
  */
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
+import { releasing } from "../connection/syncEffect.js"
 import type { Loss, Watcher } from "../session/SessionStore.js"
 
 /** A session that lives here. */
@@ -18,28 +19,15 @@ interface Asking {
   mail: boolean
 }
 
-export class News implements Watcher {
+export class StoreEvents implements Watcher {
   private readonly asking = new Map<string, Asking>()
 
   constructor(private readonly sessions: ReadonlyMap<string, Hearer>) {}
 
   /** Asks the store for a session, and does with it what there is to do. */
-  during<A, E, R>(id: string, ask: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
-    return Effect.acquireUseRelease(
-      Effect.sync(() => this.enter(id)),
-      () => ask,
-      (asking) => Effect.sync(() => this.leave(id, asking))
-    )
-  }
-
-  /** The same, of a store that answers at once. */
-  duringNow<A>(id: string, ask: () => A): A {
+  during<A, E, R>(id: string, ask: () => Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
     const asking = this.enter(id)
-    try {
-      return ask()
-    } finally {
-      this.leave(id, asking)
-    }
+    return releasing(ask, () => this.leave(id, asking))
   }
 
   private enter(id: string): Asking {
@@ -70,7 +58,7 @@ export class News implements Watcher {
     else if (asking !== undefined) asking.mail = true
   }
 
-  /** Whether there may be mail that came after the store gave the session that begins here now. */
+  /** True when there may be mail that came after the store gave the session that begins here now. */
   hasMail(id: string): boolean {
     return this.asking.get(id)?.mail ?? false
   }

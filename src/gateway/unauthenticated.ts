@@ -1,5 +1,5 @@
 /**
- * Who has opened a connection and has no session on it yet: one hello is all there is to say, of a bounded size and in a
+ * A client that has opened a connection and has no session on it yet: one hello is all there is to say, of a bounded size and in a
  * bounded number of frames.
  */
 
@@ -22,7 +22,7 @@ const retryAfter = 1000
 const tooMany = "too many frames before the session begins"
 
 /** Hears the hello, and then that the client waits for its answer. */
-export class Stranger implements Sink {
+export class Unauthenticated implements Sink {
   private isHeard = false
   private frames = 0
 

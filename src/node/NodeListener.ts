@@ -16,7 +16,6 @@ import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import { WebSocketServer } from "ws"
 import { type Incoming, Listener } from "../connection/Listener.js"
-import { Attempt } from "../connection/syncEffect.js"
 import type { Transport } from "../connection/Transport.js"
 import * as upgradeRefusal from "../connection/upgradeRefusal.js"
 import { ConnectionLost, type InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
@@ -171,7 +170,7 @@ class NodeListener {
     options: AcceptOptions,
     remoteAddress: string
   ): Effect.Effect<Transport, ConnectionLost> {
-    return new Attempt<Transport, ConnectionLost>(() => {
+    return Effect.suspend((): Effect.Effect<Transport, ConnectionLost> => {
       if (socket.destroyed) return left()
       let answer: Effect.Effect<Transport, ConnectionLost> | undefined
       let tell = (told: Effect.Effect<Transport, ConnectionLost>): void => {

@@ -7,19 +7,40 @@ import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Encoding from "effect/Encoding"
 import * as Exit from "effect/Exit"
-import * as atOnce from "../connection/syncEffect.js"
+import { type Operation, operation } from "./operation.js"
 
 /**
+ * An effect that gives a new text each time it is run; `immediate`, where it is offered, is the plain function that does the
+ * same, as of a SessionStore's `Operation`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Draw extends Effect.Effect<string> {
+  readonly immediate?: (() => string) | undefined
+}
+
+/**
+ * An effect that gives a new text at once, from the plain function behind it.
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const draw = (immediate: () => string): Draw => Object.assign(Effect.sync(immediate), { immediate })
+
+/**
+ * Makes ids and secrets, and hashes them.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Service {
   /** A new session id: unique, and safe in a URL. */
-  readonly id: Effect.Effect<string>
+  readonly id: Draw
   /** A new resume secret that nobody can guess. */
-  readonly secret: Effect.Effect<string>
+  readonly secret: Draw
   /** A one-way hash of a secret, which is all that a store keeps. */
-  readonly hash: (secret: string) => Effect.Effect<string>
+  readonly hash: Operation<[secret: string], string>
 }
 
 /** Bytes are drawn in batches: each call of the system's generator costs more than the bytes. */
@@ -51,7 +72,7 @@ const digest: Service["hash"] = (secret) =>
     (digest) => Encoding.encodeBase64Url(new Uint8Array(digest))
   )
 
-/** What this needs of Node's module `crypto`. */
+/** The part of Node's module `crypto` that is needed here. */
 interface NodeCrypto {
   readonly createHash: (algorithm: "sha256") => {
     readonly update: (text: string) => { readonly digest: (encoding: "base64url") => string }
@@ -75,7 +96,7 @@ const nodeCrypto = (): NodeCrypto | undefined => {
 const hash = (node: NodeCrypto | undefined): Service["hash"] =>
   node === undefined
     ? digest
-    : atOnce.effectful((secret) => Exit.succeed(node.createHash("sha256").update(secret).digest("base64url")))
+    : operation((secret) => Exit.succeed(node.createHash("sha256").update(secret).digest("base64url")))
 
 /**
  * Web Crypto: 128-bit ids, 256-bit secrets, SHA-256. A secret is random, not a
@@ -86,8 +107,8 @@ const hash = (node: NodeCrypto | undefined): Service["hash"] =>
  * @category implementations
  */
 export const webCrypto: Service = {
-  id: atOnce.sync(random(16)),
-  secret: atOnce.sync(random(32)),
+  id: draw(random(16)),
+  secret: draw(random(32)),
   hash: hash(nodeCrypto())
 }
 

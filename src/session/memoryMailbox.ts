@@ -1,8 +1,8 @@
-/** What other gateways left for a session, in memory. */
+/** The mailbox of a session, in memory: what other gateways left for it. */
 import { byteLength, type Payload } from "../protocol/Codec.js"
 import type { Mail } from "./sessionStoreService.js"
 
-/** How many keys are remembered. */
+/** The number of keys that are remembered. */
 const mostKeys = 1024
 
 export class Mailbox {

@@ -4,13 +4,14 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import { effectful } from "../connection/syncEffect.js"
 import { Fenced } from "../protocol/ConnectionError.js"
 import type { Subprotocol } from "../protocol/Protocol.js"
 import { Mailbox } from "./memoryMailbox.js"
 import { NodeList } from "./memoryNodes.js"
+import { operation } from "./operation.js"
 import {
   type Attached,
+  type AttachRequest,
   type Loss,
   SessionStore,
   type StoredMessage,
@@ -31,7 +32,7 @@ export interface MemoryOptions {
 
 const defaultLease = "30 seconds"
 
-/** What proves that a session is the caller's. */
+/** The proof that a session is the caller's. */
 interface Owner {
   readonly principal: string
   readonly secretHash: string
@@ -115,13 +116,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
       return Exit.fail(new Fenced({ id, generation, gone: record === undefined || generation > record.generation }))
     }
 
-    const attach = ({
-      attempt,
-      id,
-      nextSecretHash,
-      principal,
-      secretHash
-    }: Parameters<Context.Tag.Service<SessionStore>["attach"]>[0]): Attached => {
+    const attach = ({ attempt, id, nextSecretHash, principal, secretHash }: AttachRequest): Attached => {
       const found = records.get(id)
       if (found !== undefined && isExpired(found)) bury(found, { _tag: "Expired" })
       const record = records.get(id)
@@ -147,7 +142,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
     }
 
     return {
-      create: effectful((session) => {
+      create: operation((session) => {
         records.set(session.id, {
           ...session,
           generation: 1,
@@ -162,13 +157,13 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
         })
         return Exit.void
       }),
-      attach: effectful((request) => Exit.succeed(attach(request))),
-      confirm: effectful((id, generation) =>
+      attach: operation((request) => Exit.succeed(attach(request))),
+      confirm: operation((id, generation) =>
         owned(id, generation, (record) => {
           record.previousSecretHash = undefined
         })
       ),
-      append: effectful((id, generation, messages) =>
+      append: operation((id, generation, messages) =>
         owned(id, generation, (record) => {
           for (const message of messages) {
             if (message.seq <= record.sent) continue
@@ -178,7 +173,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           }
         })
       ),
-      acknowledge: effectful((id, generation, { acked, mail, processed }) =>
+      acknowledge: operation((id, generation, { acked, mail, processed }) =>
         owned(id, generation, (record) => {
           if (mail !== undefined) record.mailbox?.take(mail)
           record.processed = Math.max(record.processed, processed)
@@ -188,20 +183,22 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           record.outbound.splice(0, acked - first + 1)
         })
       ),
-      detach: effectful((id, generation, window) => {
-        const found = records.get(id)
-        // What is over stays over: its owner must not bring it back.
-        if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
-        return owned(id, generation, (record) => {
-          record.expiresAt = clock.unsafeCurrentTimeMillis() + window
-        })
-      }),
-      remove: effectful((id, generation, tombstone) =>
-        owned(id, generation, (record) => {
-          if (tombstone === undefined) forget(record, undefined)
-          else bury(record, tombstone)
-        })
-      ),
+      detach: (id, generation, window) =>
+        Effect.suspend(() => {
+          const found = records.get(id)
+          // What is over stays over: its owner must not bring it back.
+          if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
+          return owned(id, generation, (record) => {
+            record.expiresAt = clock.unsafeCurrentTimeMillis() + window
+          })
+        }),
+      remove: (id, generation, tombstone) =>
+        Effect.suspend(() =>
+          owned(id, generation, (record) => {
+            if (tombstone === undefined) forget(record, undefined)
+            else bury(record, tombstone)
+          })
+        ),
       revoke: (target, tombstone) =>
         Effect.sync(() => {
           const found = [...records.values()].filter((record) =>
@@ -239,9 +236,8 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           if (posted === "Posted") for (const watcher of watchers) watcher.mail(id)
           return posted
         }),
-      collect: effectful((id, generation, after) =>
-        owned(id, generation, (record) => record.mailbox?.after(after) ?? [])
-      ),
+      collect: (id, generation, after) =>
+        Effect.suspend(() => owned(id, generation, (record) => record.mailbox?.after(after) ?? [])),
       announce: (node) => Effect.sync(() => nodes.announce(node)),
       withdraw: (node) => Effect.sync(() => nodes.withdraw(node)),
       nodes: Effect.sync(() => nodes.living),

@@ -7,7 +7,6 @@ import * as Deferred from "effect/Deferred"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import * as FiberId from "effect/FiberId"
-import { Attempt } from "../connection/syncEffect.js"
 import { byteLength, type Payload } from "../protocol/Codec.js"
 import {
   type MessageRefused,
@@ -179,9 +178,9 @@ export class Outbox {
     return Effect.suspend(() => this.accept(payload, false, accepted))
   }
 
-  /** Sends what this makes; one who tries it by a plain call waits for nothing, as a rule. */
+  /** Sends what this makes, when the effect is run. */
   sendMade<E>(make: () => Either.Either<Payload, E>): Effect.Effect<void, SessionClosed | MessageTooLarge | E> {
-    return new Attempt<void, SessionClosed | MessageTooLarge | E>(() => {
+    return Effect.suspend((): Effect.Effect<void, SessionClosed | MessageTooLarge | E> => {
       const made = make()
       return made._tag === "Right" ? this.accept(made.right, false, unnoticed) : Effect.fail(made.left)
     })

@@ -1,5 +1,5 @@
 /**
- * Where gateways keep what a session needs to be resumed.
+ * The store in which gateways keep what a session needs to be resumed.
  *
  * @since 0.1.0
  */
@@ -9,6 +9,9 @@ import type * as Scope from "effect/Scope"
 import type { Payload } from "../protocol/Codec.js"
 import type { Fenced, StoreUnavailable } from "../protocol/ConnectionError.js"
 import type { Subprotocol } from "../protocol/Protocol.js"
+import type { Operation } from "./operation.js"
+
+export { type Operation, operation } from "./operation.js"
 
 /**
  * A message that another gateway left for a session; numbered from 1 for each session.
@@ -44,7 +47,7 @@ export interface StoredMessage {
  */
 export interface NewSession {
   readonly id: string
-  /** Who it belongs to: a resume must be authenticated as the same. */
+  /** Its owner: a resume must be authenticated as the same. */
   readonly principal: string
   readonly subprotocol: Subprotocol
   readonly secretHash: string
@@ -97,6 +100,32 @@ export type Tombstone =
 export type Target = { readonly principal: string } | { readonly session: string }
 
 /**
+ * A request for a session, with the hash of its next secret.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface AttachRequest {
+  readonly id: string
+  readonly principal: string
+  readonly secretHash: string
+  readonly nextSecretHash: string
+  readonly attempt: number | undefined
+}
+
+/**
+ * The progress of a session: what the client and the application have processed, and mail that is dropped.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Progress {
+  readonly acked: number
+  readonly processed: number
+  readonly mail?: number | undefined
+}
+
+/**
  * The answer to `attach`. What is gone tells why only to whom it belonged: to others it is a `Mismatch`, as it was while it lived.
  *
  *
@@ -113,7 +142,7 @@ export type Attached =
   | { readonly _tag: "Gone"; readonly tombstone: Tombstone }
 
 /**
- * What became of a generation.
+ * The loss of a session to the owner of a generation.
  *
  * - `TakenOver`: a newer generation owns the session.
  * - `Removed`: the session is gone, and this is what is left of it.
@@ -140,7 +169,7 @@ export interface Watcher {
 }
 
 /**
- * What a gateway says of itself. Times are milliseconds since the epoch.
+ * The entry of a gateway in the list of those that live. Times are milliseconds since the epoch.
  *
  * @since 0.1.0
  * @category models
@@ -164,6 +193,9 @@ export interface NodeInfo {
  * or fails with `StoreUnavailable` within a bounded time, which is the store's to
  * keep.
  *
+ * What a gateway asks for each connection and message is an `Operation`: a store that need not wait may offer it as a plain
+ * function as well, made with `operation`, and is then asked without a fiber.
+ *
  * @since 0.1.0
  * @category services
  */
@@ -171,7 +203,7 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
   SessionStore,
   {
     /** Keeps a new session, at generation 1 and attached. Its id is new. */
-    readonly create: (session: NewSession) => Effect.Effect<void, StoreUnavailable>
+    readonly create: Operation<[session: NewSession], void, StoreUnavailable>
     /**
      * Takes a session over, live or not: the compare-and-set of its generation.
      * The secret presented must be the current one or the one before; it becomes
@@ -179,34 +211,28 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
      * there is one, must be larger than that of every attach before: a hello that was held up must not
      * take the session from the connection that the client has made since.
      */
-    readonly attach: (request: {
-      readonly id: string
-      readonly principal: string
-      readonly secretHash: string
-      readonly nextSecretHash: string
-      readonly attempt: number | undefined
-    }) => Effect.Effect<Attached, StoreUnavailable>
+    readonly attach: Operation<[request: AttachRequest], Attached, StoreUnavailable>
     /** The client has shown that it has the current secret: the one before is void. */
-    readonly confirm: (id: string, generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
+    readonly confirm: Operation<[id: string, generation: number], void, Fenced | StoreUnavailable>
     /**
      * Appends messages to the client, which follow those appended before without
      * a gap. Those that it has already are ignored: an append whose answer was
      * lost is tried again. The mail that the others were made of leaves the mailbox with it.
      */
-    readonly append: (
-      id: string,
-      generation: number,
-      messages: ReadonlyArray<StoredMessage>
-    ) => Effect.Effect<void, Fenced | StoreUnavailable>
+    readonly append: Operation<
+      [id: string, generation: number, messages: ReadonlyArray<StoredMessage>],
+      void,
+      Fenced | StoreUnavailable
+    >
     /**
      * Notes what the client has processed (`acked`, releasing it) and what was processed of the client's. Neither goes back.
      * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes.
      */
-    readonly acknowledge: (
-      id: string,
-      generation: number,
-      progress: { readonly acked: number; readonly processed: number; readonly mail?: number | undefined }
-    ) => Effect.Effect<void, Fenced | StoreUnavailable>
+    readonly acknowledge: Operation<
+      [id: string, generation: number, progress: Progress],
+      void,
+      Fenced | StoreUnavailable
+    >
     /** The connection is gone: the session expires `window` milliseconds from now unless it is attached again; at the last of them it still can be. */
     readonly detach: (id: string, generation: number, window: number) => Effect.Effect<void, Fenced | StoreUnavailable>
     /** Forgets the session; a tombstone is kept for a while to tell its client why. */

@@ -13,8 +13,8 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import { Dialer } from "../connection/Dialer.js"
 import { Listener } from "../connection/Listener.js"
-import * as syncEffect from "../connection/syncEffect.js"
-import { Credentials, type Service } from "../session/Credentials.js"
+import { Credentials, draw, type Service } from "../session/Credentials.js"
+import { operation } from "../session/operation.js"
 import * as machines from "./internal/machines.js"
 import { MemoryNetwork } from "./internal/network.js"
 
@@ -30,9 +30,9 @@ export { MemoryNetwork, type OnMachine, type Reach, type WayOptions } from "./in
 export const credentials = (): Service => {
   let made = 0
   return {
-    id: syncEffect.sync(() => `session-${++made}`),
-    secret: syncEffect.sync(() => `secret-${++made}`),
-    hash: syncEffect.effectful((secret) => Exit.succeed(`hash of ${secret}`))
+    id: draw(() => `session-${++made}`),
+    secret: draw(() => `secret-${++made}`),
+    hash: operation((secret) => Exit.succeed(`hash of ${secret}`))
   }
 }
 

@@ -11,6 +11,7 @@ import { lawsOf } from "./internal/bench.js"
 import { attaching } from "./internal/storeLaws/attaching.js"
 import { concurrency } from "./internal/storeLaws/concurrency.js"
 import { ending } from "./internal/storeLaws/ending.js"
+import { immediately } from "./internal/storeLaws/immediate.js"
 import { mailing } from "./internal/storeLaws/mail.js"
 import { nodes } from "./internal/storeLaws/nodes.js"
 import { progress } from "./internal/storeLaws/progress.js"
@@ -21,7 +22,8 @@ import type * as Law from "./Law.js"
 /**
  * The laws, each to be run by itself. The layer is built for every law, twice
  * with `nodes: 2`; it need not be empty then, since a law uses ids and
- * principals that nobody else does, and leaves them behind.
+ * principals that nobody else does, and leaves them behind. A store whose operations offer `immediate` is judged by that
+ * as well: once more, with the layer built anew.
  *
  * @since 0.1.0
  * @category laws
@@ -34,7 +36,8 @@ export const make = <E = never>(
     SessionStore,
     [...attaching, ...progress, ...ending, ...revoking, ...concurrency, ...mailing, ...watched, ...nodes],
     layer,
-    options
+    options,
+    { name: "by `immediate`", of: immediately }
   )
 
 /**

@@ -1,4 +1,4 @@
-/** What a session's end means for its client, and for the store. */
+/** The meaning of a session's end for its client, and for the store. */
 import { CloseCode } from "../../protocol/CloseCode.js"
 import type { Loss, Tombstone } from "../../session/SessionStore.js"
 import type { SessionEnd } from "../GatewaySession.js"
@@ -32,7 +32,7 @@ export const closing = (end: SessionEnd): readonly [code: number, reason: string
   }
 }
 
-/** What the store keeps, to tell a client that comes back. */
+/** The tombstone that the store keeps, to tell a client that comes back. */
 export const tombstone = (end: SessionEnd): Tombstone | undefined => {
   switch (end._tag) {
     case "Expired":

@@ -16,12 +16,12 @@ type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnava
 
 const notDone = Effect.succeed("NotDone" as const)
 
-/** What became of an operation: it was done, or it was not, or nobody knows because the store failed before. */
+/** The outcome of an operation: it was done, or it was not, or nobody knows because the store failed before. */
 export type Outcome = void | "NotDone" | "InDoubt"
 
-export class Ownership {
+export class FencedStore {
   private lock: Effect.Semaphore | undefined
-  /** Who holds the lock, or waits for it. */
+  /** How many hold the lock, or wait for it. */
   private users = 0
   /** A takeover is under way: its outcome decides whether this gateway is fenced. */
   private attaching = false
@@ -30,13 +30,19 @@ export class Ownership {
   constructor(
     /** The generation that this gateway owns. */
     public generation: number,
-    private readonly isOver: () => boolean,
+    /** The session is over here. */
+    private readonly ended: () => boolean,
     /** Another gateway has the session; or nobody, when it is gone. */
     private readonly lost: (gone: boolean) => void,
     /** The store answers again. */
     private readonly recovered: () => void,
     private readonly outage: Outage
   ) {}
+
+  /** The session is over here. */
+  get isOver(): boolean {
+    return this.ended()
+  }
 
   /** Runs a store operation as the owner, again for as long as the store fails and the session lives. */
   run(operation: Operation): Effect.Effect<Outcome> {
@@ -57,7 +63,7 @@ export class Ownership {
       )
       const again = Effect.retry(noted, {
         schedule: storeRetry,
-        while: (error) => error._tag === "StoreUnavailable" && !this.isOver()
+        while: (error) => error._tag === "StoreUnavailable" && !this.isOver
       })
       const delayed = Effect.zipRight(outage.failed(first), Effect.zipRight(Effect.sleep(firstRetry), again))
       return Effect.matchEffect(outage.while(delayed), {
@@ -74,7 +80,7 @@ export class Ownership {
   /** A newer generation exists: this gateway's own, whose news is still on its way, or another's. */
   private fenced(error: Fenced, operation: Operation): Effect.Effect<Outcome> {
     return Effect.suspend((): Effect.Effect<Outcome> => {
-      if (this.isOver()) return notDone
+      if (this.isOver) return notDone
       if (this.generation > error.generation) return this.run(operation)
       if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(error, operation))
       this.lost(error.gone)

@@ -1,187 +1,155 @@
 /**
- * The one fiber of a session, there while the session has something to do that
- * has to be waited for, and for a moment after: most sessions of a gateway are
- * idle, and a fiber that waits would be the largest part of one. What needs no
- * waiting is done without it.
+ * The fiber in which a session's handler runs over what has come, one message at a time: there while the handler waits for
+ * something. What a handler does in one step, however it is written, is done before `proceed` returns; a session that is idle
+ * has no fiber.
  */
+import type * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
+import type * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import type { Lingerer, Lingering } from "./idleReaper.js"
-import type { Afterwards, Due } from "./microtaskQueue.js"
+import type { Farewells } from "./farewells.js"
+import type { Microtask, MicrotaskQueue } from "./microtaskQueue.js"
 
-interface Host<R> {
+interface Services<R> {
   /** Runs a fiber that the gateway supervises. */
-  readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
-  readonly afterwards: Afterwards
-  readonly lingering: Lingering
-  /** Farewells that have not ended. */
-  readonly farewells: Set<Fiber.RuntimeFiber<void>>
+  readonly fork: (effect: Effect.Effect<void, unknown, R>) => Fiber.RuntimeFiber<void, unknown>
+  /** The same, of one that outlives those of `fork` when the gateway ends. */
+  readonly forkLast: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
+  readonly microtasks: MicrotaskQueue
+  readonly farewells: Farewells
 }
 
 interface Working<R> {
   /** The session is over. */
   readonly ended: boolean
-  /** There is something to do. */
-  readonly hasWork: boolean
-  /** Does what there is to do as far as that needs no fiber, and gives the rest. */
-  readonly advance: () => Effect.Effect<void, never, R> | undefined
+  /** Gives what is to be run next, now that what it gave before has succeeded; nothing where there is nothing to do. */
+  readonly advance: () => Effect.Effect<void, unknown, R> | undefined
+  /** What was run has failed, of itself. */
+  readonly failed: (cause: Cause.Cause<unknown>) => void
   /** The last thing, once. */
   readonly farewell: Effect.Effect<void, never, R>
 }
 
 /**
- * - `New`: it has not started, and the application has not heard of it.
- * - `Idle`: there is no fiber.
- * - `Waking`: there is one, which has not begun.
- * - `Working`: what there is to do is being done, by the fiber or without it.
- * - `Waiting`: the fiber waits for more.
- * - `Resting`: it was told to end, and has not yet.
- * - `Leaving`: its farewell has begun; to interrupt it would cut that off.
+ * - `New`: it has not started, and the application has not heard of the session.
+ * - `Idle`: there is nothing to do.
+ * - `Due`: it looks for what there is to do as soon as what happens now is over.
+ * - `Working`: what there is to do is being done, in this very step.
+ * - `Waiting`: the same, by a fiber that waits for something.
+ * - `Leaving`: its farewell has begun.
  */
-type State = "New" | "Idle" | "Waking" | "Working" | "Waiting" | "Resting" | "Leaving"
+type Phase =
+  | { readonly _tag: "New" }
+  | { readonly _tag: "Idle" }
+  | { readonly _tag: "Due" }
+  | { readonly _tag: "Working" }
+  | { readonly _tag: "Waiting"; readonly fiber: Fiber.RuntimeFiber<void, unknown> }
+  | { readonly _tag: "Leaving"; readonly fiber: Fiber.RuntimeFiber<void> }
 
-export class SessionFiber<R> implements Lingerer, Due {
-  usedIn = 0
-  private state: State = "New"
-  private fiber: Fiber.RuntimeFiber<void> | undefined
-  /** While it waits: has it go on with this. */
-  private resume: ((rest: Effect.Effect<void, never, R>) => void) | undefined
-  /** It proceeds as soon as what happens now is over. */
-  private isDue = false
+const fresh: Phase = { _tag: "New" }
+const idle: Phase = { _tag: "Idle" }
+const due: Phase = { _tag: "Due" }
+const working: Phase = { _tag: "Working" }
+
+export class HandlerFiber<R> implements Microtask {
+  private phase: Phase = fresh
 
   constructor(
-    private readonly host: Host<R>,
+    private readonly services: Services<R>,
     private readonly session: Working<R>
   ) {}
 
-  /** Does what there is to do now, as far as it needs no waiting; of a session that is over already, too. */
+  /** Does what there is to do now; of a session that is over already, too. */
   start(): void {
-    this.begin(Effect.suspend(() => this.session.advance() ?? Effect.void))
+    this.phase = working
+    this.run(this.session.advance())
   }
 
   /** Starts where the application need not hear of it, and there is nothing to do. */
   startIdle(): void {
-    this.state = "Idle"
+    this.phase = idle
   }
 
   /** There is something to do. */
   wake(): void {
-    if (this.isDue || (this.state !== "Idle" && this.state !== "Waiting")) return
-    this.isDue = true
-    this.host.afterwards.add(this)
+    if (this.phase._tag !== "Idle") return
+    this.phase = due
+    this.services.microtasks.add(this)
   }
 
-  /** Does what there is to do, with the fiber where that has to be waited for. */
+  /** Does what there is to do. */
   proceed(): void {
-    this.isDue = false
-    const { state } = this
-    if ((state !== "Idle" && state !== "Waiting") || this.session.ended) return
-    this.state = "Working"
-    const rest = this.session.advance()
-    this.state = state
-    if (this.session.ended) {
-      // `end` has seen to a fiber that waits.
-      if (state === "Idle") this.end()
-    } else if (rest !== undefined) {
-      if (state === "Idle") return this.begin(this.after(rest))
-      this.state = "Working"
-      this.resume?.(this.after(rest))
-    }
+    if (this.phase._tag !== "Due") return
+    this.phase = working
+    this.run(this.session.advance())
   }
 
-  /** It has waited long enough. */
-  rest(): void {
-    if (this.state !== "Waiting") return
-    this.state = "Resting"
-    this.resume?.(Effect.void)
-  }
-
-  /** The session is over: the farewell comes at once. */
+  /** The session is over: the farewell comes at once, or as soon as what is being done is cut off. */
   end(): void {
-    if (this.state === "Idle") return this.begin(Effect.void)
-    if (this.fiber === undefined) return // `begin` or `proceed` sees to it, or will
-    this.track(this.fiber)
-    if (this.state === "Working" || this.state === "Waiting") this.fiber.unsafeInterruptAsFork(FiberId.none)
-  }
-
-  /** The session ends in its own fiber, with the gateway's scope. */
-  ending(): void {
-    if (this.fiber !== undefined) this.track(this.fiber)
+    const { phase } = this
+    switch (phase._tag) {
+      case "Idle":
+      case "Due":
+        return this.leave()
+      case "Waiting":
+        this.services.farewells.add(phase.fiber)
+        return phase.fiber.unsafeInterruptAsFork(FiberId.none)
+      default: // `start` and `run` see to it
+    }
   }
 
   /** Waits until the session is over, or there is nothing to do. */
   get rested(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      if (this.isDue) this.proceed()
-      return this.fiber === undefined ? Effect.void : Effect.zipRight(Fiber.await(this.fiber), this.rested)
+      this.proceed()
+      const { phase } = this
+      if (phase._tag === "Leaving") return Effect.asVoid(Fiber.await(phase.fiber))
+      return phase._tag === "Waiting" ? Effect.zipRight(Fiber.await(phase.fiber), this.rested) : Effect.void
     })
   }
 
-  private begin(work: Effect.Effect<void, never, R>): void {
-    this.state = "Waking"
-    const fiber = this.host.fork(this.run(work))
-    // It may have done all there was, and another may have begun.
-    if (fiber.unsafePoll() !== null || this.isIdle || this.fiber !== undefined) return
-    this.fiber = fiber
+  /** Runs this, and then what there is to do next, as far as nothing has to be waited for. */
+  private run(first: Effect.Effect<void, unknown, R> | undefined): void {
+    for (let rest = first; rest !== undefined; ) {
+      const fiber = this.services.fork(this.all(rest))
+      // Most handlers are done by now: to wait for that would cost a turn of the scheduler (12 µs) a message.
+      const exit = fiber.unsafePoll()
+      if (exit === null) return this.waitFor(fiber)
+      rest = this.after(exit)
+    }
+    if (this.session.ended) this.leave()
+    else this.phase = idle
+  }
+
+  /** This, and what there is to do next: a burst of messages is handled in one fiber. */
+  private all(rest: Effect.Effect<void, unknown, R>): Effect.Effect<void, unknown, R> {
+    return Effect.flatMap(rest, () => {
+      const next = this.session.ended ? undefined : this.session.advance()
+      return next === undefined ? Effect.void : this.all(next)
+    })
+  }
+
+  private waitFor(fiber: Fiber.RuntimeFiber<void, unknown>): void {
+    this.phase = { _tag: "Waiting", fiber }
+    fiber.addObserver((exit) => {
+      this.phase = working
+      this.run(this.after(exit))
+    })
     // What it has done by now may have ended the session.
     if (this.session.ended) this.end()
   }
 
-  private get isIdle(): boolean {
-    return this.state === "Idle"
+  private after(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown, R> | undefined {
+    if (this.session.ended) return undefined
+    if (exit._tag === "Success") return this.session.advance()
+    this.session.failed(exit.cause)
+    return undefined
   }
 
-  private run(work: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> {
-    const worked = Effect.suspend(() => {
-      this.state = "Working"
-      return work
-    })
-    return Effect.onExit(worked, (exit) => {
-      this.resume = undefined
-      this.host.lingering.delete(this)
-      if (this.session.ended || Exit.isFailure(exit)) {
-        this.state = "Leaving"
-        return this.session.farewell
-      }
-      this.state = "Idle"
-      this.fiber = undefined
-      // It came after the last look.
-      if (this.session.hasWork) this.wake()
-      return Effect.void
-    })
-  }
-
-  /** Does this and what has come meanwhile, and waits for more. */
-  private after(rest: Effect.Effect<void, never, R>): Effect.Effect<void, never, R> {
-    return Effect.flatMap(rest, () => {
-      if (this.session.ended) return Effect.void
-      this.usedIn = this.host.lingering.round
-      const more = this.session.hasWork ? this.session.advance() : undefined
-      return more === undefined ? this.wakened : this.after(more)
-    })
-  }
-
-  private get wakened(): Effect.Effect<void, never, R> {
-    return Effect.async((resume) => {
-      // It may have ended since the last look.
-      if (this.session.ended) return resume(Effect.void)
-      // And there may be more to do.
-      if (this.session.hasWork) return resume(this.after(Effect.void))
-      this.state = "Waiting"
-      this.resume = resume
-      this.host.lingering.add(this)
-    })
-  }
-
-  private track(fiber: Fiber.RuntimeFiber<void>): void {
-    const { farewells } = this.host
-    if (farewells.has(fiber)) return
-    farewells.add(fiber)
-    fiber.addObserver(() => {
-      farewells.delete(fiber)
-      this.fiber = undefined
-    })
+  private leave(): void {
+    const fiber = this.services.forkLast(this.session.farewell)
+    this.phase = { _tag: "Leaving", fiber }
+    this.services.farewells.add(fiber)
   }
 }

@@ -1,40 +1,36 @@
-/** Runs a session's handler over what its client sends, and has the store note what was processed. */
+/** A session's handlers: what is run of them when, over what the client sends, and what the store is to note of it. */
 
+import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import { begun, isSuccess } from "../../connection/syncEffect.js"
+import { made } from "../../connection/bounded.js"
+import { isSuccess } from "../../connection/syncEffect.js"
 import { byteLength, type Codec } from "../../protocol/Codec.js"
 import type { MessageInvalid } from "../../protocol/ConnectionError.js"
-import type { decoder } from "../../protocol/messageCodec.js"
 import { saidReason } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
-import type { AckTimer } from "../../session/ackTimer.js"
 import type { Inbound } from "../../session/inbox.js"
-import type { SessionStore } from "../../session/SessionStore.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
-import type { Handlers, Principal, Session, SessionEnd } from "../GatewaySession.js"
-import type { Ownership } from "./fencedStore.js"
-import type { StoreAtOnce } from "./syncStore.js"
+import type { Principal, Session, SessionEnd } from "../GatewaySession.js"
+import type { FencedStore } from "./fencedStore.js"
+import type { SessionEnding } from "./sessionEnding.js"
+import type { SessionServices } from "./sessionServices.js"
 
 const nothing: ReadonlyArray<Inbound> = []
 
 /** Messages of one session that are handled before others have their turn. */
 const turn = 64
 
-interface Host<C, S, P extends Principal, R> {
-  readonly limits: Protocol.Limits
-  readonly handlers: Handlers<C, S, P, R, R, R, R>
-  readonly decode: ReturnType<typeof decoder<C>>
-  readonly store: SessionStore["Type"]
-  readonly atOnce: StoreAtOnce
-  readonly ackTimer: AckTimer
-}
+type Services<C, S, P extends Principal, R> = Pick<
+  SessionServices<C, S, P, R>,
+  "limits" | "handlers" | "decode" | "store" | "ackTimer"
+>
 
 /** The session whose messages are handled. */
 interface Handled<S, P extends Principal> extends Session<S, P> {
   readonly driver: SessionDriver
-  readonly ownership: Ownership
+  readonly fencedStore: FencedStore
   readonly ended: boolean
   readonly finish: (end: SessionEnd) => void
   readonly sendAck: () => void
@@ -46,10 +42,14 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   /** Taken from the inbox, and handled up to `at`. */
   private batch = nothing
   private at = 0
+  /** Given to be handled, and not known to be. */
+  private inHand: Inbound | undefined
   /** Where it let others have their turn last. */
   private restedAt = -1
   /** No further message is begun. */
   private stopped = false
+  /** The application has been told that the session begins. */
+  private opened = false
   /** What the store was told of the client's acknowledgements. */
   private storedAcked = 0
   /** While the store is asked to note what was processed. */
@@ -60,9 +60,28 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private refusals: Array<Protocol.Refusal> = []
 
   constructor(
-    private readonly host: Host<C, S, P, R>,
-    private readonly session: Handled<S, P>
-  ) {}
+    private readonly services: Services<C, S, P, R>,
+    private readonly session: Handled<S, P>,
+    private readonly topics: { readonly opened: () => void; readonly settled: Effect.Effect<void> },
+    private readonly ending: SessionEnding<P, R>
+  ) {
+    if (services.handlers.onOpen === undefined) this.hasOpened()
+  }
+
+  get ended(): boolean {
+    return this.session.ended
+  }
+
+  /** There is nothing to run. */
+  get isQuiet(): boolean {
+    const { inbox } = this.session.driver
+    return this.opened && inbox.isEmpty && !inbox.isClosed
+  }
+
+  private hasOpened(): void {
+    this.opened = true
+    this.topics.opened()
+  }
 
   /** Ends after the message in hand. */
   stop(): void {
@@ -71,17 +90,58 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   }
 
   /**
-   * Handles what has come as far as that needs no waiting, and gives the rest, which goes on with what comes meanwhile and
-   * fails with the handler. Throws what a handler throws.
+   * Does what can be done without running anything, and gives what is to be run next; asked again when that has succeeded.
+   * Nothing where there is nothing to do.
    */
   advance(): Effect.Effect<void, unknown, R> | undefined {
+    try {
+      if (!this.opened) return this.open
+      return this.handleAll() ?? (this.session.driver.inbox.isClosed && !this.ended ? this.nothingMore : undefined)
+    } catch (defect) {
+      this.failed(Cause.die(defect))
+      return undefined
+    }
+  }
+
+  private get open(): Effect.Effect<void, unknown, R> {
+    const { onOpen } = this.services.handlers
+    const told = onOpen === undefined ? Effect.void : made(() => onOpen(this.session))
+    return Effect.map(told, () => this.hasOpened())
+  }
+
+  /** The client said bye, or this gateway drains, and all that had to be handled was. */
+  private get nothingMore(): Effect.Effect<void> {
+    const done = Effect.all([this.topics.settled, this.noted, this.session.driver.close], { discard: true })
+    return Effect.map(done, () => this.session.finish(this.ending.whenDone))
+  }
+
+  /** A handler has failed, or was interrupted by something of its own. */
+  failed(cause: Cause.Cause<unknown>): void {
+    if (this.ended) return
+    const { id, principal } = this.session
+    const told = Effect.logError("holdfast: a handler failed, its session ends", cause)
+    this.session.fork(Effect.annotateLogs(told, { session: id, principal: principal.id }))
+    this.session.finish({ _tag: "HandlerFailed", cause })
+  }
+
+  /** The last thing of a session: the application hears of it. */
+  get farewell(): Effect.Effect<void, never, R> {
+    const { onClose } = this.services.handlers
+    return this.ending.farewell((end) => (onClose === undefined ? Effect.void : made(() => onClose(this.session, end))))
+  }
+
+  /** Handles what has come; `inHand` was handled, now that this is asked again. Throws what a handler throws. */
+  private handleAll(): Effect.Effect<void, unknown, R> | undefined {
     const { driver } = this.session
+    const { inHand } = this
+    this.inHand = undefined
+    if (inHand !== undefined) this.handled(inHand)
     while (!this.session.ended) {
       for (let message = this.next; message !== undefined; message = this.next) {
         const rest = this.isTurnOver ? this.othersFirst : this.handle(message)
         if (rest === undefined) continue
         // It may take its time, and wait for this very acknowledgement.
-        if (driver.state.processed > driver.state.recorded) this.host.ackTimer.add(this.session)
+        if (driver.state.processed > driver.state.recorded) this.services.ackTimer.add(this.session)
         return rest
       }
       this.note(false)
@@ -94,8 +154,6 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     return undefined
   }
 
-  private readonly run: Effect.Effect<void, unknown, R> = Effect.suspend(() => this.advance() ?? Effect.void)
-
   private get next(): Inbound | undefined {
     return this.stopped || this.session.ended ? undefined : this.batch[this.at]
   }
@@ -105,21 +163,19 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   }
 
   /** Fibers yield to each other alone: other connections are heard when the event loop turns. */
-  private get othersFirst(): Effect.Effect<void, unknown, R> {
+  private get othersFirst(): Effect.Effect<void> {
     this.restedAt = this.at
-    return Effect.zipRight(Effect.sleep(0), this.run)
+    return Effect.sleep(0)
   }
 
   private handle(message: Inbound): Effect.Effect<void, unknown, R> | undefined {
-    const handling = begun(this.dispatch(message))
-    if (isSuccess(handling)) {
-      this.handled(message)
-      return undefined
+    const handling = this.dispatch(message)
+    if (!isSuccess(handling)) {
+      this.inHand = message
+      return handling
     }
-    return Effect.flatMap(handling, () => {
-      this.handled(message)
-      return this.run
-    })
+    this.handled(message)
+    return undefined
   }
 
   private handled(message: Inbound): void {
@@ -129,19 +185,19 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   }
 
   private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
-    const decoded = this.host.decode(message.body, message.seq)
+    const decoded = this.services.decode(message.body, message.seq)
     return decoded._tag === "Right"
-      ? this.host.handlers.onMessage(decoded.right, this.session, message.seq)
+      ? this.services.handlers.onMessage(decoded.right, this.session, message.seq)
       : this.invalid(decoded.left, message.seq)
   }
 
   private invalid(error: MessageInvalid, seq: number): Effect.Effect<void, never, R> {
-    const { onInvalid } = this.host.handlers
+    const { onInvalid } = this.services.handlers
     const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
     return Effect.flatMap(decision, (decided) =>
       Effect.sync(() => {
         const refusal = { type: "error", code: "invalid-message", reason: saidReason(error.issue), seq } as const
-        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.host.limits.messages
+        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.services.limits.messages
         this.refusals = [...this.refusals.filter(isRecent), refusal]
         this.session.driver.say(refusal)
         if (decided === "End") this.session.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
@@ -170,7 +226,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     this.isUrgent ||= now
     if (this.noting !== undefined || this.noteAtOnce()) return
     const fiber = this.session.fork(this.noteAll())
-    // The store may have answered already.
+    // The store may have answered already; waiting for that would cost a turn of the scheduler (12 µs) a message.
     if (fiber.unsafePoll() !== null) return
     this.noting = fiber
     fiber.addObserver(() => {
@@ -191,12 +247,14 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   /** Until nothing more was processed while the store answered. */
   private noteAll(): Effect.Effect<void> {
     return Effect.suspend(() => {
-      const { driver, id, ownership } = this.session
+      const { driver, id, fencedStore } = this.session
       const { acked, processed } = driver.state
       const now = this.isUrgent
       this.isUrgent = false
       this.storedAcked = acked
-      const noted = ownership.run((generation) => this.host.store.acknowledge(id, generation, { acked, processed }))
+      const noted = fencedStore.run((generation) =>
+        this.services.store.acknowledge(id, generation, { acked, processed })
+      )
       return Effect.flatMap(noted, () => {
         if (this.session.ended) return Effect.void
         driver.recorded(processed, now)
@@ -207,13 +265,13 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   /** Does so without waiting, and whether that was all there is to do. */
   private noteAtOnce(): boolean {
-    const { driver, id, ownership } = this.session
+    const { driver, id, fencedStore } = this.session
     const { acked, processed, recorded } = driver.state
     if (processed === recorded && acked === this.storedAcked) {
       this.isUrgent = false
       return true
     }
-    const noted = this.host.atOnce.acknowledge?.(id, ownership.generation, { acked, processed })
+    const noted = this.services.store.acknowledge.immediate?.(id, fencedStore.generation, { acked, processed })
     if (noted?._tag !== "Success") return false
     this.storedAcked = acked
     driver.recorded(processed, this.isUrgent)

@@ -8,19 +8,12 @@
 import * as Effect from "effect/Effect"
 import type { Outbox } from "../../session/outbox.js"
 import type { Mail, SessionStore } from "../../session/SessionStore.js"
-import type { Ownership } from "./fencedStore.js"
+import type { FencedStore } from "./fencedStore.js"
 
-interface Host {
+interface Services {
   readonly store: SessionStore["Type"]
   /** Runs a fiber that the gateway supervises. */
   readonly fork: (effect: Effect.Effect<void>) => unknown
-}
-
-interface Receiver {
-  readonly id: string
-  readonly ownership: Ownership
-  readonly driver: { readonly outbox: Outbox }
-  readonly ended: boolean
 }
 
 /**
@@ -28,39 +21,41 @@ interface Receiver {
  * - `Taking`: what is left is being fetched and sent.
  * - `Asked`: the same, and there may be more than was fetched.
  */
-type State = "Idle" | "Taking" | "Asked"
+type Phase = "Idle" | "Taking" | "Asked"
 
-export class MailIntake {
-  private state: State = "Idle"
+export class MailboxConsumer {
+  private phase: Phase = "Idle"
   /** The highest number that the outbox was given. */
   private taken = 0
   private fetched: ReadonlyArray<Mail> = []
   private waiting: Array<() => void> = []
 
   constructor(
-    private readonly host: Host,
-    private readonly session: Receiver
+    private readonly services: Services,
+    private readonly id: string,
+    private readonly fencedStore: FencedStore,
+    private readonly outbox: Outbox
   ) {}
 
-  /** What the store has given along with the session; `more` when there may be more than that. */
+  /** Takes what the store has given along with the session; `more` when there may be more than that. */
   restore(mail: ReadonlyArray<Mail>, more: boolean): void {
     const fresh = mail.some(({ number }) => number > this.taken)
     if (!fresh && !more) return
-    if (!fresh || this.state !== "Idle") return this.ask()
-    this.state = more ? "Asked" : "Taking"
-    this.host.fork(Effect.zipRight(this.sendAll(mail), this.run))
+    if (!fresh || this.phase !== "Idle") return this.ask()
+    this.phase = more ? "Asked" : "Taking"
+    this.services.fork(Effect.zipRight(this.sendAll(mail), this.run))
   }
 
   /** There may be mail. */
   ask(): void {
-    const { state } = this
-    this.state = "Asked"
-    if (state === "Idle") this.host.fork(this.run)
+    const { phase } = this
+    this.phase = "Asked"
+    if (phase === "Idle") this.services.fork(this.run)
   }
 
   /** Waits until all mail that is known of has its place in the outbox, or the session is over. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
-    this.state === "Idle"
+    this.phase === "Idle"
       ? Effect.void
       : Effect.async<void>((resume) => {
           const wake = () => resume(Effect.void)
@@ -72,8 +67,8 @@ export class MailIntake {
   )
 
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
-    if (this.state !== "Asked" || this.session.ended) return this.rest
-    this.state = "Taking"
+    if (this.phase !== "Asked" || this.fencedStore.isOver) return this.rest
+    this.phase = "Taking"
     return Effect.zipRight(
       this.fetch,
       Effect.zipRight(
@@ -84,17 +79,17 @@ export class MailIntake {
   })
 
   private readonly rest: Effect.Effect<void> = Effect.sync(() => {
-    this.state = "Idle"
+    this.phase = "Idle"
     const { waiting } = this
     this.waiting = []
     for (const wake of waiting) wake()
   })
 
   private readonly fetch: Effect.Effect<void> = Effect.suspend(() => {
-    const { id, ownership } = this.session
+    const { fencedStore, id } = this
     this.fetched = []
-    const collected = ownership.run((generation) =>
-      Effect.map(this.host.store.collect(id, generation, this.taken), (mail) => {
+    const collected = fencedStore.run((generation) =>
+      Effect.map(this.services.store.collect(id, generation, this.taken), (mail) => {
         this.fetched = mail
       })
     )
@@ -110,14 +105,12 @@ export class MailIntake {
     return Effect.suspend(() => {
       if (number <= this.taken) return Effect.void
       this.taken = number
-      return this.session.driver.outbox.take(payload, number).pipe(
+      return this.outbox.take(payload, number).pipe(
         // What is left in the mailbox is for whoever the session comes to next.
         Effect.catchTag("SessionClosed", () => Effect.void),
         Effect.catchTag("MessageTooLarge", (error) =>
           Effect.zipRight(
-            Effect.logWarning(
-              `holdfast: session ${this.session.id} does not get what was left for it: ${error.message}`
-            ),
+            Effect.logWarning(`holdfast: session ${this.id} does not get what was left for it: ${error.message}`),
             this.drop(number)
           )
         )
@@ -127,11 +120,11 @@ export class MailIntake {
 
   /** Takes it out of the mailbox, where it would be in the way for ever; those before it go first, as messages. */
   private drop(number: number): Effect.Effect<void> {
-    const { driver, id, ownership } = this.session
-    const dropped = ownership.run((generation) =>
-      this.host.store.acknowledge(id, generation, { acked: 0, processed: 0, mail: number })
+    const { fencedStore, id, outbox } = this
+    const dropped = fencedStore.run((generation) =>
+      this.services.store.acknowledge(id, generation, { acked: 0, processed: 0, mail: number })
     )
-    return Effect.zipRight(driver.outbox.settled, dropped).pipe(
+    return Effect.zipRight(outbox.settled, dropped).pipe(
       Effect.catchTag("SessionClosed", () => Effect.void),
       Effect.asVoid
     )

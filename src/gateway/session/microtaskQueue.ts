@@ -1,15 +1,15 @@
-/** What is done as soon as what happens now is over, such as the messages of one read of a socket. */
+/** Work that is done as soon as what happens now is over, such as the messages of one read of a socket. */
 
-export interface Due {
+export interface Microtask {
   /** Must not throw. */
   readonly proceed: () => void
 }
 
-export class Afterwards {
-  private due: Array<Due> = []
+export class MicrotaskQueue {
+  private due: Array<Microtask> = []
 
   /** Has it proceed then. To be asked for once. */
-  add(one: Due): void {
+  add(one: Microtask): void {
     if (this.due.push(one) === 1) void Promise.resolve().then(this.proceed)
   }
 

@@ -4,23 +4,23 @@ import type { UpgradeRequest } from "../../connection/Listener.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
 import { CloseCode } from "../../protocol/CloseCode.js"
 import type { Principal } from "../GatewaySession.js"
-import { type Host, Reauthentication, type Session, unasked } from "./tokenExpiry.js"
+import { type Authenticated, type Services, TokenExpiry, unasked } from "./tokenExpiry.js"
 
 export class Renewal<P extends Principal, R> {
   /** While a connection acts for a principal that expires. */
-  private current: Reauthentication<P, R> | undefined
+  private current: TokenExpiry<P, R> | undefined
   /** A connection is gone on which the client was asked for a token: the answer may come on the next one. */
   private isOwed = false
 
   constructor(
-    private readonly host: Host<P, R>,
-    private readonly session: Session<P>
+    private readonly services: Services<P, R>,
+    private readonly session: Authenticated<P>
   ) {}
 
   /** This connection acts for the session now; `request` is there if the principal expires. */
   start(live: LiveConnection, request: UpgradeRequest | undefined): void {
     if (request === undefined) return
-    this.current = new Reauthentication(this.host, this.session, live, request)
+    this.current = new TokenExpiry(this.services, this.session, live, request)
     this.current.start()
   }
 

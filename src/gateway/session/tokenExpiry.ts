@@ -20,13 +20,13 @@ import type { Hello, Principal, SessionEnd } from "../GatewaySession.js"
 export const expired = "the authentication has expired"
 export const unasked = "token: none was asked for"
 
-/** When a principal expires, in whole milliseconds since the epoch; undefined for never. What is no time is long past. */
+/** The expiry of a principal, in whole milliseconds since the epoch; undefined for never. What is no time is long past. */
 export const expiryOf = ({ expiresAt }: Principal): number | undefined => {
   if (expiresAt === undefined || expiresAt === Number.POSITIVE_INFINITY) return undefined
   return Number.isNaN(expiresAt) ? Number.NEGATIVE_INFINITY : Math.floor(expiresAt)
 }
 
-/** Whether a principal that the application has just told of is of no use. */
+/** True when a principal that the application has just told of is of no use. */
 export const hasExpired = (principal: Principal, now: number): boolean => (expiryOf(principal) ?? now + 1) <= now
 
 /** A timer's longest delay: a longer one would not fire. */
@@ -41,14 +41,14 @@ const sleepUntil = (at: number, now: () => number): Effect.Effect<void> =>
     return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.min(left, longest)), sleepUntil(at, now))
   })
 
-export interface Host<P extends Principal, R> {
+export interface Services<P extends Principal, R> {
   readonly options: Resolved
   readonly now: () => number
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
 }
 
-export interface Session<P extends Principal> {
+export interface Authenticated<P extends Principal> {
   principal: P
   readonly codec: Codec
   readonly finish: (end: SessionEnd) => void
@@ -60,29 +60,29 @@ export interface Session<P extends Principal> {
  * - `Looking`: the application looks at the answer.
  * - `Stopped`: the connection does not act for the session any more.
  */
-type State = "Fresh" | "Asked" | "Looking" | "Stopped"
+type Phase = "Fresh" | "Asked" | "Looking" | "Stopped"
 
-export class Reauthentication<P extends Principal, R> {
-  private state: State = "Fresh"
+export class TokenExpiry<P extends Principal, R> {
+  private phase: Phase = "Fresh"
   private timer: Fiber.RuntimeFiber<void> | undefined
   private looking: Fiber.RuntimeFiber<void> | undefined
 
   constructor(
-    private readonly host: Host<P, R>,
-    private readonly session: Session<P>,
+    private readonly services: Services<P, R>,
+    private readonly session: Authenticated<P>,
     private readonly live: LiveConnection,
     private readonly request: UpgradeRequest
   ) {}
 
   /** The session's principal was authenticated just now, by the hello. */
   start(): void {
-    this.watch((left) => left - this.host.options.refreshBefore)
+    this.watch((left) => left - this.services.options.refreshBefore)
   }
 
   /** Tells whether the client was asked and has not answered. */
   stop(): boolean {
-    const wasAsked = this.state === "Asked"
-    this.state = "Stopped"
+    const wasAsked = this.phase === "Asked"
+    this.phase = "Stopped"
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     this.looking?.unsafeInterruptAsFork(FiberId.none)
     return wasAsked
@@ -92,41 +92,41 @@ export class Reauthentication<P extends Principal, R> {
   private watch(pause: (left: number) => number): void {
     this.timer?.unsafeInterruptAsFork(FiberId.none)
     const expiresAt = expiryOf(this.session.principal)
-    this.state = "Fresh"
+    this.phase = "Fresh"
     if (expiresAt === undefined) return
-    const now = this.host.now()
+    const now = this.services.now()
     const askAt = now + Math.max(0, pause(expiresAt - now))
-    const asked = Effect.map(sleepUntil(askAt, this.host.now), () => this.ask(expiresAt))
+    const asked = Effect.map(sleepUntil(askAt, this.services.now), () => this.ask(expiresAt))
     // Nobody has refused anything: the session waits for its client, who is authenticated when it comes back.
-    const closed = Effect.map(sleepUntil(expiresAt, this.host.now), () =>
+    const closed = Effect.map(sleepUntil(expiresAt, this.services.now), () =>
       this.live.close(CloseCode.NotAuthenticated, expired)
     )
-    this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)
+    this.timer = this.services.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)
   }
 
   private ask(expiresAt: number): void {
-    this.state = "Asked"
-    const expires = Math.max(0, expiresAt - this.host.now())
+    this.phase = "Asked"
+    const expires = Math.max(0, expiresAt - this.services.now())
     this.live.write(this.session.codec.encode({ type: "authenticate", expires }))
   }
 
   /** The client sent a token on this connection. Tells why it is out of place, or undefined. */
   answered(token: string): string | undefined {
-    switch (this.state) {
+    switch (this.phase) {
       case "Fresh":
       case "Stopped":
         return unasked
       case "Looking":
         return "token: another one is being looked at"
       case "Asked":
-        this.state = "Looking"
-        this.looking = this.host.fork(this.look(token))
+        this.phase = "Looking"
+        this.looking = this.services.fork(this.look(token))
         return undefined
     }
   }
 
   private look(token: string): Effect.Effect<void, never, R> {
-    const { authenticate, options } = this.host
+    const { authenticate, options } = this.services
     const { request } = this
     const asked = Effect.suspend(() => made(() => authenticate({ token, request })))
     return Effect.timeoutOption(asked, options.helloTimeout).pipe(
@@ -151,20 +151,20 @@ export class Reauthentication<P extends Principal, R> {
 
   private refused(end: SessionEnd): Effect.Effect<void> {
     return Effect.sync(() => {
-      if (this.state === "Looking") this.session.finish(end)
+      if (this.phase === "Looking") this.session.finish(end)
     })
   }
 
   private renewed(principal: P): void {
-    if (this.state !== "Looking") return
+    if (this.phase !== "Looking") return
     if (principal.id !== this.session.principal.id) {
       return this.session.finish({ _tag: "NotAllowed", reason: "the token is another principal's" })
     }
     this.session.principal = principal
-    if (hasExpired(principal, this.host.now())) {
+    if (hasExpired(principal, this.services.now())) {
       return this.session.finish({ _tag: "NotAuthenticated", reason: expired })
     }
-    const { refreshBefore } = this.host.options
+    const { refreshBefore } = this.services.options
     // A client that has nothing better to bring must not be asked in a loop.
     this.watch((left) => (left > refreshBefore ? left - refreshBefore : Math.max(leastPause, Math.ceil(left / 2))))
   }

@@ -1,5 +1,5 @@
 /**
- * What a session's connection has not taken of its publications: how much may
+ * The publications that a session's connection has not taken: how much may
  * wait, over all its topics, and who goes on when there is room.
  */
 import * as Effect from "effect/Effect"
@@ -7,7 +7,7 @@ import type { LiveConnection } from "../../connection/liveConnection.js"
 import type { Codec, Frame } from "../../protocol/Codec.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Bounds } from "../../topic/bounds.js"
-import type { Form } from "./fanOut.js"
+import type { Form } from "./topicFeed.js"
 
 /** Something that lags behind and can send more of what it has. */
 export interface Lagging {
@@ -15,7 +15,7 @@ export interface Lagging {
   readonly sendOne: () => void
 }
 
-export class Outflow implements Form {
+export class DeliveryBacklog implements Form {
   messages = 0
   bytes = 0
   private readonly lagging = new Set<Lagging>()
@@ -28,12 +28,12 @@ export class Outflow implements Form {
     readonly maxBody: number
   ) {}
 
-  /** Whether a publication would have to wait: for the connection, or for those before it. */
+  /** True when a publication would have to wait: for the connection, or for those before it. */
   get mustWait(): boolean {
     return this.lagging.size > 0 || this.live.isCongested
   }
 
-  /** Whether more waits than may; a single message always may. */
+  /** True when more waits than may; a single message always may. */
   get isOver(): boolean {
     return this.messages > this.bounds.messages || (this.bytes > this.bounds.bytes && this.messages > 1)
   }

@@ -1,5 +1,5 @@
 /**
- * How many publications with a key a session has made within the window in which their keys are remembered, counted in
+ * The quota of publications with a key of a session, within the window in which their keys are remembered, counted in
  * a few parts of it: never too few, and for a part of the window longer than it is at most.
  */
 
@@ -36,7 +36,7 @@ export class KeyQuota {
     return 0
   }
 
-  /** Whether a request with this id may be one that was counted: a publication is published again under its id. */
+  /** True when a request with this id may be one that was counted: a publication is published again under its id. */
   mayKnow(id: number): boolean {
     return id <= this.highest
   }

@@ -7,18 +7,18 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Principal } from "../GatewaySession.js"
-import type { Attendance } from "./presenceTracker.js"
-import { type Addressee, TopicRequests } from "./requestIntake.js"
-import { SessionTopics, type Subscribed } from "./sessionSubscriptions.js"
-import type { GatewayTopics } from "./topicRegistry.js"
+import type { PresenceTracker } from "./presenceTracker.js"
+import { type Addressee, RequestIntake } from "./requestIntake.js"
+import { SessionSubscriptions, type Subscribed } from "./sessionSubscriptions.js"
+import type { TopicRegistry } from "./topicRegistry.js"
 
-interface Host<P extends Principal, R> {
+interface Services<P extends Principal, R> {
   readonly options: Resolved
-  readonly topics: GatewayTopics<P, R> | undefined
+  readonly topics: TopicRegistry<P, R> | undefined
   readonly now: () => number
 }
 
-interface Session<P extends Principal, R> extends Subscribed<P, R> {
+interface Topical<P extends Principal, R> extends Subscribed<P, R> {
   readonly driver: SessionDriver
 }
 
@@ -26,19 +26,19 @@ const noTopics = (topic: string): TopicRefused =>
   new TopicRefused({ topic, code: "unknown-topic", reason: "this gateway has no topics" })
 
 export class LazyTopics<P extends Principal, R> {
-  private made: SessionTopics<P, R> | undefined
+  private made: SessionSubscriptions<P, R> | undefined
   private isOpen = false
-  /** Where there are no topics. */
-  private refused: TopicRequests<Addressee, R> | undefined
+  /** Refuses each request, where there are no topics. */
+  private refused: RequestIntake<Addressee, R> | undefined
 
   constructor(
-    private readonly host: Host<P, R>,
-    private readonly session: Session<P, R>
+    private readonly services: Services<P, R>,
+    private readonly session: Topical<P, R>
   ) {}
 
-  private of(shared: GatewayTopics<P, R>): SessionTopics<P, R> {
+  private of(shared: TopicRegistry<P, R>): SessionSubscriptions<P, R> {
     if (this.made !== undefined) return this.made
-    const topics = new SessionTopics(shared, this.session, this.host.now)
+    const topics = new SessionSubscriptions(shared, this.session, this.services.now)
     this.made = topics
     const { live } = this.session.driver
     if (live !== undefined) topics.attached(live)
@@ -53,7 +53,7 @@ export class LazyTopics<P extends Principal, R> {
     since: Protocol.Position | "oldest" | undefined
   ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
     return Effect.suspend(() => {
-      const { topics } = this.host
+      const { topics } = this.services
       if (topics === undefined) return Effect.fail(noTopics(name))
       return Effect.flatMap(topics.invitation(name, since), ({ known, since }) => {
         const { endReason } = this.session.driver
@@ -71,18 +71,18 @@ export class LazyTopics<P extends Principal, R> {
   // ---- the client's
 
   receive(request: Request, live: LiveConnection, size: number): void {
-    const { topics } = this.host
+    const { topics } = this.services
     if (topics !== undefined) return this.of(topics).receive(request, live, size)
     this.refused ??= this.refusing()
     this.refused.receive(request, live, size)
   }
 
   /** Each has its answer, in its turn. */
-  private refusing(): TopicRequests<Addressee, R> {
+  private refusing(): RequestIntake<Addressee, R> {
     const { codec, driver } = this.session
-    const requests = new TopicRequests<Addressee, R>({
-      limits: this.host.options,
-      now: this.host.now,
+    const requests = new RequestIntake<Addressee, R>({
+      limits: this.services.options,
+      now: this.services.now,
       fork: (effect) => this.session.fork(effect),
       addressee: () => (driver.live === undefined ? undefined : { live: driver.live }),
       answer: ({ id, topic }, { live }) =>
@@ -125,8 +125,8 @@ export class LazyTopics<P extends Principal, R> {
     return this.made?.settled ?? this.refused?.settled ?? Effect.void
   }
 
-  get attendance(): Attendance | undefined {
-    return this.made?.attendance
+  get presence(): PresenceTracker | undefined {
+    return this.made?.presence
   }
 
   get names(): ReadonlyArray<string> {

@@ -1,4 +1,4 @@
-/** Who is on a topic at one position of its presence: encoded once for all who ask. */
+/** The members of a topic at one position of its presence: encoded once for all who ask. */
 import * as Either from "effect/Either"
 import { byteLength, type Codec, type Frame, type Payload } from "../../protocol/Codec.js"
 import type { Member, Position, Subprotocol, Subscribed } from "../../protocol/Protocol.js"

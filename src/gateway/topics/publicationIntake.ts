@@ -6,7 +6,7 @@ import {
   type MessageInvalid,
   type NotAllowed,
   TooManyKeys,
-  TopicRefused
+  type TopicRefused
 } from "../../protocol/ConnectionError.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import * as publicationCodec from "../../protocol/publicationCodec.js"
@@ -15,16 +15,17 @@ import type { PublishOptions } from "../../topic/Broker.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
 import { KeyQuota } from "./keyQuota.js"
-import { type GatewayTopics, type Known, tooManyKeys } from "./topicRegistry.js"
+import { refusal, tooManyKeys } from "./requestRefusal.js"
+import type { Known, TopicRegistry } from "./topicRegistry.js"
 
 type Failure = NotAllowed | MessageInvalid | KeyReused | TooManyKeys | TopicRefused
 
-export class TopicPublications<P extends Principal, R> {
+export class PublicationIntake<P extends Principal, R> {
   /** Made with the first key. */
   private quota: KeyQuota | undefined
 
   constructor(
-    private readonly topics: GatewayTopics<P, R>,
+    private readonly topics: TopicRegistry<P, R>,
     private readonly session: string
   ) {}
 
@@ -35,15 +36,15 @@ export class TopicPublications<P extends Principal, R> {
   ): Effect.Effect<Protocol.Position, TopicRefused, R> {
     const { maxMessage } = this.topics.options
     if (known.presenceOf !== undefined) {
-      return Effect.fail(refusal(request, "not-allowed", "the server alone publishes who is there"))
+      return Effect.fail(refusal(request.topic, "not-allowed", "the server alone publishes who is there"))
     }
     const { body } = request
-    if (body instanceof RefusedBody) return Effect.fail(refusal(request, body.code, body.issue))
+    if (body instanceof RefusedBody) return Effect.fail(refusal(request.topic, body.code, body.issue))
     return made(() => known.matched.mayPublish(body, caller)).pipe(
       Effect.flatMap((payload): Effect.Effect<Protocol.Position, TopicRefused | KeyReused | TooManyKeys> => {
         const size = publicationCodec.size(payload, maxMessage)
         if (size > maxMessage) {
-          return Effect.fail(refusal(request, "too-large", `${size} bytes, and the limit is ${maxMessage}`))
+          return Effect.fail(refusal(request.topic, "too-large", `${size} bytes, and the limit is ${maxMessage}`))
         }
         const { key } = request
         const options = { key, retention: known.retention, publisher: this.session }
@@ -57,7 +58,7 @@ export class TopicPublications<P extends Principal, R> {
     return this.topics.patiently(this.topics.broker.publish(topic, payload, options))
   }
 
-  /** What was counted before, and is only published again, is answered, and not counted twice. */
+  /** Publishes, and counts the key: one that was counted before, and is only published again, is not counted twice. */
   private counted({ id, topic }: Protocol.Publish, payload: string, options: PublishOptions) {
     const { broker, now, options: bounds } = this.topics
     const { maxKeysPerSession: limit } = bounds
@@ -81,17 +82,14 @@ export class TopicPublications<P extends Principal, R> {
 const unpublished = (request: Protocol.Publish, error: Failure): TopicRefused => {
   switch (error._tag) {
     case "NotAllowed":
-      return refusal(request, "not-allowed", error.reason)
+      return refusal(request.topic, "not-allowed", error.reason)
     case "MessageInvalid":
-      return refusal(request, "invalid-publication", error.issue)
+      return refusal(request.topic, "invalid-publication", error.issue)
     case "KeyReused":
-      return refusal(request, "key-reused", error.message)
+      return refusal(request.topic, "key-reused", error.message)
     case "TooManyKeys":
       return tooManyKeys(request.topic, error)
     default:
       return error
   }
 }
-
-const refusal = ({ topic }: Protocol.Publish, code: string, reason: string): TopicRefused =>
-  new TopicRefused({ topic: topic.slice(0, 300), code, reason })

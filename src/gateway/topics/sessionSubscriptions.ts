@@ -3,15 +3,10 @@
  * the other, and holds what it is subscribed to, through its connections.
  */
 
-import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as Option from "effect/Option"
 import { made } from "../../connection/bounded.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
-import type { Resolved } from "../../connection/Options.js"
-import { CloseCode } from "../../protocol/CloseCode.js"
 import { byteLength, type Codec, type Frame } from "../../protocol/Codec.js"
 import { TopicRefused } from "../../protocol/ConnectionError.js"
 import { saidReason } from "../../protocol/oneLine.js"
@@ -19,14 +14,15 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
-import { Outflow } from "./deliveryBacklog.js"
-import type { TopicFeed } from "./fanOut.js"
-import { Attendance } from "./presenceTracker.js"
-import { TopicPublications } from "./publicationIntake.js"
-import { type AnswerCost, TopicRequests } from "./requestIntake.js"
-import * as subscriber from "./subscriber.js"
+import { ActiveSubscription } from "./activeSubscription.js"
+import { DeliveryBacklog } from "./deliveryBacklog.js"
+import { PresenceTracker } from "./presenceTracker.js"
+import { PublicationIntake } from "./publicationIntake.js"
+import { RequestIntake } from "./requestIntake.js"
+import { refusal, tellRefused, tooManySubscriptions } from "./requestRefusal.js"
 import * as subscriptionStart from "./subscriptionStart.js"
-import type { GatewayTopics, Known } from "./topicRegistry.js"
+import type { TopicFeed } from "./topicFeed.js"
+import type { Known, TopicRegistry } from "./topicRegistry.js"
 
 /** The session, as far as its topics know it. */
 export interface Subscribed<P extends Principal, R> {
@@ -43,7 +39,7 @@ interface Membership<P extends Principal, R> {
   readonly known: Known<P, R>
   /** The server's own wish, from here: nobody is asked whether it may. */
   invited: { readonly since: Protocol.Position | "oldest" } | undefined
-  active: Active | undefined
+  active: ActiveSubscription | undefined
 }
 
 /** A `subscribe` that is being answered, and why it must not be granted, once the server has said so. */
@@ -52,36 +48,30 @@ interface Subscribing<P extends Principal, R> {
   expelled: string | undefined
 }
 
-interface Active {
-  readonly feed: TopicFeed
-  readonly subscriber: subscriber.Subscriber
-  recovering: Fiber.RuntimeFiber<void> | undefined
-}
-
-export class SessionTopics<P extends Principal, R> {
-  readonly attendance: Attendance
+export class SessionSubscriptions<P extends Principal, R> {
+  readonly presence: PresenceTracker
   private readonly memberships = new Map<string, Membership<P, R>>()
   private subscribing: Subscribing<P, R> | undefined
-  private outflow: Outflow | undefined
-  private readonly requests: TopicRequests<Outflow, R>
-  private readonly publications: TopicPublications<P, R>
+  private backlog: DeliveryBacklog | undefined
+  private readonly requests: RequestIntake<DeliveryBacklog, R>
+  private readonly publications: PublicationIntake<P, R>
   private isOver = false
 
   constructor(
-    private readonly topics: GatewayTopics<P, R>,
+    private readonly topics: TopicRegistry<P, R>,
     private readonly session: Subscribed<P, R>,
     now: () => number
   ) {
     const member = () => ({ session: session.id, principal: session.principal.id })
-    this.requests = new TopicRequests({
+    this.requests = new RequestIntake({
       limits: topics.options,
       now,
       fork: (effect) => session.fork(effect),
-      addressee: () => this.outflow,
-      answer: (request, outflow) => this.answer(request, outflow)
+      addressee: () => this.backlog,
+      answer: (request, backlog) => this.answer(request, backlog)
     })
-    this.publications = new TopicPublications(topics, session.id)
-    this.attendance = new Attendance(topics, member, (effect) => session.fork(effect))
+    this.publications = new PublicationIntake(topics, session.id)
+    this.presence = new PresenceTracker(topics, member, (effect) => session.fork(effect))
   }
 
   get names(): ReadonlyArray<string> {
@@ -90,7 +80,7 @@ export class SessionTopics<P extends Principal, R> {
 
   /** Publications that wait for the connection. */
   get queued(): { readonly messages: number; readonly bytes: number } {
-    return { messages: this.outflow?.messages ?? 0, bytes: this.outflow?.bytes ?? 0 }
+    return { messages: this.backlog?.messages ?? 0, bytes: this.backlog?.bytes ?? 0 }
   }
 
   // ---- the session's life
@@ -109,28 +99,28 @@ export class SessionTopics<P extends Principal, R> {
     this.detached()
     const { queueBytes: bytes, queueMessages: messages } = this.topics.options
     const { codec, driver } = this.session
-    this.outflow = new Outflow(live, codec, { messages, bytes }, driver.flow.peerTakes)
+    this.backlog = new DeliveryBacklog(live, codec, { messages, bytes }, driver.flow.peerTakes)
     for (const [topic, { invited }] of this.memberships) {
-      if (invited !== undefined) this.outflow.say({ type: "invite", topic, since: invited.since })
+      if (invited !== undefined) this.backlog.say({ type: "invite", topic, since: invited.since })
     }
   }
 
   /** The connection is gone; the client asks again on the next one. */
   detached(): void {
-    this.outflow = undefined
+    this.backlog = undefined
     this.requests.clear()
     for (const membership of this.memberships.values()) this.deactivate(membership)
   }
 
   drained(): void {
-    this.outflow?.pump()
+    this.backlog?.pump()
   }
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(this.requests.settled, () => {
-      for (const { active } of this.memberships.values()) active?.feed.tell()
-      return this.outflow?.idle ?? Effect.void
+      for (const { active } of this.memberships.values()) active?.tell()
+      return this.backlog?.idle ?? Effect.void
     })
   )
 
@@ -142,51 +132,26 @@ export class SessionTopics<P extends Principal, R> {
   }
 
   private deactivate(membership: Membership<P, R>): void {
-    const { active } = membership
-    if (active === undefined) return
-    // What was published before it goes is for it too.
-    active.feed.tell()
+    membership.active?.end()
     membership.active = undefined
-    active.subscriber.stop()
-    active.recovering?.unsafeInterruptAsFork(FiberId.none)
-    this.release(active.feed)
-  }
-
-  private release(feed: TopicFeed): void {
-    // A feed that others follow is released at once; the last one closes the broker's subscription.
-    this.session.fork(this.topics.feeds.release(feed))
   }
 
   // ---- requests
 
-  private answer(request: Request, outflow: Outflow): Effect.Effect<void, never, R> {
+  private answer(request: Request, backlog: DeliveryBacklog): Effect.Effect<void, never, R> {
     const answered = Effect.suspend(() => {
       const known = this.topics.find(request.topic)
       if (known instanceof TopicRefused) return Effect.fail(known)
       switch (request.type) {
         case "subscribe":
-          return this.subscribe(request, known, outflow)
+          return this.subscribe(request, known, backlog)
         case "unsubscribe":
-          return this.unsubscribe(request, known, outflow)
+          return this.unsubscribe(request, known, backlog)
         case "publish":
-          return this.publish(request, known, outflow)
+          return this.publish(request, known, backlog)
       }
     })
-    return Effect.catchAllCause(answered, (cause) => this.refused(request, cause, outflow))
-  }
-
-  /** An interruption from outside does not come here: this one is a rule's own. */
-  private refused({ id, topic }: Request, cause: Cause.Cause<TopicRefused>, outflow: Outflow): Effect.Effect<void> {
-    const found = Option.getOrUndefined(Cause.failureOption(cause))
-    const refusal: Pick<TopicRefused, "code" | "reason" | "retryAfter"> =
-      found instanceof TopicRefused ? found : { code: "failed", reason: "the server failed to answer" }
-    const { code, reason, retryAfter } = refusal
-    const say = Effect.sync(() => {
-      const later = retryAfter === undefined ? {} : { retryAfter }
-      outflow.say({ type: "error", code, reason: saidReason(reason), id, ...later })
-    })
-    if (refusal === found) return say
-    return Effect.zipRight(Effect.logError(`holdfast: the rule of ${topic} failed`, cause), say)
+    return Effect.catchAllCause(answered, (cause) => tellRefused(request, cause, backlog))
   }
 
   private get isFull(): boolean {
@@ -200,14 +165,14 @@ export class SessionTopics<P extends Principal, R> {
   private subscribe(
     request: Protocol.Subscribe,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.suspend(() => {
       if (this.memberships.get(known.name)?.active !== undefined) {
-        return Effect.fail(refusal(request, "already-subscribed", "this connection is subscribed to it"))
+        return Effect.fail(refusal(request.topic, "already-subscribed", "this connection is subscribed to it"))
       }
       this.subscribing = { known, expelled: undefined }
-      return this.grant(request, known, outflow).pipe(
+      return this.grant(request, known, backlog).pipe(
         // Whoever is refused is no member, wherever it has become one.
         Effect.tapErrorCause(() => this.drop(known)),
         Effect.ensuring(
@@ -222,20 +187,19 @@ export class SessionTopics<P extends Principal, R> {
   private grant(
     request: Protocol.Subscribe,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
       const before = this.memberships.get(topic)
       if (before === undefined && this.isFull) {
-        const { code, reason } = tooMany(this.topics.options)
-        return yield* refusal(request, code, reason)
+        return yield* tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
       }
       if (before?.invited === undefined) yield* this.judge(request, known)
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.topics.patiently(feeds.acquire(topic))), (feed) =>
-          Effect.onExit(restore(this.begin(request, known, feed, outflow)), (exit) =>
+          Effect.onExit(restore(this.begin(request, known, feed, backlog)), (exit) =>
             exit._tag === "Success" && exit.value ? Effect.void : feeds.release(feed)
           )
         )
@@ -251,27 +215,27 @@ export class SessionTopics<P extends Principal, R> {
           // The server may have wished it meanwhile.
           this.memberships.get(topic)?.invited !== undefined
             ? Effect.void
-            : Effect.fail(refusal(request, "not-allowed", reason))
+            : Effect.fail(refusal(request.topic, "not-allowed", reason))
         )
       )
     )
   }
 
-  /** Whether the connection is still there to be subscribed. */
+  /** True when the connection is still there to be subscribed. */
   private begin(
     request: Protocol.Subscribe,
     known: Known<P, R>,
     feed: TopicFeed,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<boolean, TopicRefused> {
     return Effect.gen(this, function* () {
       const { id, since, topic } = request
-      if (known.hasMembers) yield* this.attendance.join(topic)
+      if (known.hasMembers) yield* this.presence.join(topic)
       const { snapshot, ...start } = yield* this.topics.patiently(
         subscriptionStart.find(this.topics.broker, known, since, feed)
       )
       const expelled = this.subscribing?.expelled
-      if (expelled !== undefined) return yield* refusal(request, "not-allowed", expelled)
+      if (expelled !== undefined) return yield* refusal(request.topic, "not-allowed", expelled)
       const { codec } = this.session
       const subscribed = { type: "subscribed", id, topic, policy: known.policy, ...start.answer } as const
       const { frame, size } = snapshot?.frame(codec, subscribed) ?? sized(codec.encode(subscribed))
@@ -280,43 +244,26 @@ export class SessionTopics<P extends Principal, R> {
       // Its client would close with 1009, for good.
       if (members > maxMessage) {
         const reason = `who is there takes ${members} bytes, and the limit is ${maxMessage}`
-        return yield* refusal(request, "too-large", reason)
+        return yield* refusal(request.topic, "too-large", reason)
       }
       const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
       this.memberships.set(topic, membership)
       // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
-      if (outflow !== this.outflow) return false
-      outflow.write(frame)
+      if (backlog !== this.backlog) return false
+      backlog.write(frame)
       const cost = this.requests.cost()
       cost.add(size)
-      this.activate(membership, feed, outflow, start, cost)
+      const fork = (effect: Effect.Effect<void>) => this.session.fork(effect)
+      membership.active = new ActiveSubscription(this.topics, fork, feed, known, backlog, start, cost)
+      membership.active.begin()
       return true
     })
-  }
-
-  private activate(
-    membership: Membership<P, R>,
-    feed: TopicFeed,
-    outflow: Outflow,
-    start: subscriber.Start,
-    cost: AnswerCost
-  ): void {
-    const { broker } = this.topics
-    const { name, policy } = membership.known
-    const tooSlow = () =>
-      outflow.live.close(CloseCode.TooSlow, `more publications of ${name} wait than may: the client is too slow`)
-    const following = new subscriber.Subscriber(feed, policy, outflow, start.from, cost, tooSlow)
-    const active: Active = { feed, subscriber: following, recovering: undefined }
-    membership.active = active
-    if (following.begin(start.publications)) return
-    // The connection's end has its own ways of being told.
-    active.recovering = this.session.fork(Effect.ignore(this.topics.patiently(following.recover(broker))))
   }
 
   private unsubscribe(
     request: Protocol.Unsubscribe,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused> {
     const { id, pause, topic } = request
     const membership = this.memberships.get(topic)
@@ -324,20 +271,20 @@ export class SessionTopics<P extends Principal, R> {
       // On another gateway it may have been a member.
       return Effect.zipRight(
         this.drop(known),
-        Effect.fail(refusal(request, "not-subscribed", "this session is not subscribed to it"))
+        Effect.fail(refusal(request.topic, "not-subscribed", "this session is not subscribed to it"))
       )
     }
     const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.drop(known)
-    return Effect.map(left, () => outflow.say({ type: "unsubscribed", id, topic }))
+    return Effect.map(left, () => backlog.say({ type: "unsubscribed", id, topic }))
   }
 
   private publish(
     request: Protocol.Publish,
     known: Known<P, R>,
-    outflow: Outflow
+    backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
     return Effect.map(this.publications.publish(request, known, this.caller), (position) =>
-      outflow.say({ type: "published", id: request.id, position })
+      backlog.say({ type: "published", id: request.id, position })
     )
   }
 
@@ -348,11 +295,11 @@ export class SessionTopics<P extends Principal, R> {
     if (this.isOver) return undefined
     const { name: topic } = known
     const before = this.memberships.get(topic)
-    if (before === undefined && this.isFull) return new TopicRefused({ topic, ...tooMany(this.topics.options) })
+    if (before === undefined && this.isFull) return tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
     const membership = before ?? { known, invited: undefined, active: undefined }
     membership.invited = { since }
     this.memberships.set(topic, membership)
-    if (membership.active === undefined) this.outflow?.say({ type: "invite", topic, since })
+    if (membership.active === undefined) this.backlog?.say({ type: "invite", topic, since })
     return undefined
   }
 
@@ -364,8 +311,8 @@ export class SessionTopics<P extends Principal, R> {
       if (subscribing !== undefined) subscribing.expelled ??= reason
       const known = membership?.known ?? subscribing?.known
       if (known === undefined) return Effect.void
-      membership?.active?.feed.tell()
-      this.outflow?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
+      membership?.active?.tell()
+      this.backlog?.say({ type: "unsubscribed", topic, reason: saidReason(reason) })
       return this.drop(known)
     })
   }
@@ -376,17 +323,9 @@ export class SessionTopics<P extends Principal, R> {
       const membership = this.memberships.get(name)
       if (membership !== undefined) this.deactivate(membership)
       this.memberships.delete(name)
-      return hasMembers ? this.attendance.leave(name) : Effect.void
+      return hasMembers ? this.presence.leave(name) : Effect.void
     })
   }
 }
 
 const sized = (frame: Frame) => ({ frame, size: byteLength(frame) })
-
-const tooMany = ({ maxSubscriptions }: Resolved) => ({
-  code: "too-many-subscriptions",
-  reason: `a session may be subscribed to ${maxSubscriptions} topics: unsubscribe from one first`
-})
-
-const refusal = ({ topic }: Request, code: string, reason: string): TopicRefused =>
-  new TopicRefused({ topic: topic.slice(0, 300), code, reason })

@@ -11,18 +11,18 @@ import * as Effect from "effect/Effect"
 import type { BrokerUnavailable, ConnectionEnd } from "../../protocol/ConnectionError.js"
 import type { Policy, Position, RecoveryReason, Subscribed } from "../../protocol/Protocol.js"
 import type { Broker, History, Publication } from "../../topic/Broker.js"
-import type { Lagging, Outflow } from "./deliveryBacklog.js"
-import { type Follower, frameOf, type Shared, type TopicFeed } from "./fanOut.js"
+import type { DeliveryBacklog, Lagging } from "./deliveryBacklog.js"
 import type { AnswerCost } from "./requestIntake.js"
+import { type Follower, frameOf, type Shared, type TopicFeed } from "./topicFeed.js"
 
 /** Publications that are read from the broker at a time. */
 const page = 100
 
-/** Where a subscription starts. */
+/** The start of a subscription. */
 export interface Start {
-  /** Where the client is told to be: where it was, if what lies between is skipped, so that it can count it. */
+  /** The position that the client is told: where it was, if what lies between is skipped, so that it can count it. */
   readonly answer: Pick<Subscribed, "position" | "recovered" | "reason">
-  /** What it is sent comes after this. */
+  /** The last position that it is not sent. */
   readonly from: Position
   /** The first of what follows. */
   readonly publications: ReadonlyArray<Publication>
@@ -101,7 +101,7 @@ export class Subscriber implements Follower, Lagging {
   constructor(
     private readonly feed: TopicFeed,
     private readonly policy: Policy,
-    private readonly outflow: Outflow,
+    private readonly backlog: DeliveryBacklog,
     start: Position,
     /** Of the request that asked for what is recovered. */
     private readonly cost: AnswerCost,
@@ -117,13 +117,13 @@ export class Subscriber implements Follower, Lagging {
   begin(publications: ReadonlyArray<Publication>): boolean {
     this.feed.followers.add(this)
     for (const publication of publications) {
-      if (this.outflow.mustWait) return false
+      if (this.backlog.mustWait) return false
       this.send(publication)
     }
     return this.follow()
   }
 
-  /** Whether the end of the log is reached, from where the feed brings what comes. */
+  /** True when the end of the log is reached, from where the feed brings what comes. */
   private follow(): boolean {
     if (this.cursor.epoch !== this.feed.head.epoch || this.isBehindFeed) return false
     if (this.mode === "Recovering") this.mode = "Following"
@@ -137,8 +137,8 @@ export class Subscriber implements Follower, Lagging {
   }
 
   private send(publication: Publication): void {
-    const frame = frameOf(this.outflow, this.feed.topic, publication)
-    this.outflow.write(frame)
+    const frame = frameOf(this.backlog, this.feed.topic, publication)
+    this.backlog.write(frame)
     this.cost.add(frame.length)
     this.cursor = publication.position
   }
@@ -169,15 +169,15 @@ export class Subscriber implements Follower, Lagging {
     const { position } = publication
     return Effect.suspend(() => {
       if (this.mode !== "Recovering" || position.epoch !== this.cursor.epoch) return Effect.void
-      const frame = frameOf(this.outflow, this.feed.topic, publication)
-      return Effect.map(this.outflow.live.send(frame), () => {
+      const frame = frameOf(this.backlog, this.feed.topic, publication)
+      return Effect.map(this.backlog.live.send(frame), () => {
         this.cost.add(frame.length)
         this.cursor = position
       })
     })
   }
 
-  /** What it was to send next is not kept any more. */
+  /** Goes on where what it was to send next is not kept any more. */
   private lost(
     broker: Service,
     { end, reason }: Extract<History, { _tag: "Refused" }>
@@ -199,8 +199,8 @@ export class Subscriber implements Follower, Lagging {
     if (this.mode === "Recovering" || this.mode === "Stopped") return
     const { position } = shared.publication
     if (position.epoch === this.cursor.epoch && position.offset <= this.cursor.offset) return
-    if (this.mode === "Following" && !this.outflow.mustWait) {
-      this.outflow.write(shared.frame(this.outflow))
+    if (this.mode === "Following" && !this.backlog.mustWait) {
+      this.backlog.write(shared.frame(this.backlog))
       this.cursor = position
       return
     }
@@ -209,18 +209,18 @@ export class Subscriber implements Follower, Lagging {
 
   /** It must wait until the connection takes it. */
   private wait(shared: Shared): void {
-    const { outflow } = this
+    const { backlog } = this
     if (this.mode === "Following") {
       this.mode = "Lagging"
       this.passed = shared.total - shared.size
       this.feed.lagging++
-      outflow.begin(this)
+      backlog.begin(this)
     }
     this.newest = shared
-    outflow.messages++
-    outflow.bytes += shared.size
+    backlog.messages++
+    backlog.bytes += shared.size
     if (this.policy === "latest") this.skipTo(shared.offset - 1)
-    while (outflow.isOver) {
+    while (backlog.isOver) {
       if (this.policy === "disconnect") return this.giveUp()
       // The newest waits in any case: nothing else would tell the client that it missed it.
       if (this.cursor.offset >= shared.offset - 1) return
@@ -232,8 +232,8 @@ export class Subscriber implements Follower, Lagging {
   private skipTo(offset: number): void {
     const last = this.feed.get(offset)
     if (last === undefined || offset <= this.cursor.offset) return
-    this.outflow.messages -= offset - this.cursor.offset
-    this.outflow.bytes -= last.total - this.passed
+    this.backlog.messages -= offset - this.cursor.offset
+    this.backlog.bytes -= last.total - this.passed
     this.passed = last.total
     this.cursor = last.publication.position
   }
@@ -242,7 +242,7 @@ export class Subscriber implements Follower, Lagging {
     const next = this.feed.get(this.cursor.offset + 1)
     // What lags is within the bounds of what the feed holds; if it ever were not, the log has it still.
     if (next === undefined) return this.giveUp()
-    this.outflow.write(next.frame(this.outflow))
+    this.backlog.write(next.frame(this.backlog))
     this.skipTo(next.offset)
     if (next === this.newest) this.caughtUp()
   }
@@ -252,7 +252,7 @@ export class Subscriber implements Follower, Lagging {
     this.mode = "Following"
     this.newest = undefined
     this.feed.caughtUp()
-    this.outflow.end(this)
+    this.backlog.end(this)
   }
 
   // ---- ends
@@ -266,14 +266,14 @@ export class Subscriber implements Follower, Lagging {
     this.dropLag()
     this.cursor = position
     const { policy } = this
-    this.outflow.say({ type: "subscribed", topic: this.feed.topic, position, recovered: false, reason, policy })
+    this.backlog.say({ type: "subscribed", topic: this.feed.topic, position, recovered: false, reason, policy })
   }
 
   private dropLag(): void {
     const { newest } = this
     if (newest === undefined) return
-    this.outflow.messages -= newest.offset - this.cursor.offset
-    this.outflow.bytes -= newest.total - this.passed
+    this.backlog.messages -= newest.offset - this.cursor.offset
+    this.backlog.bytes -= newest.total - this.passed
     this.caughtUp()
   }
 

@@ -1,12 +1,12 @@
-/** Where a subscription starts: in the topic's log, or at who is there now. */
+/** The start of a subscription: in the topic's log, or at who is there now. */
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
 import type { Policy, Subscribe } from "../../protocol/Protocol.js"
 import type { Broker } from "../../topic/Broker.js"
-import type { TopicFeed } from "./fanOut.js"
 import type { MemberSnapshot } from "./memberSnapshot.js"
 import * as subscriber from "./subscriber.js"
+import type { TopicFeed } from "./topicFeed.js"
 
 export interface SubscriptionStart extends subscriber.Start {
   /** Of a presence topic, unless it was recovered. */

@@ -1,4 +1,4 @@
-/** What all sessions of a gateway share about topics: the broker, the rules, the feeds. */
+/** The topics of a gateway, for all of its sessions: the broker, the rules, the feeds. */
 import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
@@ -10,7 +10,6 @@ import {
   InvalidOption,
   MessageTooLarge,
   PositionLost,
-  type TooManyKeys,
   TopicRefused
 } from "../../protocol/ConnectionError.js"
 import type { Policy, Position } from "../../protocol/Protocol.js"
@@ -20,7 +19,8 @@ import * as Topic from "../../topic/Topic.js"
 import type { Gateway, Principal } from "../GatewaySession.js"
 import { storeRetry } from "../session/fencedStore.js"
 import type { Matched, TopicRule } from "../TopicRule.js"
-import { TopicFeeds } from "./fanOut.js"
+import { refusal, tooManyKeys } from "./requestRefusal.js"
+import { TopicFeeds } from "./topicFeed.js"
 
 type Topics = Gateway<never>
 
@@ -31,7 +31,7 @@ export interface Known<P extends Principal, R> {
   readonly retention: Retention
   /** The topic whose presence this one tells, if it does. */
   readonly presenceOf: string | undefined
-  /** Whether subscribing makes a session a member. */
+  /** True when subscribing makes a session a member. */
   readonly hasMembers: boolean
   readonly matched: Matched<P, R>
 }
@@ -39,16 +39,7 @@ export interface Known<P extends Principal, R> {
 const untold = (topic: string): TopicRefused =>
   new TopicRefused({ topic, code: "unknown-topic", reason: "it is not told who is on this topic" })
 
-/** Also of a session that has used up what it alone may. */
-export const tooManyKeys = (topic: string, { message, retryAfter }: TooManyKeys): TopicRefused =>
-  new TopicRefused({
-    topic: topic.slice(0, 300),
-    code: "too-many-keys",
-    reason: message,
-    retryAfter: Math.min(2 ** 31 - 1, Math.ceil(retryAfter))
-  })
-
-export class GatewayTopics<P extends Principal, R> {
+export class TopicRegistry<P extends Principal, R> {
   private readonly outage = new Outage()
 
   constructor(
@@ -71,8 +62,7 @@ export class GatewayTopics<P extends Principal, R> {
   find(name: string): Known<P, R> | TopicRefused {
     const base = Topic.presenceBase(name)
     const flaw = Topic.flaw(base ?? name)
-    const refused = (code: string, reason: string) => new TopicRefused({ topic: name.slice(0, 300), code, reason })
-    if (flaw !== undefined) return refused("malformed-topic", flaw)
+    if (flaw !== undefined) return refusal(name, "malformed-topic", flaw)
     for (const rule of this.rules) {
       const matched = rule.match(base ?? name)
       if (matched === undefined) continue
@@ -90,7 +80,7 @@ export class GatewayTopics<P extends Principal, R> {
         matched
       }
     }
-    return refused("unknown-topic", "there is no such topic")
+    return refusal(name, "unknown-topic", "there is no such topic")
   }
 
   // ---- for the application
@@ -141,7 +131,7 @@ export class GatewayTopics<P extends Principal, R> {
       return members
     })
 
-  /** Where an invitation to a topic starts. */
+  /** Finds where an invitation to a topic starts. */
   readonly invitation = (
     name: string,
     since: Position | "oldest" | undefined
@@ -155,7 +145,7 @@ export class GatewayTopics<P extends Principal, R> {
         : Effect.succeed({ known, since })
     )
 
-  /** Whether sessions can be members anywhere. */
+  /** True when sessions can be members anywhere. */
   get hasMembers(): boolean {
     return this.rules.some(({ presence }) => presence)
   }
@@ -189,7 +179,7 @@ const isUnavailable = (error: unknown): error is BrokerUnavailable =>
 export const make = <P extends Principal, R>(
   rules: ReadonlyArray<TopicRule<P, R>> | undefined,
   options: Resolved
-): Effect.Effect<GatewayTopics<P, R> | undefined, InvalidOption, Scope.Scope> =>
+): Effect.Effect<TopicRegistry<P, R> | undefined, InvalidOption, Scope.Scope> =>
   Effect.gen(function* () {
     if (rules === undefined || rules.length === 0) return undefined
     for (const { pattern, retention } of rules) {
@@ -215,5 +205,5 @@ export const make = <P extends Principal, R>(
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const feeds = new TopicFeeds(broker.value, bounds, scope)
     const clock = yield* Effect.clock
-    return new GatewayTopics(broker.value, feeds, rules, options, () => clock.unsafeCurrentTimeMillis())
+    return new TopicRegistry(broker.value, feeds, rules, options, () => clock.unsafeCurrentTimeMillis())
   })

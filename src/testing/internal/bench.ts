@@ -134,18 +134,44 @@ const hold = <S>(
 const under = <A, E>(effect: Effect.Effect<A, E>, options: Options): Effect.Effect<A, E> =>
   options.clock === "live" ? live(effect) : Effect.provide(effect, TestContext.TestContext)
 
-/** The laws of an implementation, each with instances, names and a clock of its own. */
+/** The same service, asked in another way that it offers; `undefined` where it offers none. */
+interface OtherWay<S> {
+  readonly name: string
+  readonly of: (service: S) => S | undefined
+}
+
+const otherwise = (broken: LawBroken, way: string): LawBroken => {
+  const { actual, cause, did, expected, law } = broken
+  return new LawBroken({ law, did: `${did}, ${way}`, expected, actual, cause })
+}
+
+/** The laws of an implementation, each with instances, names and a clock of its own, and in each of the ways to ask it. */
 export const lawsOf = <I, S, E>(
   tag: Context.Tag<I, S>,
   statements: ReadonlyArray<Statement<S>>,
   layer: Layer.Layer<I, E>,
-  options: Options
+  options: Options,
+  otherWay?: OtherWay<S>
 ): ReadonlyArray<Law<E>> =>
   statements
     .filter(({ isExact }) => isExact !== true || options.clock !== "live")
     .map((statement) => {
-      const held = (times: number) =>
-        Effect.scoped(Effect.flatMap(makeBench(tag, layer, options, times), (bench) => hold(statement, bench, options)))
+      const heldIn = (times: number, way: (service: S) => S | undefined) =>
+        Effect.scoped(
+          Effect.flatMap(makeBench(tag, layer, options, times), (bench) => {
+            const [one, other] = [way(bench.one), way(bench.other)]
+            if (one === undefined || other === undefined) return Effect.void
+            return hold(statement, { ...bench, one, other: bench.other === bench.one ? one : other }, options)
+          })
+        )
+      const held = (times: number) => {
+        const asItIs = heldIn(times, (service) => service)
+        if (otherWay === undefined) return asItIs
+        const inTheOther = Effect.mapError(heldIn(times, otherWay.of), (error) =>
+          error instanceof LawBroken ? otherwise(error, otherWay.name) : error
+        )
+        return Effect.zipRight(asItIs, inTheOther)
+      }
       return { name: statement.name, holds: under(judged(held), options) }
     })
 

@@ -3,7 +3,8 @@ import type { Group } from "../fault.js"
 const core = "src/gateway/gatewayCore.ts"
 const connections = "src/gateway/connectionManager.ts"
 const admission = "src/gateway/admission.ts"
-const hosted = "src/gateway/session/serverSession.ts"
+const plan = "src/gateway/resumePlan.ts"
+const hosted = "src/gateway/session/hostedSession.ts"
 const reauthentication = "src/gateway/session/tokenExpiry.ts"
 
 const lifecycle = "test/lifecycle.test.ts"
@@ -28,9 +29,9 @@ export const group: Group = {
     },
     {
       name: "whoever was disconnected while the store answered resumes",
-      file: admission,
-      find: "    if (revoked !== undefined) return Effect.asVoid(this.revoke(caller, stored.id, stored.generation, revoked))\n",
-      replace: "    void revoked\n",
+      file: plan,
+      find: '      if (revoked !== undefined) return { _tag: "Revoked", reason: revoked }\n',
+      replace: "      void revoked\n",
       caughtBy: [disconnect]
     },
     {
@@ -43,8 +44,8 @@ export const group: Group = {
     {
       name: "a session of a disconnected principal that only the store knows can be resumed",
       file: "src/gateway/disconnect.ts",
-      find: "      host.store.revoke(target, end)\n",
-      replace: "",
+      find: ", store.revoke(target, end)]",
+      replace: "]",
       caughtBy: [disconnect]
     },
     {
@@ -57,15 +58,15 @@ export const group: Group = {
     {
       name: "a token that has expired already gets a session",
       file: core,
-      find: "if (reauthentication.hasExpired(principal, this.host.now())) {",
-      replace: "if (!expires && reauthentication.hasExpired(principal, this.host.now())) {",
+      find: "if (reauthentication.hasExpired(principal, this.services.now())) {",
+      replace: "if (!expires && reauthentication.hasExpired(principal, this.services.now())) {",
       caughtBy: [authentication]
     },
     {
       name: "a connection outlives its principal's expiry",
       file: reauthentication,
-      find: "this.timer = this.host.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)",
-      replace: "this.timer = this.host.fork(askAt < expiresAt ? asked : closed)",
+      find: "this.timer = this.services.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)",
+      replace: "this.timer = this.services.fork(askAt < expiresAt ? asked : closed)",
       caughtBy: [authentication]
     },
     {
@@ -85,8 +86,8 @@ export const group: Group = {
     {
       name: "a principal expires a millisecond late",
       file: reauthentication,
-      find: "const closed = Effect.map(sleepUntil(expiresAt, this.host.now)",
-      replace: "const closed = Effect.map(sleepUntil(expiresAt + 1, this.host.now)",
+      find: "const closed = Effect.map(sleepUntil(expiresAt, this.services.now)",
+      replace: "const closed = Effect.map(sleepUntil(expiresAt + 1, this.services.now)",
       caughtBy: [authentication]
     },
     {
@@ -105,16 +106,16 @@ export const group: Group = {
     },
     {
       name: "a session that lived elsewhere meanwhile goes on as it was here",
-      file: admission,
-      find: "const here = known?.ownership.generation === stored.generation - 1 ? known : undefined",
-      replace: "const here = known",
+      file: plan,
+      find: 'return { _tag: here.generation === generation - 1 ? "GoOn" : "Outdated" }',
+      replace: 'return { _tag: "GoOn" }',
       caughtBy: [lifecycle, races]
     },
     {
       name: "attempts that the store answers in the wrong order take the session from the latest",
-      file: admission,
-      find: "if (known !== undefined && known.ownership.generation >= stored.generation) {",
-      replace: "if (known !== undefined && known.ownership.generation > stored.generation + 1) {",
+      file: plan,
+      find: "if (here.generation >= generation) {",
+      replace: "if (here.generation > generation + 1) {",
       caughtBy: [races]
     },
     {
@@ -126,7 +127,7 @@ export const group: Group = {
     },
     {
       name: "what the store gives a gateway that ends meanwhile is nobody's for ever",
-      file: admission,
+      file: "src/gateway/storeQuestion.ts",
       find: "return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => back)",
       replace:
         "return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => Effect.asVoid(Effect.succeed(back)))",
@@ -156,8 +157,8 @@ export const group: Group = {
     {
       name: "a store that fails once is not asked again",
       file: "src/gateway/session/fencedStore.ts",
-      find: 'while: (error) => error._tag === "StoreUnavailable" && !this.isOver()',
-      replace: 'while: (error) => error._tag !== "StoreUnavailable" && !this.isOver()',
+      find: 'while: (error) => error._tag === "StoreUnavailable" && !this.isOver',
+      replace: 'while: (error) => error._tag !== "StoreUnavailable" && !this.isOver',
       caughtBy: [lifecycle]
     },
     {
@@ -184,18 +185,15 @@ export const group: Group = {
     {
       name: "onClose is not run when the session is interrupted",
       file: "src/gateway/session/handlerFiber.ts",
-      find: "      this.resume = undefined\n      this.host.lingering.delete(this)\n",
-      replace: `      this.resume = undefined
-      this.host.lingering.delete(this)
-      if (Exit.isInterrupted(exit)) return Effect.void
-`,
+      find: "    if (this.session.ended) return undefined\n    if (exit",
+      replace: "    if (exit",
       caughtBy: [lifecycle, races]
     },
     {
       name: "a defect in a handler leaves its session open",
-      file: hosted,
-      find: 'return Effect.map(told, () => this.finish({ _tag: "HandlerFailed", cause }))',
-      replace: "return told",
+      file: "src/gateway/session/handlerLoop.ts",
+      find: '    this.session.finish({ _tag: "HandlerFailed", cause })\n',
+      replace: "",
       caughtBy: [lifecycle]
     },
     {
@@ -249,9 +247,9 @@ export const group: Group = {
     },
     {
       name: "a gateway that shuts down removes its sessions from the store",
-      file: "src/gateway/session/cleanup.ts",
-      find: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Kept")',
-      replace: 'return Effect.as(store.remove(id, ownership.generation), "Kept")',
+      file: "src/gateway/session/sessionEnding.ts",
+      find: 'return Effect.as(store.detach(id, fencedStore.generation, options.resumeWindow), "Kept")',
+      replace: 'return Effect.as(store.remove(id, fencedStore.generation), "Kept")',
       caughtBy: [lifecycle, "test/presence.test.ts"]
     },
     {

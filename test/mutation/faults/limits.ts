@@ -32,14 +32,14 @@ export const group: Group = {
     },
     {
       name: "a publication is too large for whoever takes exactly as much",
-      file: "src/gateway/topics/fanOut.ts",
+      file: "src/gateway/topics/topicFeed.ts",
       find: "this.sizeIn(subprotocol) > maxBody) return",
       replace: "this.sizeIn(subprotocol) >= maxBody) return",
       caughtBy: [clientLimits]
     },
     {
       name: "what is read from the log is sent whatever its size",
-      file: "src/gateway/topics/fanOut.ts",
+      file: "src/gateway/topics/topicFeed.ts",
       find: "publicationCodec.sizeBound(payload) > maxBody && ",
       replace: "publicationCodec.sizeBound(payload) < 0 && ",
       caughtBy: [clientLimits]
@@ -160,7 +160,7 @@ export const group: Group = {
     {
       name: "a stranger's message may be as large as a client's",
       file: "src/gateway/connectionManager.ts",
-      find: "      transport.limit?.(this.host.options.maxHello)\n",
+      find: "      transport.limit?.(this.services.options.maxHello)\n",
       replace: "",
       caughtBy: ["test/badInput/strangers.test.ts"]
     },
@@ -180,7 +180,7 @@ export const group: Group = {
     },
     {
       name: "the upgrade leaves no room for the envelope of the largest message",
-      file: "src/gateway/admission.ts",
+      file: "src/gateway/welcome.ts",
       find: "limit?.(maxMessage + envelopeBytes)",
       replace: "limit?.(maxMessage)",
       caughtBy: [client]
@@ -202,7 +202,7 @@ export const group: Group = {
     {
       name: "sessions that are being created are not counted",
       file: "src/gateway/pendingSessions.ts",
-      find: "    if (!beginning.registered) this.limits.leave(beginning.principal)\n",
+      find: "    if (!pending.registered) this.quota.leave(pending.principal)\n",
       replace: "",
       caughtBy: [limits]
     },
@@ -244,8 +244,8 @@ export const group: Group = {
     {
       name: "maxSubscriptions is not enforced for the server's invitations",
       file: "src/gateway/topics/sessionSubscriptions.ts",
-      find: "if (before === undefined && this.isFull) return new TopicRefused",
-      replace: "if (before !== undefined && this.isFull) return new TopicRefused",
+      find: "if (before === undefined && this.isFull) return tooMany",
+      replace: "if (before !== undefined && this.isFull) return tooMany",
       caughtBy: ["test/invitations.test.ts"]
     },
     {

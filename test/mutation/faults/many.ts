@@ -75,17 +75,17 @@ export const group: Group = {
       caughtBy: [agendas]
     },
     {
-      name: "what comes while a session's fiber is told to end is left",
+      name: "what comes while a handler waits is left",
       file: sessionFiber,
-      find: "      if (this.session.hasWork) this.wake()\n      return Effect.void\n",
-      replace: "      return Effect.void\n",
+      find: "return next === undefined ? Effect.void : this.all(next)",
+      replace: "return Effect.void",
       caughtBy: [fibers]
     },
     {
-      name: "a session's fiber stays for good",
-      file: "src/gateway/session/idleReaper.ts",
-      find: "if (lingerer.usedIn < this.round - 1) lingerer.rest()",
-      replace: "if (lingerer.usedIn < 0) lingerer.rest()",
+      name: "a session that is over waits for its handler",
+      file: sessionFiber,
+      find: "        return phase.fiber.unsafeInterruptAsFork(FiberId.none)\n",
+      replace: "        return\n",
       caughtBy: [fibers]
     },
     {
@@ -96,9 +96,9 @@ export const group: Group = {
       caughtBy: [fibers]
     },
     {
-      name: "what a handler has done at once is done with a fiber again",
+      name: "a message that was handled is not known to be",
       file: "src/gateway/session/handlerLoop.ts",
-      find: "    if (isSuccess(handling)) {\n      this.handled(message)\n      return undefined\n    }\n",
+      find: "    if (inHand !== undefined) this.handled(inHand)\n",
       replace: "",
       caughtBy: [fibers]
     }

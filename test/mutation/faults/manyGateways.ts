@@ -4,7 +4,7 @@ const store = "src/session/memoryStore.ts"
 const mailbox = "src/session/memoryMailbox.ts"
 const intake = "src/gateway/session/mailboxConsumer.ts"
 const dispatch = "src/gateway/sendRouter.ts"
-const hosted = "src/gateway/session/serverSession.ts"
+const hosted = "src/gateway/session/hostedSession.ts"
 const news = "src/gateway/storeEvents.ts"
 
 const laws = "test/sessionStore.test.ts"
@@ -61,14 +61,14 @@ export const group: Group = {
     {
       name: "the gateway does not listen to what the store says",
       file: "src/gateway/gatewayCore.ts",
-      find: "      yield* store.watch(core.admission.news)\n",
+      find: "      yield* store.watch(core.admission.storeEvents)\n",
       replace: "",
       caughtBy: [hearing, disconnect]
     },
     {
       name: "old news of a session that has come back ends it",
       file: hosted,
-      find: "if (generation < this.ownership.generation) return",
+      find: "if (generation < this.fencedStore.generation) return",
       replace: "if (generation < 0) return",
       caughtBy: [hearing]
     },
@@ -103,28 +103,28 @@ export const group: Group = {
     {
       name: "mail is sent without saying so to the store",
       file: intake,
-      find: "return this.session.driver.outbox.take(payload, number).pipe(",
-      replace: "return this.session.driver.outbox.send(payload).pipe(",
+      find: "return this.outbox.take(payload, number).pipe(",
+      replace: "return this.outbox.send(payload).pipe(",
       caughtBy: [mail]
     },
     {
       name: "mail that comes while mail is fetched waits for the next",
       file: intake,
-      find: '    const { state } = this\n    this.state = "Asked"\n',
-      replace: '    const { state } = this\n    if (state === "Idle") this.state = "Asked"\n',
+      find: '    const { phase } = this\n    this.phase = "Asked"\n',
+      replace: '    const { phase } = this\n    if (phase === "Idle") this.phase = "Asked"\n',
       caughtBy: [hints]
     },
     {
       name: "the mail that the store gives with a session is not sent",
       file: "src/gateway/admission.ts",
-      find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
-      replace: "session.restoreMail([], this.news.hasMail(stored.id))",
+      find: "session.restoreMail(stored.mail, this.storeEvents.hasMail(stored.id))",
+      replace: "session.restoreMail([], this.storeEvents.hasMail(stored.id))",
       caughtBy: [mail]
     },
     {
       name: "mail that came while the session was asked for is not fetched",
       file: "src/gateway/admission.ts",
-      find: "session.restoreMail(stored.mail, this.news.hasMail(stored.id))",
+      find: "session.restoreMail(stored.mail, this.storeEvents.hasMail(stored.id))",
       replace: "session.restoreMail(stored.mail, false)",
       caughtBy: [hints]
     },
@@ -138,16 +138,16 @@ export const group: Group = {
     {
       name: "a message whose session has moved away is refused",
       file: hosted,
-      find: 'this.over?._tag === "MovedAway" ? this.isAppended(seq, closed) : Effect.fail(closed)',
-      replace: 'this.over?._tag === "Bye" ? this.isAppended(seq, closed) : Effect.fail(closed)',
+      find: 'this.reason?._tag === "MovedAway"\n',
+      replace: 'this.reason?._tag === "Bye"\n',
       caughtBy: [mail]
     },
     {
       name: "a message that the store has when its session moves away is sent again",
-      file: hosted,
-      find: "return Effect.flatMap(Fiber.await(appending.fiber), (exit) =>",
+      file: "src/gateway/session/sessionRecord.ts",
+      find: "return Effect.flatMap(Fiber.await(last.fiber), (exit) =>",
       replace:
-        "if (seq > 0) return Effect.succeed(false)\n    return Effect.flatMap(Fiber.await(appending.fiber), (exit) =>",
+        "if (seq > 0) return Effect.succeed(false)\n    return Effect.flatMap(Fiber.await(last.fiber), (exit) =>",
       caughtBy: [mail]
     },
     {
@@ -160,9 +160,9 @@ export const group: Group = {
     {
       name: "a post that is tried again has a key of its own",
       file: dispatch,
-      find: "const posted = Effect.flatMap(\n      this.patiently(this.host.store.post(id, mail, bounds)),",
+      find: "const posted = Effect.flatMap(\n      this.patiently(this.services.store.post(id, mail, bounds)),",
       replace:
-        "const posted = Effect.flatMap(\n      this.patiently(Effect.flatMap(this.credentials.id, (key) => this.host.store.post(id, { ...mail, key }, bounds))),",
+        "const posted = Effect.flatMap(\n      this.patiently(Effect.flatMap(this.credentials.id, (key) => this.services.store.post(id, { ...mail, key }, bounds))),",
       caughtBy: [mail]
     },
     {

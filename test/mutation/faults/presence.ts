@@ -3,7 +3,7 @@ import type { Group } from "../fault.js"
 const memory = "src/topic/memoryMembers.ts"
 const attendance = "src/gateway/topics/presenceTracker.ts"
 const sessionTopics = "src/gateway/topics/sessionSubscriptions.ts"
-const forget = "src/gateway/session/cleanup.ts"
+const ending = "src/gateway/session/sessionEnding.ts"
 
 const broker = "test/broker.test.ts"
 const presence = "test/presence.test.ts"
@@ -42,18 +42,18 @@ export const group: Group = {
     },
     {
       name: "a session that has ended stays a member",
-      file: "src/gateway/session/serverSession.ts",
-      find: "    this.track(this.host.fork(leave(this.host, this, over, standing)))\n",
-      replace: "    void [over, standing]\n",
+      file: ending,
+      find: "farewells.add(fork(this.left(over, standing)))",
+      replace: "void [farewells, fork, over, standing]",
       caughtBy: [presence]
     },
     {
       name: "a member leaves as soon as its connection is gone",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: "    if (this.ended) return\n    this.topics.detached()\n",
       replace: `    if (this.ended) return
     this.topics.detached()
-    if (this.attendance !== undefined) this.host.fork(this.attendance.leaveAll(0))
+    if (this.presence !== undefined) this.services.fork(this.presence.leaveAll(0))
 `,
       caughtBy: [presence]
     },
@@ -67,8 +67,8 @@ export const group: Group = {
     {
       name: "whoever unsubscribes stays a member",
       file: sessionTopics,
-      find: "return hasMembers ? this.attendance.leave(name) : Effect.void",
-      replace: "return hasMembers && membership === undefined ? this.attendance.leave(name) : Effect.void",
+      find: "return hasMembers ? this.presence.leave(name) : Effect.void",
+      replace: "return hasMembers && membership === undefined ? this.presence.leave(name) : Effect.void",
       caughtBy: [presence]
     },
     {
@@ -87,14 +87,14 @@ export const group: Group = {
     },
     {
       name: "a session that was resumed elsewhere leaves when its first gateway shuts down",
-      file: forget,
-      find: 'if (topics?.hasMembers !== true || standing === "Elsewhere") return Effect.void',
-      replace: "if (topics?.hasMembers !== true) return Effect.void",
+      file: ending,
+      find: 'if (topics === undefined || standing === "Elsewhere") return Effect.void',
+      replace: "if (topics === undefined) return Effect.void",
       caughtBy: [presence]
     },
     {
       name: "members leave at once when their gateway shuts down",
-      file: forget,
+      file: ending,
       find: "const after = mayBeResumed ? options.resumeWindow : 0",
       replace: "const after = mayBeResumed ? Math.min(options.resumeWindow, 0) : 0",
       caughtBy: [presence, "test/presenceSlowBroker.test.ts"]

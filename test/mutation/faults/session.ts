@@ -235,7 +235,7 @@ export const group: Group = {
     },
     {
       name: "bye does not end the session",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/hostedSession.ts",
       find: '        return this.driver.inbox.close("nothing more is handled")',
       replace: "        return",
       caughtBy: [resume]

@@ -8,17 +8,17 @@ const resume = "test/resume.test.ts"
 const unfenced = (operation: string, head: string): Fault => ({
   name: `the store forgets to fence ${operation}`,
   file: store,
-  find: `${operation}: effectful(${head} =>\n        owned(id, generation, `,
-  replace: `${operation}: effectful(${head} =>\n        owned(id, records.get(id)?.generation ?? generation, `,
+  find: `${operation}: ${head}owned(id, generation, `,
+  replace: `${operation}: ${head}owned(id, records.get(id)?.generation ?? generation, `,
   caughtBy: [laws]
 })
 
 export const group: Group = {
   title: "SessionStore: fencing, secrets, expiry",
   faults: [
-    unfenced("confirm", "(id, generation)"),
-    { ...unfenced("append", "(id, generation, messages)"), simulate: true },
-    unfenced("acknowledge", "(id, generation, { acked, mail, processed })"),
+    unfenced("confirm", "operation((id, generation) =>\n        "),
+    { ...unfenced("append", "operation((id, generation, messages) =>\n        "), simulate: true },
+    unfenced("acknowledge", "operation((id, generation, { acked, mail, processed }) =>\n        "),
     {
       name: "the store forgets to fence detach",
       file: store,
@@ -33,7 +33,7 @@ export const group: Group = {
       replace: "",
       caughtBy: [laws]
     },
-    unfenced("remove", "(id, generation, tombstone)"),
+    unfenced("remove", "(id, generation, tombstone) =>\n        Effect.suspend(() =>\n          "),
     {
       name: "attaching does not raise the generation",
       file: store,
@@ -64,9 +64,9 @@ export const group: Group = {
     },
     {
       name: "the gateway has the old secret voided before the client has the new one",
-      file: "src/gateway/session/serverSession.ts",
-      find: "    if (refused === undefined) {\n      this.stopExpiry()",
-      replace: "    if (refused === undefined) {\n      this.proved(generation)\n      this.stopExpiry()",
+      file: "src/gateway/session/hostedSession.ts",
+      find: "    if (refused === undefined) {\n      this.window.close()",
+      replace: "    if (refused === undefined) {\n      this.record.confirm(generation)\n      this.window.close()",
       caughtBy: [resume]
     },
     {
@@ -141,30 +141,30 @@ export const group: Group = {
     },
     {
       name: "the gateway ends a session at the last millisecond of its window",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/resumeWindow.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow)",
       caughtBy: [resume]
     },
     {
       name: "the gateway ends a session one millisecond after it could be resumed last",
-      file: "src/gateway/session/serverSession.ts",
+      file: "src/gateway/session/resumeWindow.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow + 2)",
       caughtBy: [resume, "test/presence.test.ts"]
     },
     {
       name: "the expiry of a session that is back goes on",
-      file: "src/gateway/session/serverSession.ts",
-      find: "    if (refused === undefined) {\n      this.stopExpiry()\n",
+      file: "src/gateway/session/hostedSession.ts",
+      find: "    if (refused === undefined) {\n      this.window.close()\n",
       replace: "    if (refused === undefined) {\n",
       caughtBy: [resume, "test/races.test.ts"]
     },
     {
       name: "a session that ends is left in the store",
-      file: "src/gateway/session/cleanup.ts",
-      find: 'return Effect.as(store.remove(id, ownership.generation, tombstone(over)), "Removed")',
-      replace: 'return Effect.as(store.detach(id, ownership.generation, options.resumeWindow), "Removed")',
+      file: "src/gateway/session/sessionEnding.ts",
+      find: 'return Effect.as(store.remove(id, fencedStore.generation, tombstone(over)), "Removed")',
+      replace: 'return Effect.as(store.detach(id, fencedStore.generation, options.resumeWindow), "Removed")',
       caughtBy: [resume, "test/badInput/sessionEnd.test.ts"]
     }
   ]

@@ -1,5 +1,5 @@
 /**
- * What a gateway hears of a topic: one subscription to the broker for all the
+ * The feed of a topic on a gateway: one subscription to the broker for all the
  * sessions that follow it here, each publication framed once for all of them.
  *
  * What is heard in one go, such as the publications that one read of a socket
@@ -21,7 +21,7 @@ import type { Bounds } from "../../topic/bounds.js"
 import type { TopicInfo } from "../GatewaySession.js"
 import { MemberSnapshot } from "./memberSnapshot.js"
 
-/** What a subscriber is sent, and how. */
+/** The form in which a subscriber is sent publications. */
 export interface Form {
   readonly codec: Codec
   /** Bytes of the largest body that it takes. */
@@ -94,7 +94,7 @@ export interface Follower {
 }
 
 /** More than this is not heard before it is told. */
-const atOnce: Bounds = { messages: 64, bytes: 64 * 1024 }
+const mostHeard: Bounds = { messages: 64, bytes: 64 * 1024 }
 
 export class TopicFeed implements Listener {
   readonly followers = new Set<Follower>()
@@ -102,9 +102,9 @@ export class TopicFeed implements Listener {
   head: Position = { epoch: "", offset: 0 }
   /** Followers that have not been sent all of it. */
   lagging = 0
-  /** Who has asked for this feed and not released it. */
+  /** How many have asked for this feed and not released it. */
   users = 0
-  /** What the lagging ones still need; empty while there are none. */
+  /** Publications that the lagging ones still need; empty while there are none. */
   private recent: Array<Shared> = []
   private recentBytes = 0
   /** Heard, and not told yet. */
@@ -148,7 +148,7 @@ export class TopicFeed implements Listener {
     return { name, subscribers, position: head.epoch === "" ? undefined : head, publications }
   }
 
-  /** Who is there at a position of this presence topic: the same for all who ask at it. */
+  /** The members at a position of this presence topic: the same for all who ask at it. */
   membersAt(position: Position, members: ReadonlyArray<Member>): MemberSnapshot {
     if (this.snapshot?.isAt(position) !== true) this.snapshot = new MemberSnapshot(position, members)
     return this.snapshot
@@ -170,7 +170,7 @@ export class TopicFeed implements Listener {
     const shared = new Shared(this.topic, publication, this.total)
     this.heard.push(shared)
     this.heardBytes += shared.size
-    const isMuch = this.heard.length >= atOnce.messages || this.heardBytes >= atOnce.bytes
+    const isMuch = this.heard.length >= mostHeard.messages || this.heardBytes >= mostHeard.bytes
     if (isMuch && !this.isTelling) this.tell()
     else if (this.heard.length === 1) void Promise.resolve().then(this.tell)
   }

@@ -1,4 +1,4 @@
-/** What a gateway counts since it began. Messages cost it nothing: each connection counts its own, and they are summed when asked for. */
+/** The counts of a gateway since it began. Messages cost it nothing: each connection counts its own, and they are summed when asked for. */
 
 import type { Counts } from "../connection/metrics.js"
 import type { ResetReason } from "../protocol/Protocol.js"
@@ -15,7 +15,7 @@ const add = (sum: Counted, counts: Counted): void => {
   sum.heartbeatsMissed += counts.heartbeatsMissed
 }
 
-export class GatewayFigures {
+export class GatewayStats {
   private readonly gone: Counted = { messagesIn: 0, messagesOut: 0, heartbeatsMissed: 0 }
   private begun = 0
   private resumed = 0

@@ -1,0 +1,345 @@
+/**
+ * A session on a gateway: it outlives its connections, runs the application's
+ * handler, in a supervised fiber where that has to be waited for, and keeps the
+ * store in step.
+ */
+
+import * as Effect from "effect/Effect"
+import type * as Fiber from "effect/Fiber"
+import type { UpgradeRequest } from "../../connection/Listener.js"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import { byteLength, type Codec } from "../../protocol/Codec.js"
+import type {
+  BrokerUnavailable,
+  MessageInvalid,
+  MessageTooLarge,
+  SessionClosed,
+  TopicRefused
+} from "../../protocol/ConnectionError.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { Acknowledging } from "../../session/ackTimer.js"
+import type { Hooks } from "../../session/driverOptions.js"
+import { InboundLimiter } from "../../session/inboundLimiter.js"
+import type * as SessionState from "../../session/Session.js"
+import type { Loss, Mail, StoredMessage } from "../../session/SessionStore.js"
+import { SessionDriver } from "../../session/sessionDriver.js"
+import type { Ref } from "../../topic/Topic.js"
+import type { Gateway, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
+import { LazyTopics } from "../topics/lazyTopics.js"
+import type { PresenceTracker } from "../topics/presenceTracker.js"
+import { closing, endOf } from "./endReason.js"
+import { FencedStore } from "./fencedStore.js"
+import { HandlerFiber } from "./handlerFiber.js"
+import { HandlerLoop } from "./handlerLoop.js"
+import { MailboxConsumer } from "./mailboxConsumer.js"
+import { Renewal } from "./renewal.js"
+import { ResumeWindow } from "./resumeWindow.js"
+import { SessionEnding, type Standing } from "./sessionEnding.js"
+import { infoOf } from "./sessionInfo.js"
+import { SessionRecord } from "./sessionRecord.js"
+import type { SessionServices } from "./sessionServices.js"
+
+/** The state that a session starts from: new, or as another gateway left it in the store. */
+export interface Origin<P extends Principal> {
+  readonly id: string
+  readonly principal: P
+  readonly codec: Codec
+  readonly generation: number
+  readonly state: SessionState.State
+  readonly outbound: ReadonlyArray<StoredMessage>
+}
+
+/** The figures that a client gives of itself when it comes. */
+export interface Peer {
+  /** The last message that it has processed. */
+  readonly processed: number
+  /** The first of its own that it can send again. */
+  readonly oldest: number
+  /** Bytes of the largest message that it takes. */
+  readonly takes: number
+}
+
+export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging {
+  readonly id: string
+  readonly codec: Codec
+  principal: P
+  readonly fencedStore: FencedStore
+  readonly driver: SessionDriver
+  readonly since: number
+
+  private readonly ending: SessionEnding<P, R>
+  private readonly topics: LazyTopics<P, R>
+  private readonly fiber: HandlerFiber<R>
+  private readonly record: SessionRecord
+  private readonly window: ResumeWindow
+  private readonly renewal: Renewal<P, R>
+  readonly loop: HandlerLoop<C, S, P, R>
+  /** Made when there may be mail. */
+  private intake: MailboxConsumer | undefined
+
+  constructor(
+    private readonly services: SessionServices<C, S, P, R>,
+    origin: Origin<P>
+  ) {
+    this.id = origin.id
+    this.codec = origin.codec
+    this.principal = origin.principal
+    this.fencedStore = new FencedStore(
+      origin.generation,
+      () => this.ended,
+      (gone) => this.finish(gone ? { _tag: "Lost" } : { _tag: "MovedAway" }),
+      () => this.askForMail(),
+      services.outage
+    )
+    this.since = services.now()
+    const { replayBytes, replayMessages } = services.options
+    const hooks: Hooks = {
+      control: (message, live, size) => this.control(message, live, size),
+      detached: () => this.detached(),
+      arrived: () => this.fiber.wake(),
+      drained: () => this.topics.drained(),
+      proved: (generation) => this.record.confirm(generation),
+      // A client that only listens is the one that the store would otherwise never forget for.
+      released: () => services.ackTimer.add(this),
+      recorded: undefined,
+      withdrawn: undefined,
+      append: (entries, done) => this.record.append(entries, done)
+    }
+    this.driver = new SessionDriver({
+      codec: origin.codec,
+      limits: services.limits,
+      largestBody: services.limits.maxMessage,
+      bounds: { messages: replayMessages, bytes: replayBytes },
+      state: origin.state,
+      ackTimer: services.ackTimer,
+      hooks,
+      guard: new InboundLimiter(services.guard, origin.codec),
+      marksReplay: true
+    })
+    this.driver.outbox.restore(origin.outbound)
+    this.renewal = new Renewal(services, this)
+    this.topics = new LazyTopics(services, this)
+    this.ending = new SessionEnding(services, this)
+    this.loop = new HandlerLoop(services, this, this.topics, this.ending)
+    this.fiber = new HandlerFiber(services, this.loop)
+    this.record = new SessionRecord(services, this.id, this.fencedStore)
+    this.window = new ResumeWindow(services, this)
+  }
+
+  get ended(): boolean {
+    return this.ending.end !== undefined
+  }
+
+  /** Why it is over, once it is. */
+  get reason(): SessionEnd | undefined {
+    return this.ending.end
+  }
+
+  get gateway(): Gateway<S, P> {
+    return this.services.gateway
+  }
+
+  start(): void {
+    if (this.loop.isQuiet && !this.ended) this.fiber.startIdle()
+    else this.fiber.start()
+    // Nobody would end it.
+    if (this.services.isStopped()) this.finish({ _tag: "Shutdown" })
+  }
+
+  // ---- for the application
+
+  send(message: S) {
+    return this.driver.outbox.sendMade(() => this.services.encode(message, this.codec))
+  }
+
+  deliver(message: S) {
+    return Effect.flatMap(this.services.encode(message, this.codec), (payload) =>
+      this.driver.outbox.deliver(payload)
+    ).pipe(
+      // The protocol has no word for a client's refusal.
+      Effect.catchTag("MessageRefused", (refused) => Effect.die(refused))
+    )
+  }
+
+  offer(message: S) {
+    return Effect.flatMap(this.services.encode(message, this.codec), (payload) =>
+      Effect.suspend(() => {
+        const size = byteLength(payload)
+        const fits = size > this.driver.flow.maxMessage || this.driver.outbox.hasRoom(size)
+        if (!this.ended && !fits) this.finish({ _tag: "Overflow" })
+        return this.driver.outbox.send(payload)
+      })
+    )
+  }
+
+  /**
+   * Sends, for `gateway.send`. False when the session has moved away and the message is surely not with it; in doubt, it
+   * fails like `send`.
+   */
+  place(message: S): Effect.Effect<boolean, SessionClosed | MessageInvalid | MessageTooLarge> {
+    return Effect.flatMap(this.services.encode(message, this.codec), (payload) => {
+      // Behind what was sent to it before it came here.
+      const first = this.intake?.settled ?? Effect.void
+      let seq: number | undefined
+      const accepted = (given: number) => {
+        seq = given
+      }
+      return Effect.zipRight(first, this.driver.outbox.send(payload, accepted)).pipe(
+        Effect.as(true),
+        Effect.catchTag("SessionClosed", (closed) =>
+          this.reason?._tag === "MovedAway"
+            ? this.record.isAppended(seq, this.driver.state.appended, closed)
+            : Effect.fail(closed)
+        )
+      )
+    })
+  }
+
+  subscribe<A>(
+    { name }: Ref<A>,
+    options?: { readonly since?: Protocol.Position | "oldest" | undefined }
+  ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
+    return this.topics.subscribe(name, options?.since)
+  }
+
+  unsubscribe<A>({ name }: Ref<A>, reason = "the server ended the subscription"): Effect.Effect<void> {
+    return this.topics.unsubscribe(name, reason)
+  }
+
+  /** Runs a fiber that the gateway supervises. */
+  fork<A>(effect: Effect.Effect<A, never, R>): Fiber.RuntimeFiber<A> {
+    return this.services.fork(effect)
+  }
+
+  end(reason: string): Effect.Effect<void> {
+    return Effect.sync(() => this.finish({ _tag: "Ended", reason }))
+  }
+
+  get info(): Effect.Effect<SessionInfo> {
+    return infoOf(this, this.topics)
+  }
+
+  /** Called by the timer of delayed acknowledgements. */
+  sendAck(): void {
+    if (!this.ended) this.loop.note(true)
+  }
+
+  get presence(): PresenceTracker | undefined {
+    return this.topics.presence
+  }
+
+  // ---- what others say and leave in the store
+
+  /** The store says what became of a generation. */
+  heard(generation: number, loss: Loss): void {
+    if (generation < this.fencedStore.generation) return
+    this.finish(endOf(loss), loss._tag === "Removed" ? "Gone" : undefined)
+  }
+
+  private get mail(): MailboxConsumer {
+    this.intake ??= new MailboxConsumer(this.services, this.id, this.fencedStore, this.driver.outbox)
+    return this.intake
+  }
+
+  /** The mail that the store gave with the session; `more` when some may have come since. */
+  restoreMail(mail: ReadonlyArray<Mail>, more: boolean): void {
+    if (mail.length > 0 || more) this.mail.restore(mail, more)
+  }
+
+  /** There may be mail. */
+  askForMail(): void {
+    if (!this.ended) this.mail.ask()
+  }
+
+  // ---- connections
+
+  /** A connection has become the session's, in the store; now it acts for it here. */
+  attach(
+    live: LiveConnection,
+    generation: number,
+    peer: Peer,
+    introduce: (processed: number) => void
+  ): Protocol.ResetReason | undefined {
+    if (!this.driver.heed(peer.takes, peer.processed)) return "incomplete"
+    const told = this.driver.state.recorded
+    const refused = this.driver.attach(
+      live,
+      { generation, peerProcessed: peer.processed, peerOldest: peer.oldest, told },
+      () => introduce(told)
+    )
+    if (refused === undefined) {
+      this.window.close()
+      this.topics.attached(live)
+    }
+    return refused
+  }
+
+  /** Watches over the principal's expiry for this connection; `request` is there if it has one. */
+  watchExpiry(live: LiveConnection, request: UpgradeRequest | undefined): void {
+    this.renewal.stop()
+    if (this.driver.live === live) this.renewal.start(live, request)
+  }
+
+  /** The connection that the store's newest generation was for is gone already. */
+  abandoned(): void {
+    if (this.driver.live === undefined && !this.ended) this.detached()
+  }
+
+  private detached(): void {
+    if (this.ended) return
+    this.topics.detached()
+    this.renewal.stop()
+    this.window.open()
+  }
+
+  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {
+    switch (message.type) {
+      case "bye":
+        return this.driver.inbox.close("nothing more is handled")
+      case "subscribe":
+      case "unsubscribe":
+      case "publish":
+        return this.topics.receive(message, live, size)
+      case "token":
+        return this.renewal.answered(message.token, live)
+      default:
+        live.violate(CloseCode.ProtocolViolation, `${message.type} is not expected here`)
+    }
+  }
+
+  // ---- ends
+
+  /** The session is over, for this reason if it is the first. `known` is what the store says of it, if that has said it. */
+  finish(end: SessionEnd, known?: Standing): void {
+    if (!this.ending.begin(end)) return
+    this.window.close()
+    this.renewal.stop()
+    this.loop.end()
+    this.services.removed(this.id, end)
+    const [code, reason] = closing(end)
+    const live = this.driver.live
+    if (end._tag === "Bye" || end._tag === "Shutdown") this.driver.sendAck()
+    this.driver.end(reason)
+    this.topics.ended()
+    live?.close(code, reason)
+    this.ending.release(end, known)
+    this.fiber.end()
+  }
+
+  /** Once it has ended: 1 when this gateway has removed it from the store, 0 when it was gone or cannot be. */
+  get removal(): Effect.Effect<number> {
+    return this.ending.removal
+  }
+
+  /** Finishes the message in hand and the writes, then ends with `Shutdown`. */
+  drain(retryAfter: number): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.ending.drain()
+      const goaway = { type: "goaway", retryAfter, reason: "the server restarts" } as const
+      this.driver.live?.write(this.codec.encode(goaway))
+      this.loop.stop()
+      return this.fiber.rested
+    })
+  }
+}
