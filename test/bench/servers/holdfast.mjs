@@ -15,7 +15,10 @@ const listen = (options = {}) =>
     Gateway.make({
       messages: Messages.json,
       authenticate: Gateway.anonymous,
-      onMessage: (message, session) => session.send(message),
+      onMessage: (message, session) =>
+        Effect.gen(function* () {
+          yield* session.send(message)
+        }),
       ...options
     })
       .pipe(
@@ -32,14 +35,7 @@ const topic = Topic.make("bench", Schema.String)
 
 await serve({
   echo: () => listen(),
-  // What has to be run, and may wait: the handler of above is done by a plain call.
-  echoInFiber: () =>
-    listen({
-      onMessage: (message, session) =>
-        Effect.gen(function* () {
-          yield* session.send(message)
-        })
-    }),
+  echoBySend: () => listen({ onMessage: (message, session) => session.send(message) }),
   heartbeat: () => listen({ heartbeatInterval, readDeadline: 5 * heartbeatInterval }),
   topic: () => listen({ topics: [Gateway.topic(topic, { subscribe: Gateway.allow, publish: Gateway.allow })] })
 })

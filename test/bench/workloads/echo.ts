@@ -12,8 +12,8 @@ interface Variant extends EchoesOptions {
 
 const usual: Variant = { connections: 50, inFlight: 8, size: 64, warmUp: 1500 }
 
-/** Most handlers are: they do more than to answer. */
-const inFiber = { name: "holdfast-gen", server: "holdfast", behaviour: "echoInFiber" }
+/** The handler that is nothing but an answer. Those of the other rows are an `Effect.gen`, as most are. */
+const bySend = { name: "holdfast-send", server: "holdfast", behaviour: "echoBySend" }
 
 const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> => {
   const { seconds } = run
@@ -49,13 +49,13 @@ const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> =
   }
 }
 
-const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArray<typeof inFiber> = []): Workload => {
+const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArray<typeof bySend> = []): Workload => {
   const variant = { ...usual, ...changed }
   const { connections, inFlight, size } = variant
   const count = (number: number) => number.toLocaleString("en")
   return {
     name,
-    about: `${count(size)} bytes there and back, ${count(connections)} connections, ${inFlight} in flight on each${besides.length === 0 ? "" : "; holdfast-gen: its handler is an Effect.gen"}`,
+    about: `${count(size)} bytes there and back, ${count(connections)} connections, ${inFlight} in flight on each${besides.length === 0 ? "" : "; holdfast-send: its handler is session.send"}`,
     behaviour: "echo",
     servers: 1,
     needsRedis: false,
@@ -79,11 +79,11 @@ const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArra
   }
 }
 
-export const echo = workload("echo", {}, [inFiber])
+export const echo = workload("echo", {}, [bySend])
 
 /** Each changes one thing of it. */
 export const variants: ReadonlyArray<Workload> = [
-  workload("echo-1", { inFlight: 1 }, [inFiber]),
+  workload("echo-1", { inFlight: 1 }, [bySend]),
   workload("echo-1k", { size: 1024 }),
   workload("echo-5000", { connections: 5000, warmUp: 2000 })
 ]
