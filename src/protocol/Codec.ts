@@ -11,15 +11,14 @@ import { CloseCode } from "./CloseCode.js"
 import { byteLength, type Frame, type Payload } from "./frame.js"
 import * as jsonData from "./jsonData.js"
 import * as jsonScan from "./jsonScan.js"
-import { type Malformed, malformed } from "./malformed.js"
 import * as msgpackCodec from "./msgpackCodec.js"
 import { isTooDeep, mayBeTooDeep, tooDeep } from "./nestingDepth.js"
 import type * as Protocol from "./Protocol.js"
 import { RefusedBody } from "./refusedBody.js"
-import { validate } from "./validate.js"
+import { type Malformed, malformed, validate } from "./validate.js"
 
 export { byteLength, envelopeBytes, type Frame, type Payload } from "./frame.js"
-export type { Malformed } from "./malformed.js"
+export type { Malformed } from "./validate.js"
 
 /**
  * @since 0.1.0

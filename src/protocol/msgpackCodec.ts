@@ -2,11 +2,10 @@
 import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
 import type { Frame, Payload } from "./frame.js"
-import { type Malformed, malformed } from "./malformed.js"
 import { Flaw, MsgpackReader } from "./msgpackReader.js"
 import { type MsgpackWriter, Unwritable, written } from "./msgpackWriter.js"
 import type * as Protocol from "./Protocol.js"
-import { fieldNames, validate } from "./validate.js"
+import { fieldNames, type Malformed, malformed, validate } from "./validate.js"
 
 const encoded = (value: unknown): Uint8Array => written((writer) => writer.value(value).end())
 

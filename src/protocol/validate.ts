@@ -2,9 +2,27 @@
 import * as Either from "effect/Either"
 import * as ParseResult from "effect/ParseResult"
 import type * as Schema from "effect/Schema"
-import { type Malformed, malformed } from "./malformed.js"
+import { CloseCode } from "./CloseCode.js"
 import * as Protocol from "./Protocol.js"
 import * as schemaIssue from "./schemaIssue.js"
+
+/**
+ * Why a frame is not a message of the protocol, with the close code it earns.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Malformed {
+  readonly type: "malformed"
+  readonly code: number
+  readonly reason: string
+}
+
+export const malformed = (reason: string, code: number = CloseCode.ProtocolViolation): Malformed => ({
+  type: "malformed",
+  code,
+  reason
+})
 
 const isCount = (u: unknown): u is number => Number.isSafeInteger(u) && (u as number) >= 0
 

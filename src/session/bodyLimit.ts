@@ -1,9 +1,9 @@
 /** The largest body that an end takes, to the byte: a frame has room for an envelope, too. */
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec, Frame, Malformed } from "../protocol/Codec.js"
-import { malformed } from "../protocol/malformed.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import { RefusedBody } from "../protocol/refusedBody.js"
+import { malformed } from "../protocol/validate.js"
 
 /** A bound in bytes of any body in this frame: a character of a text has three at most for each unit. */
 const most = (frame: Frame): number => (typeof frame === "string" ? 3 * frame.length : frame.length)

@@ -3,8 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import * as fc from "fast-check"
 import { Codec } from "holdfast"
 import * as jsonData from "../../src/protocol/jsonData.js"
-import { malformed } from "../../src/protocol/malformed.js"
-import { validate } from "../../src/protocol/validate.js"
+import { malformed, validate } from "../../src/protocol/validate.js"
 
 const parsed = (text: string) => {
   let value: unknown

@@ -27,6 +27,18 @@ describe("README, and those of the entry points", () => {
     })
   }
 
+  it("name only files that there are, in the architecture", () => {
+    const text = readFileSync(new URL("src/ARCHITECTURE.md", root), "utf8")
+    const named = [...text.matchAll(/`((?:protocol|connection|session|topic|client|gateway|redis)\/[\w/]+)`/g)].map(
+      (match) => match[1]
+    )
+    assert.isAbove(named.length, 40)
+    for (const name of named) {
+      const [file, folder] = [`src/${name}.ts`, `src/${name}`].map((path) => existsSync(new URL(path, root)))
+      assert.isTrue(file || folder, name)
+    }
+  })
+
   it("name only commands that there are", () => {
     const { scripts } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"))
     const named = [...readme.matchAll(/npm run ([\w:-]+)/g)].map((match) => match[1] ?? "")
