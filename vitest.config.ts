@@ -1,22 +1,25 @@
 import { availableParallelism } from "node:os"
 import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config"
-import { limit } from "./test/patience.js"
-import { aliases } from "./test/sources.js"
+import { limit } from "./test/support/patience.js"
+import { aliases } from "./test/support/sources.js"
 
 const cores = availableParallelism()
 
 /** On real ports, with the real clock, and with programs, Redis servers and browsers as processes: most of their time they wait. */
 const real = [
   "test/{browser,examples,gate,node,redis}/*.test.ts",
-  "test/badInput/{decodeCost,frames,topicRules}.test.ts", // they measure what their process takes
-  "test/bundle.test.ts"
+  "test/badInput/{decodeCost,frames,topicRules}.test.ts" // they measure what their process takes
 ]
 
 /** In virtual time, or with no time at all: all of it is work, and these are more than half of it. */
 const thorough = [
-  "test/{timerQueue,keptSession,manyGatewaysMail,presence,presenceRaces,slowConsumers,topicRecovery}.test.ts",
+  "test/client/{keptSession,keptSessionAtRandom}.test.ts",
+  "test/connection/{timerQueue,reconnectPolicies,tokenBuckets}.test.ts",
+  "test/gateway/{manyGatewaysMail,presence,presenceRaces,slowConsumers}.test.ts",
+  "test/protocol/{closeCodes,codecs,jsonData}.test.ts",
+  "test/session/{sessionWalks,withdrawnAtRandom}.test.ts",
+  "test/topic/{dueBuckets,topicNames,topicRecovery}.test.ts",
   "test/{exploration,laws,readme,simulation}/*.test.ts",
-  "test/properties/*.test.ts",
   "test/browser/unit/clockJumps.test.ts"
 ]
 

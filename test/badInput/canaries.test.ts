@@ -4,8 +4,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Cause, Effect, Layer, Logger, LogLevel, Schema, Stream, TestClock } from "effect"
 import { Broker, Client, ConnectionError, Gateway, Messages, SessionStore, Topic } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { dial, greet, join, type Peer, resumeOf } from "../peer.js"
-import { settle } from "../support.js"
+import { dial, greet, join, type Peer, resumeOf } from "../support/peer.js"
+import { settle } from "../support/virtual.js"
 
 const canary = "s3cr3t-c4n4ry"
 

@@ -2,8 +2,8 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Runtime, Scope, Stream, TestClock } from "effect"
 import { type Client, Codec, Listener, Reconnect, type Transport } from "holdfast"
-import { isRunning, makeClient, settle, type TestClient, World } from "../support.js"
-import { type Following, follow, lobby, oneSecond, Room, range, skips, values } from "../topicSupport.js"
+import { type Following, follow, lobby, oneSecond, Room, range, skips, values } from "../support/topics.js"
+import { isRunning, makeClient, settle, type TestClient, World } from "../support/virtual.js"
 
 interface Said {
   readonly type: string

@@ -7,7 +7,7 @@ import { Effect, Layer, Schedule, Schema } from "effect"
 import { type Codec, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { WebSocket } from "ws"
-import { patiently } from "../patience.js"
+import { patiently } from "../support/patience.js"
 
 export const Text = Schema.Struct({ text: Schema.String })
 export type Text = typeof Text.Type

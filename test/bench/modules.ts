@@ -1,7 +1,7 @@
 /** What a bundle is made of: its packages, and its largest modules. */
 import { gzipSync } from "node:zlib"
 import { transformWithEsbuild } from "vite"
-import type { Bundle } from "../bundle.js"
+import type { Bundle } from "../support/bundle.js"
 
 const largest = 40
 

@@ -2,7 +2,7 @@
 import { Context, Effect, Exit, Layer, type Scope } from "effect"
 import { type Browser, type BrowserContext, type ConsoleMessage, chromium as driver, type Page } from "playwright-core"
 import { chromium, find } from "../gate/needed.js"
-import { longest } from "../patience.js"
+import { longest } from "../support/patience.js"
 
 export class Chromium extends Context.Tag("test/Chromium")<Chromium, Browser>() {
   static readonly layer = Layer.scoped(

@@ -1,7 +1,7 @@
 import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import { upTo } from "../node/support.js"
-import { eventually, lateness } from "../patience.js"
+import { eventually, lateness } from "../support/patience.js"
 import { inPage, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 import { inBrowser, starts, untilReadyTimes, untilStatus, world } from "./support.js"

@@ -6,7 +6,7 @@ import { Client, Gateway, Messages, SessionStore } from "holdfast"
 import { Inspector, NodeDialer, NodeListener } from "holdfast/node"
 import type { Page } from "playwright-core"
 import { build } from "vite"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import { Chromium, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 

@@ -4,7 +4,7 @@ import { join } from "node:path"
 import { Cause, Effect, Exit } from "effect"
 import { inject } from "vitest"
 import { eventually } from "../node/support.js"
-import { aliases } from "../sources.js"
+import { aliases } from "../support/sources.js"
 
 /** Whether this test file is the first to ask: a directory is made by one alone. */
 const isFirst = (lock: string): boolean => {

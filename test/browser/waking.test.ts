@@ -1,7 +1,7 @@
 import { assert, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import * as TcpProxy from "../node/tcpProxy.js"
-import { eventually, limit } from "../patience.js"
+import { eventually, limit } from "../support/patience.js"
 import { describeWithChromium } from "./gate.js"
 import { type EchoOptions, echoGateway } from "./gateway.js"
 import type { ConnectOptions } from "./page/main.js"

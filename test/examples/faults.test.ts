@@ -5,7 +5,7 @@ import { type Client, type ClientStatus, SessionStore } from "holdfast"
 import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
 import * as Faults from "../../examples/gateway/faults.js"
 import { FaultyTransport } from "../../examples/gateway/faultyTransport.js"
-import { collect, echoGateway, makeClient, settle, statusTags, withRandom } from "../support.js"
+import { collect, echoGateway, makeClient, settle, statusTags, withRandom } from "../support/virtual.js"
 import { listenTo, whats } from "../testing/support.js"
 
 const World = Layer.merge(

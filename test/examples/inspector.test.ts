@@ -3,7 +3,7 @@ import { HttpServerRequest } from "@effect/platform"
 import { assert, it } from "@effect/vitest"
 import { ConfigProvider, Effect } from "effect"
 import { makeInspector } from "../../examples/gateway/inspector.js"
-import { echoGateway, World } from "../support.js"
+import { echoGateway, World } from "../support/virtual.js"
 
 type Headers = Readonly<Record<string, string>>
 

@@ -4,7 +4,7 @@
  * `Session.step` drives both ends. The larger bounds are `npm run explore`'s.
  */
 import { assert, describe, it } from "@effect/vitest"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import { quick } from "./explorations.js"
 import { explore, figures } from "./explore.js"
 import { least } from "./rules.js"

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { build } from "esbuild"
-import { aliasesOf } from "../sources.js"
+import { aliasesOf } from "../support/sources.js"
 
 const entries = aliasesOf("src").map(({ replacement }) => replacement)
 

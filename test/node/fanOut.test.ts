@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Context, Duration, Effect, Layer } from "effect"
 import { Gateway, SessionStore } from "holdfast"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import * as Child from "./child.js"
 import type { Plan, Report } from "./fanOut.main.js"
 import { seeded, upTo } from "./support.js"

@@ -15,7 +15,7 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Fiber, Stream } from "effect"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import { documented, type Plan, type Tally } from "./attack.js"
 import * as Child from "./child.js"
 import { eventually, makeClient, upTo } from "./support.js"

@@ -10,9 +10,9 @@ import type {
   TopicHistory,
   TopicRow
 } from "../../src/node/inspector/model.js"
-import { join } from "../peer.js"
-import { settle, World, withRandom } from "../support.js"
-import { lobby, makeGateway, Room } from "../topicSupport.js"
+import { join } from "../support/peer.js"
+import { lobby, makeGateway, Room } from "../support/topics.js"
+import { settle, World, withRandom } from "../support/virtual.js"
 import { everyRequest, inspect } from "./inspectorSupport.js"
 
 const Shared = Layer.merge(World, Layer.effect(Broker.Broker, Broker.makeMemory()))

@@ -3,7 +3,7 @@ import { HttpServerRequest } from "@effect/platform"
 import { Effect, Fiber } from "effect"
 import type { Gateway } from "holdfast"
 import { Inspector } from "holdfast/node"
-import { settle } from "../support.js"
+import { settle } from "../support/virtual.js"
 
 export interface Answer {
   readonly status: number

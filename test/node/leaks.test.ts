@@ -2,7 +2,7 @@ import { execFile } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 
 const cycles = 1000
 const main = fileURLToPath(new URL("leaks.main.ts", import.meta.url))

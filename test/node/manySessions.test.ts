@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
 import type { Gateway } from "holdfast"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import { eventually, makeClient, makeGateway, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
 

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Option, Stream } from "effect"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import * as Program from "./program.js"
 import { eventually, makeClient, makeGateway } from "./support.js"
 

@@ -4,7 +4,7 @@ import * as vm from "node:vm"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Gateway, Listener, Messages } from "holdfast"
-import { makeClient, World } from "../support.js"
+import { makeClient, World } from "../support/virtual.js"
 
 v8.setFlagsFromString("--expose-gc")
 const collectGarbage = vm.runInNewContext("gc") as () => void // what the flag above adds to new contexts

@@ -1,7 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Console, Effect, Exit, Layer, Scope } from "effect"
 import { Gateway } from "holdfast"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import * as Child from "./child.js"
 import { type Plan, type Report, Talk } from "./rollingRestart.js"
 import { eventually, seeded, upTo } from "./support.js"

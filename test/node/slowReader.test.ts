@@ -12,7 +12,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Console, Effect, Exit, Scope, Stream } from "effect"
 import { Client } from "holdfast"
 import { connect, type Peer } from "../badInput/support.js"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import * as Child from "./child.js"
 import {
   bounds,

@@ -3,7 +3,7 @@ import { Console, Context, Effect, Layer, Schema, Utils } from "effect"
 import { Client, Gateway, Messages, Reconnect, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 
-export { eventually } from "../patience.js"
+export { eventually } from "../support/patience.js"
 
 export const numbers = Messages.make({ client: Schema.Number, server: Schema.Number })
 

@@ -4,7 +4,7 @@ import { Context, Effect, Layer } from "effect"
 import { Connection, Listener } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 import { WebSocket } from "ws"
-import { eventually } from "../patience.js"
+import { eventually } from "../support/patience.js"
 import { ends, type Made, make, rawPeer, serve, writesOf } from "./transportEnds.js"
 
 const turn = Effect.async<void>((resume) => void setImmediate(() => resume(Effect.void)))

@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Fiber } from "effect"
-import { limit, patiently as within } from "../patience.js"
+import { limit, patiently as within } from "../support/patience.js"
 import { Ears, node, patiently, until } from "./brokerSupport.js"
 import { redisCluster } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"

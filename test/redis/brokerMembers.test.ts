@@ -1,7 +1,7 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { describe } from "vitest"
-import { eventually, lateness } from "../patience.js"
+import { eventually, lateness } from "../support/patience.js"
 import { Ears, type Node, node, patiently, told, until } from "./brokerSupport.js"
 import { describeWithRedis } from "./gate.js"
 import { redisServer } from "./server.js"

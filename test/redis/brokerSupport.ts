@@ -4,7 +4,7 @@ import { type Broker, Reconnect } from "holdfast"
 import { RedisBroker, RedisConnection } from "holdfast/redis"
 import type { BrokerUnavailable, InvalidOption } from "../../src/protocol/ConnectionError.js"
 import { Ears } from "../../src/testing/internal/brokerLaws/brokerBench.js"
-import { eventually } from "../patience.js"
+import { eventually } from "../support/patience.js"
 
 export { Ears }
 

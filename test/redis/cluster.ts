@@ -1,6 +1,6 @@
 /** A Redis Cluster for tests: three masters that share the slots, and a replica of each if asked for. */
 import { Cause, Clock, Effect, Schedule, type Scope } from "effect"
-import { patiently } from "../patience.js"
+import { patiently } from "../support/patience.js"
 import { commonArgs, freePort, launch, type RedisServer, type StartFailed } from "./server.js"
 
 export interface RedisCluster {

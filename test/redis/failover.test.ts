@@ -1,6 +1,6 @@
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import { redisCluster, says } from "./cluster.js"
 import { describeWithRedis } from "./gate.js"
 import { redisSentinel } from "./sentinel.js"

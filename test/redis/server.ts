@@ -6,7 +6,7 @@ import * as Net from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Clock, Data, Deferred, Effect, Schedule, type Scope } from "effect"
-import { patiently } from "../patience.js"
+import { patiently } from "../support/patience.js"
 import { program } from "./program.js"
 import { ask, show } from "./resp.js"
 

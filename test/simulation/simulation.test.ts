@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect } from "effect"
 import type { FaultPlan } from "holdfast/testing"
-import { limit } from "../patience.js"
+import { limit } from "../support/patience.js"
 import * as invariants from "./invariants.js"
 import { Ledger } from "./ledger.js"
 import { type Scenario, scenario } from "./scenario.js"

@@ -1,6 +1,6 @@
 /** What a page downloads: a minimal program with each client, bundled and compressed. */
 import { brotliCompressSync, gzipSync } from "node:zlib"
-import { type Bundle, bundle } from "../../bundle.js"
+import { type Bundle, bundle } from "../../support/bundle.js"
 import { listing } from "../modules.js"
 import type { Contender, Sample, Workload } from "../workload.js"
 

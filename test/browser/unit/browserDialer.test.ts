@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { Client, Connection, Dialer, Messages } from "holdfast"
 import { BrowserDialer } from "holdfast/browser"
-import { settle } from "../../support.js"
+import { settle } from "../../support/virtual.js"
 import { asConstructor, FakeWebSocket } from "./fakeWebSocket.js"
 
 const request = { url: "ws://host/", protocols: ["holdfast.v1.json"], maxFrame: 1000, closeTimeout: 1000 }

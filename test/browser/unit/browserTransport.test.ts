@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, TestClock } from "effect"
 import type { Transport } from "holdfast"
 import { BrowserDialer } from "holdfast/browser"
-import { settle } from "../../support.js"
+import { settle } from "../../support/virtual.js"
 import { asConstructor, FakeWebSocket } from "./fakeWebSocket.js"
 
 const maxFrame = 100

@@ -5,7 +5,7 @@ import { HostEvents } from "holdfast"
 import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
 import * as liveConnection from "../../../src/connection/liveConnection.js"
 import { resolve } from "../../../src/connection/Options.js"
-import { echoGateway, makeClient, settle, World, withRandom } from "../../support.js"
+import { echoGateway, makeClient, settle, World, withRandom } from "../../support/virtual.js"
 
 /** A clock that can be put forward and back, of which timers take no notice. */
 const jumpyClock = Effect.map(Effect.clock, (base) => {

@@ -12,7 +12,7 @@ import {
   type TestClient,
   World,
   withRandom
-} from "../../support.js"
+} from "../../support/virtual.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
 const tenSeconds = Reconnect.exponential({ base: "10 seconds", jitter: false })

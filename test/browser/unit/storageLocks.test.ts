@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { SessionLock } from "../../../src/browser/internal/sessionLock.js"
-import { isRunning, settle } from "../../support.js"
+import { isRunning, settle } from "../../support/virtual.js"
 import { FakeLocks, FakeStorage, fill, openPage, stateOf } from "./fakePage.js"
 
 const name = "holdfast/s"

@@ -7,7 +7,7 @@ const reader = "src/protocol/msgpackReader.ts"
 
 const codecs = "test/badInput/codec.test.ts"
 const frames = "test/badInput/frames.test.ts"
-const readerTests = "test/msgpackReader.test.ts"
+const readerTests = "test/protocol/msgpackReader.test.ts"
 const publications = "test/badInput/publications.test.ts"
 
 export const group: Group = {
@@ -88,7 +88,7 @@ export const group: Group = {
       file: reader,
       find: 'if (name !== "__proto__") fields[name] = value',
       replace: 'if (name !== "") fields[name] = value',
-      caughtBy: ["test/msgpackKeys.test.ts"]
+      caughtBy: ["test/protocol/msgpackKeys.test.ts"]
     },
     {
       name: "a key of the value's own is shown in a reason",
@@ -137,7 +137,7 @@ export const group: Group = {
       file: "src/protocol/publicationCodec.ts",
       find: "return Math.max(text, msgpackSize(JSON.parse(json)))",
       replace: "return text",
-      caughtBy: [publications, "test/publish.test.ts"]
+      caughtBy: [publications, "test/client/publish.test.ts"]
     }
   ]
 }

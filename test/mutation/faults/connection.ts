@@ -6,9 +6,9 @@ const readDeadline = "src/connection/ReadDeadline.ts"
 const writeDeadline = "src/connection/WriteDeadline.ts"
 const closeCode = "src/protocol/CloseCode.ts"
 
-const connection = "test/connection.test.ts"
+const connection = "test/connection/connection.test.ts"
 const closeCodes = "test/badInput/closeCodes.test.ts"
-const reconnect = "test/reconnect.test.ts"
+const reconnect = "test/connection/reconnect.test.ts"
 
 export const group: Group = {
   title: "Connection: heartbeat, deadlines, close",
@@ -46,14 +46,14 @@ export const group: Group = {
       file: live,
       find: "if (transport.afterReads === undefined) return judge()",
       replace: "if (transport !== undefined) return judge()",
-      caughtBy: ["test/node/silence.test.ts", "test/heldUp.test.ts"]
+      caughtBy: ["test/node/silence.test.ts", "test/connection/heldUp.test.ts"]
     },
     {
       name: "who was late, and heard in time, is watched no more",
       file: live,
       find: "      else this.watch?.resumed()\n",
       replace: "",
-      caughtBy: ["test/heldUp.test.ts"]
+      caughtBy: ["test/connection/heldUp.test.ts"]
     },
     {
       name: "the read deadline runs while this end has paused reading",
@@ -197,14 +197,14 @@ export const group: Group = {
       file: lifecycle,
       find: "!Cause.isInterruptedOnly(exit.cause)",
       replace: 'exit.cause._tag === "Die"',
-      caughtBy: ["test/liveConnection.test.ts"]
+      caughtBy: ["test/connection/liveConnection.test.ts"]
     },
     {
       name: "nobody hears what a connection died of",
       file: lifecycle,
       find: '    this.owner.fork(Effect.logError("holdfast: a connection died", cause))\n',
       replace: "    void cause\n",
-      caughtBy: ["test/liveConnection.test.ts"]
+      caughtBy: ["test/connection/liveConnection.test.ts"]
     },
     {
       name: "close reasons are cut by characters",
@@ -231,7 +231,7 @@ export const group: Group = {
       file: closeCode,
       find: 'return options?.byeSent === true ? stop("Ended") : resume("Lost")',
       replace: 'return options?.byeSent === false ? resume("Lost") : stop("Ended")',
-      caughtBy: [closeCodes, "test/resume.test.ts"]
+      caughtBy: [closeCodes, "test/session/resume.test.ts"]
     },
     {
       name: "4409 is answered by coming back",
@@ -266,7 +266,7 @@ export const group: Group = {
       file: "src/gateway/session/endReason.ts",
       find: "return [CloseCode.NotAllowed, end.reason]",
       replace: "return [CloseCode.NotAuthenticated, end.reason]",
-      caughtBy: ["test/authentication.test.ts"]
+      caughtBy: ["test/gateway/authentication.test.ts"]
     }
   ]
 }

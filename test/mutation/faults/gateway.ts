@@ -7,11 +7,11 @@ const plan = "src/gateway/resumePlan.ts"
 const hosted = "src/gateway/session/hostedSession.ts"
 const reauthentication = "src/gateway/session/tokenExpiry.ts"
 
-const lifecycle = "test/lifecycle.test.ts"
-const races = "test/races.test.ts"
-const authentication = "test/authentication.test.ts"
-const disconnect = "test/disconnect.test.ts"
-const resume = "test/resume.test.ts"
+const lifecycle = "test/connection/lifecycle.test.ts"
+const races = "test/session/races.test.ts"
+const authentication = "test/gateway/authentication.test.ts"
+const disconnect = "test/gateway/disconnect.test.ts"
+const resume = "test/session/resume.test.ts"
 const connection = "test/node/connection.test.ts"
 
 export const group: Group = {
@@ -74,14 +74,14 @@ export const group: Group = {
       file: reauthentication,
       find: "this.live.close(CloseCode.NotAuthenticated, expired)",
       replace: 'this.session.finish({ _tag: "NotAuthenticated", reason: expired })',
-      caughtBy: [authentication, "test/attempts.test.ts"]
+      caughtBy: [authentication, "test/client/attempts.test.ts"]
     },
     {
       name: "the gateway does not say that a refusal is its own",
       file: "src/connection/upgradeRefusal.ts",
       find: "{ ...headers, [header]: code }",
       replace: "{ ...headers }",
-      caughtBy: ["test/attempts.test.ts", "test/node/refusals.test.ts"]
+      caughtBy: ["test/client/attempts.test.ts", "test/node/refusals.test.ts"]
     },
     {
       name: "a principal expires a millisecond late",
@@ -131,7 +131,7 @@ export const group: Group = {
       find: "return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => back)",
       replace:
         "return Effect.onInterrupt(restore(Effect.flatMap(answer, use)), () => Effect.asVoid(Effect.succeed(back)))",
-      caughtBy: ["test/shutdownWhileAsked.test.ts"]
+      caughtBy: ["test/session/shutdownWhileAsked.test.ts"]
     },
     {
       name: "a session of another subprotocol is resumed",
@@ -145,7 +145,7 @@ export const group: Group = {
       file: "src/gateway/session/fencedStore.ts",
       find: "      this.lost(error.gone)\n",
       replace: "",
-      caughtBy: [lifecycle, "test/presence.test.ts", disconnect]
+      caughtBy: [lifecycle, "test/gateway/presence.test.ts", disconnect]
     },
     {
       name: "an operation that was fenced during a takeover is given up",
@@ -250,7 +250,7 @@ export const group: Group = {
       file: "src/gateway/session/sessionEnding.ts",
       find: 'return Effect.as(store.detach(id, fencedStore.generation, options.resumeWindow), "Kept")',
       replace: 'return Effect.as(store.remove(id, fencedStore.generation), "Kept")',
-      caughtBy: [lifecycle, "test/presence.test.ts"]
+      caughtBy: [lifecycle, "test/gateway/presence.test.ts"]
     },
     {
       name: "what arrives in the packet of the handshake is lost",

@@ -1,7 +1,7 @@
 import type { Group } from "../fault.js"
 
-const withdrawn = "test/withdrawn.test.ts"
-const claims = "test/claims.test.ts"
+const withdrawn = "test/session/withdrawn.test.ts"
+const claims = "test/client/claims.test.ts"
 const claim = "src/connection/claim.ts"
 
 export const group: Group = {

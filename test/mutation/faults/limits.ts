@@ -5,13 +5,13 @@ const connectionLimits = "src/gateway/connectionQuota.ts"
 const bucket = "src/connection/tokenBucket.ts"
 const topicRequests = "src/gateway/topics/requestIntake.ts"
 
-const limits = "test/limits.test.ts"
-const clientLimits = "test/clientLimits.test.ts"
-const rate = "test/rate.test.ts"
-const buckets = "test/tokenBucket.test.ts"
-const topics = "test/topics.test.ts"
-const resume = "test/resume.test.ts"
-const client = "test/client.test.ts"
+const limits = "test/gateway/limits.test.ts"
+const clientLimits = "test/client/limits.test.ts"
+const rate = "test/session/rate.test.ts"
+const buckets = "test/connection/tokenBucket.test.ts"
+const topics = "test/topic/topics.test.ts"
+const resume = "test/session/resume.test.ts"
+const client = "test/client/client.test.ts"
 
 export const group: Group = {
   title: "Limits: everything is bounded",
@@ -148,7 +148,7 @@ export const group: Group = {
       file: "src/session/inbox.ts",
       find: "    this.unprocessedSize -= message.size\n",
       replace: "    void message\n",
-      caughtBy: ["test/badInput/frames.test.ts", "test/rate.test.ts", resume]
+      caughtBy: ["test/badInput/frames.test.ts", "test/session/rate.test.ts", resume]
     },
     {
       name: "a message of exactly maxMessage is refused",
@@ -239,14 +239,14 @@ export const group: Group = {
       file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "return this.memberships.size >= this.topics.options.maxSubscriptions",
       replace: "return this.memberships.size > this.topics.options.maxSubscriptions",
-      caughtBy: [topics, "test/invitations.test.ts"]
+      caughtBy: [topics, "test/gateway/invitations.test.ts"]
     },
     {
       name: "maxSubscriptions is not enforced for the server's invitations",
       file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "if (before === undefined && this.isFull) return tooMany",
       replace: "if (before !== undefined && this.isFull) return tooMany",
-      caughtBy: ["test/invitations.test.ts"]
+      caughtBy: ["test/gateway/invitations.test.ts"]
     },
     {
       name: "requests about topics wait without a bound",
@@ -260,21 +260,21 @@ export const group: Group = {
       file: topicRequests,
       find: "|| !this.rate.fits(1, this.options.now())) return",
       replace: ") return",
-      caughtBy: ["test/requestLimits.test.ts"]
+      caughtBy: ["test/gateway/requestLimits.test.ts"]
     },
     {
       name: "a large answer costs no more than a small one",
       file: topicRequests,
       find: "    if (more > 0) this.charge(more)\n",
       replace: "    void more\n",
-      caughtBy: ["test/requestLimits.test.ts"]
+      caughtBy: ["test/gateway/requestLimits.test.ts"]
     },
     {
       name: "a client has more requests unanswered than its server lets wait",
       file: "src/client/requestQueue.ts",
       find: "return this.unanswered.size < this.most.requests &&",
       replace: "return this.unanswered.size >= 0 &&",
-      caughtBy: ["test/requestLimits.test.ts"]
+      caughtBy: ["test/gateway/requestLimits.test.ts"]
     },
     {
       name: "pongs to a peer that does not read are all kept",

@@ -5,8 +5,8 @@ const agenda = "src/connection/timerQueue.ts"
 const sessionFiber = "src/gateway/session/handlerFiber.ts"
 
 const frames = "test/node/frameReader.test.ts"
-const agendas = "test/timerQueue.test.ts"
-const fibers = "test/sessionFiber.test.ts"
+const agendas = "test/connection/timerQueue.test.ts"
+const fibers = "test/gateway/handlerFiber.test.ts"
 
 export const group: Group = {
   title: "What serves many at little cost: frames read here, one agenda for all, sessions without fibers",

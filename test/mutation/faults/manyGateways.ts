@@ -7,11 +7,11 @@ const dispatch = "src/gateway/sendRouter.ts"
 const hosted = "src/gateway/session/hostedSession.ts"
 const news = "src/gateway/storeEvents.ts"
 
-const laws = "test/sessionStore.test.ts"
-const hearing = "test/manyGateways.test.ts"
-const mail = "test/manyGatewaysMail.test.ts"
-const hints = "test/manyGatewaysHints.test.ts"
-const disconnect = "test/disconnect.test.ts"
+const laws = "test/session/sessionStore.test.ts"
+const hearing = "test/gateway/manyGateways.test.ts"
+const mail = "test/gateway/manyGatewaysMail.test.ts"
+const hints = "test/gateway/manyGatewaysHints.test.ts"
+const disconnect = "test/gateway/disconnect.test.ts"
 
 export const group: Group = {
   title: "Many gateways: news, mail, who lives",
@@ -77,7 +77,7 @@ export const group: Group = {
       file: news,
       find: "if (asking === undefined) return this.sessions.get(id)?.heard(generation, loss)",
       replace: "if (asking !== null) return this.sessions.get(id)?.heard(generation, loss)",
-      caughtBy: [hearing, "test/races.test.ts"]
+      caughtBy: [hearing, "test/session/races.test.ts"]
     },
     {
       name: "the client of a session that was ended elsewhere is not told why",

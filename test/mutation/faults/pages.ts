@@ -8,63 +8,63 @@ export const group: Group = {
       file: "src/client/resumeState.ts",
       find: "    this.attempts++\n    this.note()\n",
       replace: "    this.attempts++\n",
-      caughtBy: ["test/keptSession.test.ts"]
+      caughtBy: ["test/client/keptSession.test.ts"]
     },
     {
       name: "the secret of a welcome is not kept",
       file: "src/client/resumeState.ts",
       find: "    this.ticket = ticket\n    this.note()\n",
       replace: "    this.ticket = ticket\n",
-      caughtBy: ["test/keptSessionEnds.test.ts"]
+      caughtBy: ["test/client/keptSessionEnds.test.ts"]
     },
     {
       name: "what was processed is kept after it was acknowledged",
       file: "src/client/resumeState.ts",
       find: "processed: Math.max(processed, progress.processed)",
       replace: "processed: Math.max(0, progress.processed - 1)",
-      caughtBy: ["test/properties/keptSession.test.ts"]
+      caughtBy: ["test/client/keptSessionAtRandom.test.ts"]
     },
     {
       name: "a client whose session another page has never resumes again",
       file: "src/client/resumeState.ts",
       find: "    if (this.keeper?.isMine() === false) this.keeper = undefined\n",
       replace: "",
-      caughtBy: ["test/keptSessionEnds.test.ts"]
+      caughtBy: ["test/client/keptSessionEnds.test.ts"]
     },
     {
       name: "what was acknowledged stays kept",
       file: "src/client/clientSession.ts",
       find: "released: () => this.held.released(this.driver.state.acked)",
       replace: "released: () => {}",
-      caughtBy: ["test/keptSession.test.ts"]
+      caughtBy: ["test/client/keptSession.test.ts"]
     },
     {
       name: "a lost session stays kept",
       file: "src/client/clientSession.ts",
       find: "    this.held.forget()\n    return this.driver",
       replace: "    return this.driver",
-      caughtBy: ["test/keptSessionEnds.test.ts"]
+      caughtBy: ["test/client/keptSessionEnds.test.ts"]
     },
     {
       name: "every end forgets the session",
       file: "src/client/clientSession.ts",
       find: "    if (forgets) this.held.forget()\n",
       replace: "    this.held.forget()\n",
-      caughtBy: ["test/keptSessionEnds.test.ts"]
+      caughtBy: ["test/client/keptSessionEnds.test.ts"]
     },
     {
       name: "a page goes on with the topics of the one before",
       file: "src/client/standings.ts",
       find: '    for (const topic of subscribedBefore) this.byTopic.set(topic, { _tag: "Inherited" })\n',
       replace: "    void subscribedBefore\n",
-      caughtBy: ["test/keptTopics.test.ts"]
+      caughtBy: ["test/client/keptTopics.test.ts"]
     },
     {
       name: "a page leaves what its server had invited the one before to",
       file: "src/client/standings.ts",
       find: '.filter((topic) => this.byTopic.get(topic)?._tag !== "Invited")',
       replace: "",
-      caughtBy: ["test/keptTopics.test.ts"]
+      caughtBy: ["test/client/keptTopics.test.ts"]
     },
     {
       name: "Awake overrides the delay that a server asked for",

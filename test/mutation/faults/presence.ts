@@ -5,9 +5,9 @@ const attendance = "src/gateway/topics/presenceTracker.ts"
 const sessionTopics = "src/gateway/topics/sessionSubscriptions.ts"
 const ending = "src/gateway/session/sessionEnding.ts"
 
-const broker = "test/broker.test.ts"
-const presence = "test/presence.test.ts"
-const races = "test/presenceRaces.test.ts"
+const broker = "test/topic/broker.test.ts"
+const presence = "test/gateway/presence.test.ts"
+const races = "test/gateway/presenceRaces.test.ts"
 
 export const group: Group = {
   title: "Presence: told once, and nobody is a ghost",
@@ -97,7 +97,7 @@ export const group: Group = {
       file: ending,
       find: "const after = mayBeResumed ? options.resumeWindow : 0",
       replace: "const after = mayBeResumed ? Math.min(options.resumeWindow, 0) : 0",
-      caughtBy: [presence, "test/presenceSlowBroker.test.ts"]
+      caughtBy: [presence, "test/gateway/presenceSlowBroker.test.ts"]
     },
     {
       name: "a presence topic is told to whom the rule does not let see it",

@@ -5,10 +5,10 @@ const life = "src/client/lifecycle.ts"
 const session = "src/client/clientSession.ts"
 const wait = "src/client/retryDelay.ts"
 
-const reconnect = "test/reconnect.test.ts"
-const resume = "test/resume.test.ts"
-const lifecycle = "test/lifecycle.test.ts"
-const attempts = "test/attempts.test.ts"
+const reconnect = "test/connection/reconnect.test.ts"
+const resume = "test/session/resume.test.ts"
+const lifecycle = "test/connection/lifecycle.test.ts"
+const attempts = "test/client/attempts.test.ts"
 
 export const group: Group = {
   title: "Reconnect: exact delays, verdicts",
@@ -102,7 +102,7 @@ export const group: Group = {
       file: wait,
       find: "      if (goaway !== undefined) return Option.some({ millis: within(goaway.retryAfter), isAsked: true })\n",
       replace: "",
-      caughtBy: [reconnect, lifecycle, "test/limits.test.ts"]
+      caughtBy: [reconnect, lifecycle, "test/gateway/limits.test.ts"]
     },
     {
       name: "a server's Retry-After is ignored",
@@ -151,7 +151,7 @@ export const group: Group = {
       file: session,
       find: "const { acked, recorded } = this.driver.state",
       replace: "const { acked, received: recorded } = this.driver.state",
-      caughtBy: ["test/client.test.ts"]
+      caughtBy: ["test/client/client.test.ts"]
     },
     {
       name: "the client does not prove that it has its new secret",
@@ -167,7 +167,7 @@ export const group: Group = {
       file: session,
       find: "    this.driver.obey(limits, live)\n",
       replace: "",
-      caughtBy: ["test/badInput/lyingServer.test.ts", "test/rate.test.ts"]
+      caughtBy: ["test/badInput/lyingServer.test.ts", "test/session/rate.test.ts"]
     }
   ]
 }

@@ -4,11 +4,11 @@ const step = "src/session/Session.ts"
 const driver = "src/session/sessionDriver.ts"
 const buffer = "src/session/replayBuffer.ts"
 
-const pure = "test/session.test.ts"
-const resume = "test/resume.test.ts"
-const client = "test/client.test.ts"
-const races = "test/races.test.ts"
-const lifecycle = "test/lifecycle.test.ts"
+const pure = "test/session/session.test.ts"
+const resume = "test/session/resume.test.ts"
+const client = "test/client/client.test.ts"
+const races = "test/session/races.test.ts"
+const lifecycle = "test/connection/lifecycle.test.ts"
 
 export const group: Group = {
   title: "Session: no loss, no duplicate, in order",
@@ -61,7 +61,7 @@ export const group: Group = {
       find: "      this.note(false)\n",
       replace:
         "      this.note(false)\n      if (this.noting !== undefined) return Effect.zipRight(this.noted, this.run)\n",
-      caughtBy: ["test/storeAway.test.ts"]
+      caughtBy: ["test/session/storeAway.test.ts"]
     },
     {
       name: "the gateway acknowledges without waiting for the store to note it",

@@ -1,8 +1,8 @@
 import type { Fault, Group } from "../fault.js"
 
 const store = "src/session/memoryStore.ts"
-const laws = "test/sessionStore.test.ts"
-const resume = "test/resume.test.ts"
+const laws = "test/session/sessionStore.test.ts"
+const resume = "test/session/resume.test.ts"
 
 /** The generation is taken from the record, and so is always the right one. */
 const unfenced = (operation: string, head: string): Fault => ({
@@ -151,14 +151,14 @@ export const group: Group = {
       file: "src/gateway/session/resumeWindow.ts",
       find: "Effect.sleep(resumeWindow + 1)",
       replace: "Effect.sleep(resumeWindow + 2)",
-      caughtBy: [resume, "test/presence.test.ts"]
+      caughtBy: [resume, "test/gateway/presence.test.ts"]
     },
     {
       name: "the expiry of a session that is back goes on",
       file: "src/gateway/session/hostedSession.ts",
       find: "    if (refused === undefined) {\n      this.window.close()\n",
       replace: "    if (refused === undefined) {\n",
-      caughtBy: [resume, "test/races.test.ts"]
+      caughtBy: [resume, "test/session/races.test.ts"]
     },
     {
       name: "a session that ends is left in the store",

@@ -10,15 +10,15 @@ const subscriptions = "src/client/subscriptions.ts"
 const subscriber = "src/gateway/topics/subscriber.ts"
 const feed = "src/gateway/topics/topicFeed.ts"
 
-const broker = "test/broker.test.ts"
-const bounds = "test/brokerBounds.test.ts"
-const tooManyKeys = "test/tooManyKeys.test.ts"
-const topics = "test/topics.test.ts"
-const recovery = "test/topicRecovery.test.ts"
-const publish = "test/publish.test.ts"
-const slowConsumers = "test/slowConsumers.test.ts"
-const slowBroker = "test/slowBroker.test.ts"
-const topicFeed = "test/topicFeed.test.ts"
+const broker = "test/topic/broker.test.ts"
+const bounds = "test/topic/brokerBounds.test.ts"
+const tooManyKeys = "test/gateway/tooManyKeys.test.ts"
+const topics = "test/topic/topics.test.ts"
+const recovery = "test/topic/topicRecovery.test.ts"
+const publish = "test/client/publish.test.ts"
+const slowConsumers = "test/gateway/slowConsumers.test.ts"
+const slowBroker = "test/topic/slowBroker.test.ts"
+const topicFeed = "test/gateway/topicFeed.test.ts"
 const lyingTopics = "test/badInput/lyingTopics.test.ts"
 
 export const group: Group = {
@@ -198,7 +198,7 @@ export const group: Group = {
       file: subscription,
       find: 'if (!recovered && members === undefined && policy === "disconnect") {',
       replace: 'if (!recovered && members !== undefined && policy === "disconnect") {',
-      caughtBy: [topics, "test/slowBroker.test.ts", recovery]
+      caughtBy: [topics, "test/topic/slowBroker.test.ts", recovery]
     },
     {
       name: "subscriptions are not asked for again after a welcome",
@@ -220,7 +220,7 @@ export const group: Group = {
       file: subscriptions,
       find: "      else this.unsubscribe(topic)\n    }\n    for",
       replace: "      else this.leaving.delete(topic)\n    }\n    for",
-      caughtBy: ["test/presence.test.ts", topics]
+      caughtBy: ["test/gateway/presence.test.ts", topics]
     },
     {
       name: "publications that were not answered are not written again",
@@ -326,14 +326,14 @@ export const group: Group = {
       file: "src/gateway/topics/sessionSubscriptions.ts",
       find: "if (before?.invited === undefined) yield* this.judge(request, known)",
       replace: "if (before === undefined) yield* this.judge(request, known)",
-      caughtBy: [topics, "test/topicRules.test.ts", "test/presence.test.ts"]
+      caughtBy: [topics, "test/gateway/topicRules.test.ts", "test/gateway/presence.test.ts"]
     },
     {
       name: "the rule for publishing is not asked",
       file: "src/gateway/TopicRule.ts",
       find: "Effect.zipRight(publish(params, value, caller), encode(value))",
       replace: "Effect.zipRight(Effect.void, encode(value))",
-      caughtBy: ["test/topicRules.test.ts", topics]
+      caughtBy: ["test/gateway/topicRules.test.ts", topics]
     }
   ]
 }
