@@ -270,7 +270,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     if (this.phase._tag === "Open" && this.backpressure.drained()) this.phase.sink.drained()
   }
 
-  /** Whether a write would wait in memory; whoever is told so hears `drained`. */
+  /** True while a write would wait in memory; whoever is told so hears `drained`. */
   get isCongested(): boolean {
     return this.backpressure.isCongested
   }

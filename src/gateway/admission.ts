@@ -25,7 +25,7 @@ import { StoreEvents } from "./storeEvents.js"
 import { orGiveBack } from "./storeQuestion.js"
 import { type Greeted, welcome } from "./welcome.js"
 
-/** What is left to do of an admission. */
+/** The rest of an admission, still to be done. */
 type Rest = Effect.Effect<void, StoreUnavailable>
 
 const drawn = (draw: Credentials["Type"]["id"]): Effect.Effect<string> =>

@@ -59,7 +59,7 @@ export class ConnectionManager<R> {
   private readonly all = new Map<LiveConnection, string>()
   private readonly limits: ConnectionQuota
   private readonly owner: Owner
-  /** What comes now is dropped. */
+  /** True once the gateway ends: upgrades that come now are dropped. */
   stopped = false
 
   constructor(

@@ -20,7 +20,7 @@ export class OriginPolicy {
     return Effect.fail(new InvalidOption({ option: "origins", value: JSON.stringify(wrong), rule }))
   }
 
-  /** Who sends none is no browser. */
+  /** A request without the header is not a browser's. */
   allows(origin: string | undefined): boolean {
     return this.allowed === undefined || origin === undefined || this.allowed.includes(origin)
   }

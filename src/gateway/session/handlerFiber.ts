@@ -25,7 +25,7 @@ interface Working<R> {
   readonly ended: boolean
   /** Gives what is to be run next, now that what it gave before has succeeded; nothing where there is nothing to do. */
   readonly advance: () => Effect.Effect<void, unknown, R> | undefined
-  /** What was run has failed, of itself. */
+  /** A handler has failed, of itself. */
   readonly failed: (cause: Cause.Cause<unknown>) => void
   /** The last thing, once. */
   readonly farewell: Effect.Effect<void, never, R>

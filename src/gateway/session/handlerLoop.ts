@@ -50,11 +50,11 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private stopped = false
   /** The application has been told that the session begins. */
   private opened = false
-  /** What the store was told of the client's acknowledgements. */
+  /** The client's acknowledgements, as far as the store was told. */
   private storedAcked = 0
   /** While the store is asked to note what was processed. */
   private noting: Fiber.RuntimeFiber<void> | undefined
-  /** What it notes is acknowledged at once. */
+  /** True where what it notes is acknowledged at once. */
   private isUrgent = false
   /** Of messages that the client may not know to be processed: those of the last window. */
   private refusals: Array<Protocol.Refusal> = []

@@ -35,7 +35,7 @@ const answerSize = 200
 /** The machine that serves whoever asks for one that the network does not know. */
 const byDefault = "server"
 
-/** What is sent to a machine that does not read waits with the sender. */
+/** Messages to a machine that does not read: they wait with the sender. */
 const setStalled = (link: Link, sender: Side, isStalled: boolean): void =>
   isStalled ? link.stall(sender) : link.release(sender)
 
