@@ -35,17 +35,16 @@ const project = (
 
 export default defineConfig({
   test: {
-    globalSetup: ["test/gate/begin.ts", "test/gate/leftOut.ts", "test/browser/pagesFolder.ts"],
+    globalSetup: ["test/gate/begin.ts", "test/gate/leftOut.ts", "test/support/runFolder.ts"],
     projects: [
       project("real", "forks", real),
       project("thorough", "threads", thorough),
       project("quick", "threads", ["test/**/*.test.ts"], [...real, ...thorough])
     ],
+    // Importing takes longer than most files: those of a project share what is loaded, which they may not change.
     // Both pools run at the same time: who waits leaves the processor to who works.
     poolOptions: {
-      // A process for each file, so that none is left with another's listeners, children and flags.
-      forks: { isolate: true, minForks: 1, maxForks: cores + 1 },
-      // Importing takes longer than most files: they share what is loaded, which they may not change.
+      forks: { isolate: false, minForks: cores + 1, maxForks: cores + 1 },
       threads: { isolate: false, minThreads: 1, maxThreads: cores }
     },
     // A test that is skipped by accident is a test that does not run.

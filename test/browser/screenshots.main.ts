@@ -13,8 +13,8 @@ import { Client } from "holdfast"
 import { NodeDialer } from "holdfast/node"
 import { type Browser, chromium as driver, type Page } from "playwright-core"
 import { type Asked, type Echoed, messages, Room } from "../../examples/chat.js"
+import { gateway } from "../../examples/cluster/processes.js"
 import { chromium, find } from "../gate/needed.js"
-import { gatewayProcess } from "./gateway.js"
 
 const { positionals, values } = parseArgs({ allowPositionals: true, options: { readme: { type: "boolean" } } })
 const folder = resolve(positionals[0] ?? "screenshots")
@@ -124,7 +124,7 @@ const program = Effect.gen(function* () {
   if (executablePath === undefined)
     return yield* Console.error(`No chromium was found: ${chromium.remedy}, or name one: CHROMIUM=/path/to/chromium`)
   mkdirSync(folder, { recursive: true })
-  const { port } = yield* gatewayProcess()
+  const { port } = yield* gateway({})
   const site = `http://127.0.0.1:${port}/`
   const browser = yield* Effect.acquireRelease(
     Effect.promise(() => driver.launch({ executablePath, args: ["--no-sandbox"] })),

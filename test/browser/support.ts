@@ -1,9 +1,9 @@
 /** What the tests of `holdfast/browser` share: the bare page, a gateway, and the network between the two. */
 import { fileURLToPath } from "node:url"
-import { layer } from "@effect/vitest"
 import { Context, Effect, Layer, type Scope } from "effect"
 import type { Page } from "playwright-core"
 import * as TcpProxy from "../node/tcpProxy.js"
+import { layer } from "../support/layer.js"
 import { limit } from "../support/patience.js"
 import { Chromium, inPage, profile, until } from "./chromium.js"
 import { type EchoGateway, type EchoOptions, echoGateway } from "./gateway.js"

@@ -1,6 +1,7 @@
-import { assert, layer } from "@effect/vitest"
+import { assert } from "@effect/vitest"
 import { Effect } from "effect"
 import * as TcpProxy from "../node/tcpProxy.js"
+import { layer } from "../support/layer.js"
 import { eventually, limit } from "../support/patience.js"
 import { describeWithChromium } from "./gate.js"
 import { type EchoOptions, echoGateway } from "./gateway.js"

@@ -4,8 +4,8 @@ import { all, find } from "./needed.js"
 
 /** As measured on two cores, with nothing beside it. */
 const durations: Readonly<Record<string, string>> = {
-  "quick,real,thorough": "about 10 minutes",
-  quick: "about a minute and a half"
+  "quick,real,thorough": "about 5 minutes",
+  quick: "about a minute"
 }
 
 export default async ({ vitest }: TestProject): Promise<void> => {

@@ -2,8 +2,8 @@
 import { Effect, Layer, Scope } from "effect"
 import { Gateway, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
+import { answer } from "./answers.js"
 import { rates } from "./attack.js"
-import { answer } from "./child.js"
 import { numbers } from "./support.js"
 
 const make = Effect.gen(function* () {

@@ -1,7 +1,8 @@
-/** A part of a test in a process of its own, asked over IPC: `start` here, `answer` there. */
+/** A part of a test in a process of its own, asked over IPC: it answers by `answers.ts`. */
 import { fork } from "node:child_process"
-import { fileURLToPath } from "node:url"
-import { Cause, Deferred, Effect, Exit, type Scope } from "effect"
+import { Deferred, Effect, type Scope } from "effect"
+import { program } from "../support/programs.js"
+import type { Answer, Question } from "./answers.js"
 
 export interface Child {
   readonly pid: number
@@ -9,22 +10,14 @@ export interface Child {
   readonly ask: <A>(question: string, about?: unknown) => Effect.Effect<A>
 }
 
-interface Question {
-  readonly id: number
-  readonly question: string
-  readonly about: unknown
-}
-
-type Answer = { readonly id: number } & ({ readonly answer: unknown } | { readonly failure: string })
-
 /** Starts a module of this folder; the scope kills it. */
 export const start = (
   module: string,
   options: { readonly node?: ReadonlyArray<string> } = {}
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const child = fork(fileURLToPath(new URL(module, import.meta.url)), [], {
-      execArgv: ["--import", "tsx", ...(options.node ?? [])],
+    const child = fork(yield* program(new URL(module, import.meta.url)), [], {
+      execArgv: [...(options.node ?? [])],
       stdio: ["ignore", 2, 2, "ipc"]
     })
     const waiting = new Map<number, (answer: Answer) => void>()
@@ -55,22 +48,3 @@ export const start = (
       }).pipe(Effect.raceFirst(Deferred.await(exited)))
     return { pid: child.pid ?? 0, ask }
   })
-
-/** In the child: what it can be asked, for as long as the parent lives. */
-export const answer = (answers: Readonly<Record<string, (about: never) => Effect.Effect<unknown, unknown>>>): void => {
-  process.on("message", ({ about, id, question }: Question) => {
-    const found = answers[question] ?? (() => Effect.dieMessage("no such question"))
-    Effect.runCallback(
-      Effect.suspend(() => found(about as never)),
-      {
-        onExit: (exit) => {
-          const said: Answer = Exit.isSuccess(exit)
-            ? { id, answer: exit.value }
-            : { id, failure: Cause.pretty(exit.cause) }
-          process.send?.(said)
-        }
-      }
-    )
-  })
-  process.on("disconnect", () => process.exit())
-}

@@ -3,7 +3,7 @@
  * Run by fanOut.test.ts in a process of its own.
  */
 import { Effect, Scope, Stream, Utils } from "effect"
-import { answer } from "./child.js"
+import { answer } from "./answers.js"
 import { eventually, makeClient, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
 import { Counts } from "./topics.js"

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process"
-import { fileURLToPath } from "node:url"
 import { promisify } from "node:util"
 import { assert, beforeAll, describe, it } from "@effect/vitest"
+import { Effect } from "effect"
 import { limit } from "../support/patience.js"
+import { program } from "../support/programs.js"
 
 const cycles = 1000
-const main = fileURLToPath(new URL("leaks.main.ts", import.meta.url))
 
 interface Counted {
   readonly fibers: number
@@ -33,13 +33,8 @@ describe(`after ${cycles} connect–talk–drop cycles`, () => {
   let report: Report
 
   beforeAll(async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [
-      "--expose-gc",
-      "--import",
-      "tsx",
-      main,
-      `${cycles}`
-    ])
+    const file = await Effect.runPromise(program(new URL("leaks.main.ts", import.meta.url)))
+    const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", file, `${cycles}`])
     report = JSON.parse(stdout)
   }, limit)
 

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process"
 import { fileURLToPath } from "node:url"
 import { Deferred, Effect, type Scope } from "effect"
+import { program } from "../support/programs.js"
 import { eventually } from "./support.js"
 
 export interface Program {
@@ -35,7 +36,9 @@ interface StartOptions {
 
 /** Starts `examples/<name>.ts`. */
 export const start = (name: "gateway" | "client", options?: StartOptions) =>
-  run(name, process.execPath, ["--import", "tsx", `examples/${name}.ts`, ...(options?.args ?? [])], options?.env)
+  Effect.flatMap(program(new URL(`../../examples/${name}.ts`, import.meta.url)), (file) =>
+    run(name, process.execPath, [file, ...(options?.args ?? [])], options?.env)
+  )
 
 /** Starts the gateway as README says it. */
 export const npmStart = (env: Readonly<Record<string, string>>) => run("npm start", "npm", ["start"], env)

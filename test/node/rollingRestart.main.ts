@@ -1,7 +1,7 @@
 /** Clients that talk through one proxy, for rollingRestart.test.ts, in a process of its own. */
 import { Clock, Deferred, Effect, Fiber, Option, Scope, Stream, Utils } from "effect"
 import { Client } from "holdfast"
-import { answer } from "./child.js"
+import { answer } from "./answers.js"
 import { type Plan, type Remark, type Report, Talk } from "./rollingRestart.js"
 import { eventually, makeClient, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"

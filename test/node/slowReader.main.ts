@@ -1,7 +1,7 @@
 /** A gateway with a topic of each policy, and what it costs. Run by slowReader.test.ts in a process of its own, with --expose-gc. */
 import { Effect, Layer, Scope } from "effect"
 import { Gateway } from "holdfast"
-import { answer } from "./child.js"
+import { answer } from "./answers.js"
 import {
   bounds,
   Fill,

@@ -1,4 +1,4 @@
-/** Vitest's `globalSetup`: a folder of the run for the pages that its tests build, `pages.ts`. */
+/** Vitest's `globalSetup`: a folder of the run for what its tests build once, `builtOnce.ts`. */
 import { mkdtempSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -6,12 +6,12 @@ import type { TestProject } from "vitest/node"
 
 declare module "vitest" {
   interface ProvidedContext {
-    pagesFolder: string
+    runFolder: string
   }
 }
 
 export default ({ provide }: TestProject): (() => void) => {
-  const folder = mkdtempSync(join(tmpdir(), "holdfast-pages-"))
-  provide("pagesFolder", folder)
+  const folder = mkdtempSync(join(tmpdir(), "holdfast-built-"))
+  provide("runFolder", folder)
   return () => rmSync(folder, { recursive: true })
 }
