@@ -88,7 +88,7 @@ const program = Effect.gen(function* () {
   const cycles = Number(process.argv[2] ?? 1000)
   const supervisor = yield* Supervisor.track
   const before = { listeners: listeners(), resources: resources() }
-  yield* run(Math.ceil(cycles / 4), supervisor)
+  yield* run(cycles, supervisor) // what the engine keeps of the code itself is there by then
   const heapBefore = yield* settledHeap
   const open = yield* run(cycles, supervisor)
   yield* someTurns
