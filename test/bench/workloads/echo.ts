@@ -12,8 +12,28 @@ interface Variant extends EchoesOptions {
 
 const usual: Variant = { connections: 50, inFlight: 8, size: 64, warmUp: 1500 }
 
+interface Besides {
+  readonly name: string
+  readonly server: string
+  readonly behaviour: string
+  readonly about: string
+}
+
 /** The handler that is nothing but an answer. Those of the other rows are an `Effect.gen`, as most are. */
-const bySend = { name: "holdfast-send", server: "holdfast", behaviour: "echoBySend" }
+const bySend = {
+  name: "holdfast-send",
+  server: "holdfast",
+  behaviour: "echoBySend",
+  about: "its handler is session.send"
+}
+
+/** The store is behind a Layer that passes on what it is asked. */
+const byLayer = {
+  name: "holdfast-layer",
+  server: "holdfast",
+  behaviour: "echoByLayer",
+  about: "its store is behind another Layer"
+}
 
 const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> => {
   const { seconds } = run
@@ -49,13 +69,13 @@ const sample = async (peer: Peer, variant: Variant, run: Run): Promise<Sample> =
   }
 }
 
-const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArray<typeof bySend> = []): Workload => {
+const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArray<Besides> = []): Workload => {
   const variant = { ...usual, ...changed }
   const { connections, inFlight, size } = variant
   const count = (number: number) => number.toLocaleString("en")
   return {
     name,
-    about: `${count(size)} bytes there and back, ${count(connections)} connections, ${inFlight} in flight on each${besides.length === 0 ? "" : "; holdfast-send: its handler is session.send"}`,
+    about: `${count(size)} bytes there and back, ${count(connections)} connections, ${inFlight} in flight on each${besides.map(({ about, name }) => `; ${name}: ${about}`).join("")}`,
     behaviour: "echo",
     servers: 1,
     needsRedis: false,
@@ -74,12 +94,17 @@ const workload = (name: string, changed: Partial<Variant>, besides: ReadonlyArra
     ],
     contenders: [
       ...peers.map((peer) => ({ name: peer.name, sample: (run: Run) => sample(peer, variant, run) })),
-      ...besides.map((one) => ({ ...one, sample: (run: Run) => sample(holdfastPeer, variant, run) }))
+      ...besides.map(({ behaviour, name, server }) => ({
+        name,
+        server,
+        behaviour,
+        sample: (run: Run) => sample(holdfastPeer, variant, run)
+      }))
     ]
   }
 }
 
-export const echo = workload("echo", {}, [bySend])
+export const echo = workload("echo", {}, [bySend, byLayer])
 
 /** Each changes one thing of it. */
 export const variants: ReadonlyArray<Workload> = [
