@@ -23,9 +23,8 @@ export class FencedStore {
   private lock: Effect.Semaphore | undefined
   /** How many hold the lock, or wait for it. */
   private users = 0
-  /** A takeover is under way: its outcome decides whether this gateway is fenced. */
-  private attaching = false
-  private settled: Array<() => void> = []
+  /** While a takeover is under way, whose outcome decides whether this gateway is fenced: opened when that is known. */
+  private attaching: Effect.Latch | undefined
 
   constructor(
     /** The generation that this gateway owns. */
@@ -82,15 +81,9 @@ export class FencedStore {
     return Effect.suspend((): Effect.Effect<Outcome> => {
       if (this.isOver) return notDone
       if (this.generation > error.generation) return this.run(operation)
-      if (this.attaching) return Effect.zipRight(this.whenSettled, this.fenced(error, operation))
+      if (this.attaching !== undefined) return Effect.zipRight(this.attaching.await, this.fenced(error, operation))
       this.lost(error.gone)
       return notDone
-    })
-  }
-
-  private get whenSettled(): Effect.Effect<void> {
-    return Effect.async((resume) => {
-      this.settled.push(() => resume(Effect.void))
     })
   }
 
@@ -101,15 +94,15 @@ export class FencedStore {
   takeover<A, E>(attach: Effect.Effect<A, E>): Effect.Effect<A, E> {
     const run = Effect.acquireUseRelease(
       Effect.sync(() => {
-        this.attaching = true
+        const settled = Effect.unsafeMakeLatch()
+        this.attaching = settled
+        return settled
       }),
       () => attach,
-      () =>
+      (settled) =>
         Effect.sync(() => {
-          this.attaching = false
-          const settled = this.settled
-          this.settled = []
-          for (const wake of settled) wake()
+          this.attaching = undefined
+          settled.unsafeOpen()
         })
     )
     return this.exclusively(run)

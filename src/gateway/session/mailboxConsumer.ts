@@ -28,7 +28,8 @@ export class MailboxConsumer {
   /** The highest number that the outbox was given. */
   private taken = 0
   private fetched: ReadonlyArray<Mail> = []
-  private waiting: Array<() => void> = []
+  /** Made when somebody waits until it is idle, and opened once. */
+  private rested: Effect.Latch | undefined
 
   constructor(
     private readonly services: Services,
@@ -54,17 +55,11 @@ export class MailboxConsumer {
   }
 
   /** Waits until all mail that is known of has its place in the outbox, or the session is over. */
-  readonly settled: Effect.Effect<void> = Effect.suspend(() =>
-    this.phase === "Idle"
-      ? Effect.void
-      : Effect.async<void>((resume) => {
-          const wake = () => resume(Effect.void)
-          this.waiting.push(wake)
-          return Effect.sync(() => {
-            this.waiting = this.waiting.filter((other) => other !== wake)
-          })
-        })
-  )
+  readonly settled: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.phase === "Idle") return Effect.void
+    this.rested ??= Effect.unsafeMakeLatch()
+    return this.rested.await
+  })
 
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
     if (this.phase !== "Asked" || this.fencedStore.isOver) return this.rest
@@ -80,9 +75,8 @@ export class MailboxConsumer {
 
   private readonly rest: Effect.Effect<void> = Effect.sync(() => {
     this.phase = "Idle"
-    const { waiting } = this
-    this.waiting = []
-    for (const wake of waiting) wake()
+    this.rested?.unsafeOpen()
+    this.rested = undefined
   })
 
   private readonly fetch: Effect.Effect<void> = Effect.suspend(() => {

@@ -19,7 +19,8 @@ export class DeliveryBacklog implements Form {
   messages = 0
   bytes = 0
   private readonly lagging = new Set<Lagging>()
-  private waiting: Array<() => void> = []
+  /** Made when somebody waits until nothing lags, and opened once. */
+  private caughtUp: Effect.Latch | undefined
 
   constructor(
     readonly live: LiveConnection,
@@ -53,9 +54,8 @@ export class DeliveryBacklog implements Form {
   end(lagging: Lagging): void {
     this.lagging.delete(lagging)
     if (this.lagging.size > 0) return
-    const { waiting } = this
-    this.waiting = []
-    for (const wake of waiting) wake()
+    this.caughtUp?.unsafeOpen()
+    this.caughtUp = undefined
   }
 
   /** The connection takes writes again: those that lag send in turn. */
@@ -69,8 +69,9 @@ export class DeliveryBacklog implements Form {
   }
 
   /** Waits until nothing waits any more. */
-  readonly idle: Effect.Effect<void> = Effect.async((resume) => {
-    if (this.lagging.size === 0) resume(Effect.void)
-    else this.waiting.push(() => resume(Effect.void))
+  readonly idle: Effect.Effect<void> = Effect.suspend(() => {
+    if (this.lagging.size === 0) return Effect.void
+    this.caughtUp ??= Effect.unsafeMakeLatch()
+    return this.caughtUp.await
   })
 }
