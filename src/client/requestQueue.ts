@@ -29,7 +29,7 @@ const inFlightOf = (live: LiveConnection, limits: Protocol.Limits): InFlight => 
   const { byteRate, bytes, messageRate, messages, requests = messages } = limits
   if (live.features.has("request-limits")) return { requests, bytes }
   // There they count as messages, for which no window is kept free: what the network holds up must fit beside the data.
-  const rest = (rate: number, atOnce: (rate: number) => number) => Math.max(1, Math.floor(atOnce(rate) * (1 - share)))
+  const rest = (rate: number, burst: (rate: number) => number) => Math.max(1, Math.floor(burst(rate) * (1 - share)))
   return {
     requests: Math.min(messages, messageRate === undefined ? messages : rest(messageRate, messagesAtOnce)),
     bytes: Math.min(bytes, byteRate === undefined ? bytes : rest(byteRate, bytesAtOnce))

@@ -29,10 +29,10 @@ export const terms = (rate: number, capacity: number): Terms => ({
  * messages or 1 MiB that much, or a tenth of a second's worth. A flood is let
  * through so far, and others wait while it is looked at.
  */
-const atOnce = (rate: number, most: number): number => Math.min(rate, Math.max(rate / 10, most))
+const burst = (rate: number, most: number): number => Math.min(rate, Math.max(rate / 10, most))
 
-export const messagesAtOnce = (rate: number): number => atOnce(rate, 1000)
-export const bytesAtOnce = (rate: number): number => atOnce(rate, 1024 * 1024)
+export const messagesAtOnce = (rate: number): number => burst(rate, 1000)
+export const bytesAtOnce = (rate: number): number => burst(rate, 1024 * 1024)
 
 /**
  * One bucket, full at first. Time is in milliseconds and the caller's; what is

@@ -77,8 +77,8 @@ export class Pacer {
       ...(requestRate === undefined ? {} : { requestRate })
     }
     const { now } = this
-    const of = (rate = unlimited, atOnce: (rate: number) => number) =>
-      new TokenBucket(terms(rate * share, atOnce(rate) * share), now)
+    const of = (rate = unlimited, burst: (rate: number) => number) =>
+      new TokenBucket(terms(rate * share, burst(rate) * share), now)
     const message = of(messageRate, messagesAtOnce)
     const request = requestRate === undefined ? message : of(requestRate, ownRate)
     const isPaced = byteRate !== undefined || messageRate !== undefined || requestRate !== undefined

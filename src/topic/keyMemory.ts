@@ -22,7 +22,7 @@ export interface Key<L> {
 const share = 8
 
 /** So many are forgotten at a time where one is added, so that a great many that are old make nobody wait. */
-const atOnce = 64
+const stepsAtATime = 64
 
 /** A log, as far as it has keys. */
 interface Keyed<L> {
@@ -78,7 +78,7 @@ export class KeyMemory<L extends Keyed<L>> {
 
   /** Forgets some of those that are old, and tells whether there were any. */
   forgetSome(now: number): boolean {
-    for (let count = 0; count < atOnce; count++) {
+    for (let count = 0; count < stepsAtATime; count++) {
       const oldest = this.keys[this.head]
       if (oldest === undefined || !this.isOld(oldest, now)) return count > 0
       this.keys[this.head++] = undefined

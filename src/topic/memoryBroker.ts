@@ -126,12 +126,12 @@ class MemoryBroker {
 }
 
 /** Steps that are done in one go. */
-const atOnce = 1000
+const stepsAtATime = 1000
 
 /** Does the steps, and lets others do something in between. */
 const inTurns = (steps: Iterator<void>): Effect.Effect<void> =>
   Effect.suspend(() => {
-    for (let count = 0; count < atOnce; count++) if (steps.next().done === true) return Effect.void
+    for (let count = 0; count < stepsAtATime; count++) if (steps.next().done === true) return Effect.void
     // A turn of timers and sockets; `yieldNow` would leave them waiting.
     return Effect.zipRight(Effect.sleep(0), inTurns(steps))
   })
