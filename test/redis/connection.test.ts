@@ -1,6 +1,6 @@
 /** The connection to Redis: where it is, and what becomes of it. */
 import { assert, it } from "@effect/vitest"
-import { Duration, Effect, Fiber, type Scope } from "effect"
+import { Duration, Effect, Fiber, Logger, type Scope } from "effect"
 import { Reconnect } from "holdfast"
 import { RedisConnection } from "holdfast/redis"
 import { Redis } from "ioredis"
@@ -115,6 +115,34 @@ describeWithRedis("a connection to a Redis server", () => {
       yield* within("the listening", Fiber.join(listening))
       assert.strictEqual(heard.times, 1)
     })
+  )
+
+  it.scopedLive(
+    "says in the log once that Redis is away, and why, and once that it is back, however often it was tried",
+    () => {
+      const lines: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => void lines.push(`${logLevel.label} ${message}`))
+      return Effect.gen(function* () {
+        const server = yield* redisServer()
+        const connection = yield* connect({ url: server.url })
+        yield* whenReady(connection)
+        yield* until("the first connection is said", () => lines.length > 0)
+        assert.deepStrictEqual(lines.splice(0), ["INFO holdfast: Redis can be reached"])
+        yield* server.stop
+        yield* until("the loss is seen", () => Effect.runSync(connection.status)._tag === "Away")
+        // Each is many attempts to connect later than the one before.
+        for (let times = 0; times < 5; times++) {
+          assert.match(yield* told(counted(connection)), /^Redis cannot be reached/)
+          yield* Effect.sleep("200 millis")
+        }
+        assert.lengthOf(lines, 1)
+        assert.match(lines[0] ?? "", /^WARN holdfast: Redis cannot be reached: .+/)
+        yield* server.start
+        yield* whenReady(connection)
+        yield* until("the return is said", () => lines.length > 1)
+        assert.deepStrictEqual(lines.slice(1), ["INFO holdfast: Redis can be reached"])
+      }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+    }
   )
 
   it.scopedLive("is ready at once where Redis is there", () =>
