@@ -132,8 +132,8 @@ export interface Client<ClientMessage, ServerMessage> {
     message: ClientMessage
   ) => Effect.Effect<void, SessionClosed | MessageInvalid | MessageTooLarge | MessageRefused | NotSent | OutcomeUnknown>
   /**
-   * The publications of a topic, through all reconnects, each once and in order: from `since` on, or from now. The position of
-   * each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`, and the session
+   * The publications of a topic, through all reconnects, each once and in order: from `since` on (`"oldest"`: from the oldest
+   * that is kept), or from now. The position of each is a `since` to go on from later. With what cannot be recovered the stream fails with `PositionLost`, and the session
    * stays a member of the topic, for the stream that goes on from another position; where the topic's policy lets publications
    * be skipped, `skipped` says how many were before this one. One that is larger than this client's `maxMessage` comes as
    * `TooLarge`, in its place and without its value. It is subscribed to while the stream runs, by one stream of this client at a

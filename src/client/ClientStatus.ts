@@ -63,13 +63,16 @@ export type Status =
       readonly session: string
       readonly generation: number
       readonly start: Start
+      /** When the welcome came. */
       readonly since: number
     }
   | {
       readonly _tag: "Waiting"
+      /** The attempt that follows the delay. */
       readonly attempt: number
       readonly delay: number
       readonly until: number
+      /** The end of the attempt, or of the connection, before it. */
       readonly reason: AttemptError
     }
   | { readonly _tag: "Ended"; readonly reason: EndReason }

@@ -21,6 +21,7 @@ import type { Subprotocol } from "../protocol/Protocol.js"
 export interface KeptMessage {
   readonly seq: number
   readonly payload: Payload
+  /** The server is asked to acknowledge it at once. */
   readonly confirm: boolean
 }
 
@@ -67,12 +68,15 @@ export interface Keeper {
   readonly found: KeptSession | undefined
   /** True while the session is this client's still: never that of two at once. Once it is not, what is kept is ignored. */
   readonly isMine: () => boolean
+  /** Keeps this state in place of the one before. */
   readonly keep: (state: KeptState) => void
+  /** Keeps one more message. */
   readonly add: (message: KeptMessage) => void
   /** The server has processed the messages up to this one. */
   readonly remove: (upTo: number) => void
   /** The message of this number is given up, and each that was added after it has a number that is lower by one: both in one step. */
   readonly withdraw: (seq: number) => void
+  /** Forgets the session and its messages; another one may follow. */
   readonly forget: () => void
 }
 

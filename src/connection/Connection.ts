@@ -28,12 +28,15 @@ import type { Transport } from "./Transport.js"
 export type { Stats } from "./stats.js"
 
 /**
+ * An open WebSocket, and in time its end: frames both ways, a typed reason, figures.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Connection {
   /** The negotiated subprotocol, or `""`. */
   readonly protocol: string
+  /** The peer's address, as the platform knows it: in a browser the host of the URL. */
   readonly remoteAddress: string
   /**
    * The messages that arrive, in order. While nobody pulls, the socket is paused and the
@@ -100,7 +103,9 @@ export const make = (
 export const dial = (
   url: string,
   options?: Options.Options & {
+    /** Subprotocols to offer, in the order of preference. Default none. */
     readonly protocols?: ReadonlyArray<string> | undefined
+    /** Extra headers of the upgrade request; in a browser they make it fail with `DialFailed`. */
     readonly headers?: Readonly<Record<string, string>> | undefined
   }
 ): Effect.Effect<Connection, InvalidOption | DialFailed | DialRefused | ConnectTimeout, Scope.Scope | Dialer> =>

@@ -10,6 +10,8 @@ import type { DialFailed, DialRefused } from "../protocol/ConnectionError.js"
 import type { Transport } from "./Transport.js"
 
 /**
+ * The request for one transport: its URL, and the limits that it is made with.
+ *
  * @since 0.1.0
  * @category models
  */

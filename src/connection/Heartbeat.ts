@@ -15,6 +15,7 @@ import * as timerQueue from "./timerQueue.js"
  * @category models
  */
 export interface Beating {
+  /** Milliseconds. */
   readonly interval: number
   readonly beat: () => void
   /** `beat` has thrown, and is not called again. */
@@ -22,6 +23,8 @@ export interface Beating {
 }
 
 /**
+ * The handle of a heartbeat that was started.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -23,6 +23,8 @@ import type * as Scope from "effect/Scope"
 export type HostEvent = "Awake" | "Leaving"
 
 /**
+ * A source of host events; each listener hears all of them.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -16,6 +16,7 @@ import type { Transport } from "./Transport.js"
  * @category models
  */
 export interface UpgradeRequest {
+  /** The request target, as the platform gives it: by `node:http` the path and the query. */
   readonly url: string
   readonly headers: Readonly<Record<string, string | ReadonlyArray<string> | undefined>>
   /**
@@ -40,7 +41,9 @@ export interface Incoming {
   /** Completes the upgrade with this subprotocol; `maxFrame` is the largest message, which `Transport.limit` changes. The transport is the caller's, who must see to its end. */
   readonly accept: (options: {
     readonly protocol: string
+    /** Bytes. */
     readonly maxFrame: number
+    /** Milliseconds for the peer to answer a close frame. */
     readonly closeTimeout: number
   }) => Effect.Effect<Transport, ConnectionLost>
   /** Answers with an HTTP status and a body in words. */

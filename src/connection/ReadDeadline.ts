@@ -27,6 +27,8 @@ export interface Watched {
 }
 
 /**
+ * The handle of a deadline that is watched.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -21,6 +21,7 @@ export interface CloseEvent {
   readonly reason: string
   readonly clean: boolean
   readonly violation?: boolean | undefined
+  /** The platform's own error, where there was one. */
   readonly cause?: unknown
 }
 
@@ -48,6 +49,8 @@ export interface Receiver {
 }
 
 /**
+ * One end of a WebSocket, as its platform has it: each call returns at once, and none throws.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -80,6 +83,7 @@ export interface Transport {
   readonly destroy: () => void
   /** Stops reading, so that the peer is pushed back. */
   readonly pause: () => void
+  /** Reads again. */
   readonly resume: () => void
   /** Bytes accepted and not yet taken by the network. */
   readonly buffered: () => number

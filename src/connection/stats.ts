@@ -9,7 +9,9 @@ import type { LiveConnection } from "./liveConnection.js"
  * @category models
  */
 export interface Stats {
+  /** When the connection was made. */
   readonly since: number
+  /** When something last arrived, pings and pongs included; at first, when the connection was made. */
   readonly lastActivity: number
   /** When the last ping left. */
   readonly lastPing: number | undefined

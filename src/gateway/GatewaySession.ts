@@ -35,7 +35,7 @@ import type { TopicRule } from "./TopicRule.js"
 export type { Principal } from "./principal.js"
 
 /**
- * The credentials that come with a hello.
+ * The credentials that come with a hello, or with a fresh token; `token` is undefined in a hello that has none.
  *
  * @since 0.1.0
  * @category models
@@ -89,11 +89,13 @@ export interface SessionInfo {
   readonly since: number
   /** Counts the connections that have acted for the session. */
   readonly generation: number
+  /** The one that acts for it; undefined while the client is away. */
   readonly connection:
     | {
         readonly remoteAddress: string
         readonly since: number
         readonly lastActivity: number
+        /** Milliseconds, of the last ping that was answered. */
         readonly roundTrip: number | undefined
         /** Pings that were unanswered when the next one was due. */
         readonly heartbeatsMissed: number
@@ -103,7 +105,9 @@ export interface SessionInfo {
   readonly unacknowledged: { readonly messages: number; readonly bytes: number }
   /** Messages of the client that wait for the handler. */
   readonly unprocessed: number
+  /** Messages to the client that were sent again, counted since the session lives here. */
   readonly replayed: number
+  /** Messages that the client sent again and this end had: they were dropped. */
   readonly suppressed: number
   /** The names of the topics that it is subscribed to. */
   readonly subscriptions: ReadonlyArray<string>
@@ -217,6 +221,8 @@ export interface History<A> {
 }
 
 /**
+ * A gateway that runs: its sessions, its topics, and word of the other gateways on its store.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -228,6 +234,7 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   readonly stats: Effect.Effect<Stats>
   /** The topics that sessions here follow, by name. */
   readonly topics: Effect.Effect<ReadonlyArray<TopicInfo>>
+  /** Those that live here, connected or within their resume window. */
   readonly sessions: Effect.Effect<ReadonlyArray<Session<ServerMessage, P>>>
   /** A session that lives here. */
   readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
@@ -307,6 +314,8 @@ export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMe
 }
 
 /**
+ * The options of a gateway: messages, handlers, topics, and who may connect; besides, all of `Options`.
+ *
  * @since 0.1.0
  * @category models
  */

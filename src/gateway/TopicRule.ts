@@ -25,6 +25,8 @@ export interface Caller<P extends Principal> {
 }
 
 /**
+ * The options of a rule: what clients may do in its topics, how much is kept, and what slow subscribers miss.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -41,6 +43,7 @@ export interface TopicOptions<A, Params, P extends Principal, RSubscribe = never
   readonly history?:
     | {
         readonly messages?: number | undefined
+        /** UTF-16 units of their JSON texts. */
         readonly bytes?: number | undefined
         readonly age?: Duration.DurationInput | undefined
       }
@@ -72,6 +75,7 @@ export interface TopicRule<in P extends Principal, out R> {
   readonly policy: Policy
   readonly retention: Retention
   readonly presence: boolean
+  /** The topic of this name; undefined where the pattern does not fit. */
   readonly match: (name: string) => Matched<P, R> | undefined
 }
 

@@ -21,6 +21,8 @@ export { byteLength, envelopeBytes, type Frame, type Payload } from "./frame.js"
 export type { Malformed } from "./validate.js"
 
 /**
+ * A codec of one subprotocol: encodes bodies once, frames messages, and decodes frames.
+ *
  * @since 0.1.0
  * @category models
  */

@@ -29,7 +29,8 @@ export class ReadDeadlineExceeded extends Data.TaggedError("ReadDeadlineExceeded
 
 /**
  * A write was not taken by the network for the write deadline.
- * `since` is when it was written, in milliseconds since the epoch.
+ * `since` is when it was written, in milliseconds since the epoch, `deadline` in
+ * milliseconds.
  *
  * @since 0.1.0
  * @category connection
@@ -179,7 +180,7 @@ interface ConnectTimeoutFields {
 }
 
 /**
- * The connection was not open within the connect timeout.
+ * The connection was not open within the connect timeout, `timeout` milliseconds.
  *
  * @since 0.1.0
  * @category dial
@@ -195,7 +196,7 @@ export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<ConnectTi
 }
 
 /**
- * The server did not answer `hello` within the hello timeout.
+ * The server did not answer `hello` within the hello timeout, `timeout` milliseconds.
  *
  * @since 0.1.0
  * @category dial
@@ -263,7 +264,8 @@ export class InvalidOption extends Data.TaggedError("InvalidOption")<{
 
 /**
  * An application message does not fit its Schema, or cannot be written in the
- * codec. `seq` is its sequence number when it came from the peer.
+ * codec. `seq` is its sequence number when it came from the peer, `issue` says in
+ * words what is wrong.
  *
  * @since 0.1.0
  * @category messages

@@ -28,6 +28,8 @@ export interface Messages<Client, Server> {
 export type Typed<A> = Schema.Schema<A, any>
 
 /**
+ * Pairs the Schema of the clients' messages with that of the server's.
+ *
  * @since 0.1.0
  * @category constructors
  */

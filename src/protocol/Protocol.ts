@@ -28,6 +28,8 @@ export * from "./TopicProtocol.js"
 export const subprotocols = ["holdfast.v1.json", "holdfast.v1.msgpack"] as const
 
 /**
+ * The name of a subprotocol, as the upgrade negotiates it (RFC 6455 §1.9).
+ *
  * @since 0.1.0
  * @category subprotocols
  */
@@ -46,6 +48,8 @@ export type Subprotocol = (typeof subprotocols)[number]
 export const features = ["request-limits", "client-limits"] as const
 
 /**
+ * The name of a feature that this version knows.
+ *
  * @since 0.1.0
  * @category features
  */
@@ -71,10 +75,7 @@ export const Resume = Schema.Struct({
   attempt: Schema.optionalWith(Sequence, { exact: true })
 })
 
-/**
- * @since 0.1.0
- * @category messages
- */
+/** The `resume` of a decoded hello. @since 0.1.0 @category messages */
 export type Resume = typeof Resume.Type
 
 /** At most 2^30, so that nobody makes a client keep more. */
@@ -91,19 +92,20 @@ export const ClientLimits = Schema.Struct({
   maxMessage: Schema.optionalWith(Limit, { exact: true })
 })
 
-/**
- * @since 0.1.0
- * @category client to server
- */
+/** The `limits` of a decoded hello. @since 0.1.0 @category client to server */
 export type ClientLimits = typeof ClientLimits.Type
 
 /**
+ * The first message of each connection: who the client is, and the session that it wants to resume, if any.
+ *
  * @since 0.1.0
  * @category client to server
  */
 export const Hello = Schema.Struct({
   type: Schema.Literal("hello"),
+  /** Whatever the application authenticates by. */
   token: Schema.optionalWith(Schema.String, { exact: true }),
+  /** This client cannot send or see WebSocket pings: both ends ping by message then. */
   heartbeat: Schema.optionalWith(Schema.Literal("message"), { exact: true }),
   resume: Schema.optionalWith(Resume, { exact: true }),
   /** The features that this client knows: see `features`. */
@@ -111,10 +113,7 @@ export const Hello = Schema.Struct({
   limits: Schema.optionalWith(ClientLimits, { exact: true })
 })
 
-/**
- * @since 0.1.0
- * @category client to server
- */
+/** A decoded hello. @since 0.1.0 @category client to server */
 export type Hello = typeof Hello.Type
 
 /**
@@ -125,10 +124,7 @@ export type Hello = typeof Hello.Type
  */
 export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "secret", "incomplete")
 
-/**
- * @since 0.1.0
- * @category server to client
- */
+/** One of these reasons; `PROTOCOL.md` §4 says what each means. @since 0.1.0 @category server to client */
 export type ResetReason = typeof ResetReason.Type
 
 /**
@@ -154,10 +150,7 @@ export const Limits = Schema.Struct({
   requests: Schema.optionalWith(Limit, { exact: true })
 })
 
-/**
- * @since 0.1.0
- * @category server to client
- */
+/** The `limits` of a decoded welcome. @since 0.1.0 @category server to client */
 export type Limits = typeof Limits.Type
 
 /**
@@ -178,29 +171,34 @@ export const Refusal = Schema.Struct({
   retryAfter: Schema.optionalWith(Millis, { exact: true })
 })
 
-/**
- * @since 0.1.0
- * @category server to client
- */
+/** A decoded refusal. @since 0.1.0 @category server to client */
 export type Refusal = typeof Refusal.Type
 
 /**
+ * The answer to a hello: the client's session, its next secret, and the server's terms. Times are milliseconds.
+ *
  * @since 0.1.0
  * @category server to client
  */
 export const Welcome = Schema.Struct({
   type: Schema.Literal("welcome"),
   session: Id,
+  /** Of this connection: larger than that of any before it in this session. */
   generation: Sequence,
+  /** Presents the session next time; the one before stays valid until a message has come on this connection. */
   secret: Id,
   /** The last message of the client that the server has processed. */
   processed: Count,
   resumed: Schema.Boolean,
+  /** Why the session that was asked for does not go on; absent where it does, or none was asked for. */
   reason: Schema.optionalWith(ResetReason, { exact: true }),
   /** Messages that count as processed and were refused, for a client that missed its being told. */
   refused: Schema.optionalWith(Schema.Array(Refusal), { exact: true }),
+  /** The interval of the server's pings, and the longest of the client's. */
   heartbeat: Interval,
+  /** Silence after which the server takes the client for dead. */
   deadline: Interval,
+  /** How long the session waits for its client once a connection is gone. */
   resumeWindow: Millis,
   limits: Limits,
   /** The time for which a publication's key is remembered; absent where there are no topics. */
@@ -209,19 +207,20 @@ export const Welcome = Schema.Struct({
   features: Schema.optionalWith(Features, { exact: true })
 })
 
-/**
- * @since 0.1.0
- * @category server to client
- */
+/** A decoded welcome. @since 0.1.0 @category server to client */
 export type Welcome = typeof Welcome.Type
 
 /**
+ * The end of the replay: all that a resumed client had missed when it came back has been sent.
+ *
  * @since 0.1.0
  * @category server to client
  */
 export const Replayed = Schema.Struct({ type: Schema.Literal("replayed") })
 
 /**
+ * A message of the application; each direction of a session numbers its own from 1.
+ *
  * @since 0.1.0
  * @category both ways
  */
@@ -235,31 +234,36 @@ export const Data = Schema.Struct({
   body: Schema.Unknown
 })
 
-/**
- * @since 0.1.0
- * @category both ways
- */
+/** A decoded `data` message; the application's Schema has not seen its body. @since 0.1.0 @category both ways */
 export type Data = typeof Data.Type
 
 /**
+ * A cumulative acknowledgement by itself: everything up to `ack` is processed, and 0 means nothing yet.
+ *
  * @since 0.1.0
  * @category both ways
  */
 export const Ack = Schema.Struct({ type: Schema.Literal("ack"), ack: Count })
 
 /**
+ * A heartbeat as a message, for a client that cannot send or see the pings of RFC 6455 §5.5.2.
+ *
  * @since 0.1.0
  * @category both ways
  */
 export const Ping = Schema.Struct({ type: Schema.Literal("ping"), id: Count })
 
 /**
+ * The answer to a `ping` message, with its `id`.
+ *
  * @since 0.1.0
  * @category both ways
  */
 export const Pong = Schema.Struct({ type: Schema.Literal("pong"), id: Count })
 
 /**
+ * The client's wish to end its session: the server processes what came before it, and closes with 1000.
+ *
  * @since 0.1.0
  * @category client to server
  */
@@ -277,10 +281,7 @@ export const Goaway = Schema.Struct({
   reason: Schema.String
 })
 
-/**
- * @since 0.1.0
- * @category server to client
- */
+/** A decoded goaway. @since 0.1.0 @category server to client */
 export type Goaway = typeof Goaway.Type
 
 /**
@@ -300,18 +301,19 @@ export const Authenticate = Schema.Struct({ type: Schema.Literal("authenticate")
 export const Token = Schema.Struct({ type: Schema.Literal("token"), token: Schema.String })
 
 /**
+ * Any message that a client sends.
+ *
  * @since 0.1.0
  * @category messages
  */
 export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye, Token, Subscribe, Unsubscribe, Publish)
 
-/**
- * @since 0.1.0
- * @category messages
- */
+/** A decoded message of a client. @since 0.1.0 @category messages */
 export type ClientMessage = typeof ClientMessage.Type
 
 /**
+ * Any message that a server sends.
+ *
  * @since 0.1.0
  * @category messages
  */
@@ -332,13 +334,12 @@ export const ServerMessage = Schema.Union(
   Authenticate
 )
 
-/**
- * @since 0.1.0
- * @category messages
- */
+/** A decoded message of a server. @since 0.1.0 @category messages */
 export type ServerMessage = typeof ServerMessage.Type
 
 /**
+ * A decoded message of either end.
+ *
  * @since 0.1.0
  * @category messages
  */

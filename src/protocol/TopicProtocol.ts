@@ -19,6 +19,8 @@ import { Count, Id, Sequence } from "./fields.js"
 export const Position = Schema.Struct({ epoch: Id, offset: Count })
 
 /**
+ * A place in a topic's log, as applications keep it.
+ *
  * @since 0.1.0
  * @category topics
  */
@@ -37,6 +39,8 @@ export type Position = typeof Position.Type
 export const Policy = Schema.Literal("disconnect", "dropOldest", "latest")
 
 /**
+ * One of the three policies.
+ *
  * @since 0.1.0
  * @category topics
  */
@@ -55,6 +59,8 @@ export type Policy = typeof Policy.Type
 export const RecoveryReason = Schema.Literal("epoch", "ahead", "expired")
 
 /**
+ * One of the three reasons.
+ *
  * @since 0.1.0
  * @category topics
  */
@@ -69,12 +75,16 @@ export type RecoveryReason = typeof RecoveryReason.Type
 export const Member = Schema.Struct({ session: Schema.String, principal: Schema.String })
 
 /**
+ * A member, by the ids of its session and of its principal.
+ *
  * @since 0.1.0
  * @category topics
  */
 export type Member = typeof Member.Type
 
 /**
+ * Asks for the publications of a topic; answered with `subscribed`, or with an `error` of the same `id`.
+ *
  * @since 0.1.0
  * @category client to server
  */
@@ -87,12 +97,16 @@ export const Subscribe = Schema.Struct({
 })
 
 /**
+ * A decoded `subscribe`.
+ *
  * @since 0.1.0
  * @category client to server
  */
 export type Subscribe = typeof Subscribe.Type
 
 /**
+ * Ends or pauses a subscription; answered with `unsubscribed`, or with an `error` of the same `id`.
+ *
  * @since 0.1.0
  * @category client to server
  */
@@ -105,12 +119,16 @@ export const Unsubscribe = Schema.Struct({
 })
 
 /**
+ * A decoded `unsubscribe`.
+ *
  * @since 0.1.0
  * @category client to server
  */
 export type Unsubscribe = typeof Unsubscribe.Type
 
 /**
+ * Publishes a JSON value to a topic; answered with `published`, or with an `error` of the same `id`.
+ *
  * @since 0.1.0
  * @category client to server
  */
@@ -124,12 +142,16 @@ export const Publish = Schema.Struct({
 })
 
 /**
+ * A decoded `publish`; the topic's Schema has not seen its body.
+ *
  * @since 0.1.0
  * @category client to server
  */
 export type Publish = typeof Publish.Type
 
 /**
+ * The answer to `subscribe`: where in the topic's log the subscription begins.
+ *
  * @since 0.1.0
  * @category server to client
  */
@@ -142,6 +164,7 @@ export const Subscribed = Schema.Struct({
   position: Position,
   /** True when nothing is missing between `since`, if there was one, and `position`. */
   recovered: Schema.Boolean,
+  /** Why something is missing; absent where nothing is. */
   reason: Schema.optionalWith(RecoveryReason, { exact: true }),
   policy: Policy,
   /** Of a presence topic: who is there at `position`. */
@@ -149,12 +172,16 @@ export const Subscribed = Schema.Struct({
 })
 
 /**
+ * A decoded `subscribed`.
+ *
  * @since 0.1.0
  * @category server to client
  */
 export type Subscribed = typeof Subscribed.Type
 
 /**
+ * The answer to `unsubscribe`, or the server's word that it has ended a subscription by itself.
+ *
  * @since 0.1.0
  * @category server to client
  */
@@ -163,16 +190,21 @@ export const Unsubscribed = Schema.Struct({
   /** The request; absent when the server wished it. */
   id: Schema.optionalWith(Sequence, { exact: true }),
   topic: Schema.String,
+  /** In words, when the server wished it. */
   reason: Schema.optionalWith(Schema.String, { exact: true })
 })
 
 /**
+ * A decoded `unsubscribed`.
+ *
  * @since 0.1.0
  * @category server to client
  */
 export type Unsubscribed = typeof Unsubscribed.Type
 
 /**
+ * A publication of a topic that the connection is subscribed to.
+ *
  * @since 0.1.0
  * @category server to client
  */
@@ -187,12 +219,16 @@ export const Publication = Schema.Struct({
 })
 
 /**
+ * A decoded `publication`; the topic's Schema has not seen its body.
+ *
  * @since 0.1.0
  * @category server to client
  */
 export type Publication = typeof Publication.Type
 
 /**
+ * The answer to `publish`: the position of the publication, or of the first with the same key.
+ *
  * @since 0.1.0
  * @category server to client
  */
@@ -203,6 +239,8 @@ export const Published = Schema.Struct({
 })
 
 /**
+ * A decoded `published`.
+ *
  * @since 0.1.0
  * @category server to client
  */
@@ -217,10 +255,13 @@ export type Published = typeof Published.Type
 export const Invite = Schema.Struct({
   type: Schema.Literal("invite"),
   topic: Schema.String,
+  /** Where to go on, unless the client has a position of its own. */
   since: Schema.optionalWith(Schema.Union(Position, Schema.Literal("oldest")), { exact: true })
 })
 
 /**
+ * A decoded `invite`.
+ *
  * @since 0.1.0
  * @category server to client
  */

@@ -113,6 +113,8 @@ export const webCrypto: Service = {
 }
 
 /**
+ * The source of session ids, secrets, and the keys of publications. Default `webCrypto`.
+ *
  * @since 0.1.0
  * @category services
  */

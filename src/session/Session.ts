@@ -26,6 +26,8 @@ export type Link =
   | { readonly _tag: "Ended" }
 
 /**
+ * The state of one end of a session, in numbers: the messages stay with the driver.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -66,6 +68,8 @@ export interface Numbered {
 }
 
 /**
+ * Something that has happened to a session.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -133,6 +137,8 @@ export type Effect<M extends Numbered = Numbered> =
   | { readonly _tag: "Refuse"; readonly reason: Protocol.ResetReason }
 
 /**
+ * The next state, and what the driver must do, in order.
+ *
  * @since 0.1.0
  * @category models
  */

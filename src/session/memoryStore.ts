@@ -20,6 +20,8 @@ import {
 } from "./sessionStoreService.js"
 
 /**
+ * The options of the store in memory.
+ *
  * @since 0.1.0
  * @category memory
  */

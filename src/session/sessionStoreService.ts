@@ -33,6 +33,7 @@ export interface Mail {
 export interface StoredMessage {
   readonly seq: number
   readonly payload: Payload
+  /** The client is asked to acknowledge it at once. */
   readonly confirm: boolean
   /**
    * The mail that it was made of: appending the message takes that mail, and all before, out of the mailbox. A store need
@@ -42,6 +43,8 @@ export interface StoredMessage {
 }
 
 /**
+ * A session that begins, as `create` is given it.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -49,7 +52,9 @@ export interface NewSession {
   readonly id: string
   /** Its owner: a resume must be authenticated as the same. */
   readonly principal: string
+  /** The encoding of its payloads: a client of the other one cannot resume it. */
   readonly subprotocol: Subprotocol
+  /** The hash of its first resume secret. */
   readonly secretHash: string
 }
 
@@ -61,6 +66,7 @@ export interface NewSession {
  */
 export interface StoredSession {
   readonly id: string
+  /** The one that it was given by this attach. */
   readonly generation: number
   readonly principal: string
   readonly subprotocol: Subprotocol
@@ -107,9 +113,12 @@ export type Target = { readonly principal: string } | { readonly session: string
  */
 export interface AttachRequest {
   readonly id: string
+  /** The caller, as it was authenticated. */
   readonly principal: string
+  /** Of the secret that it presented. */
   readonly secretHash: string
   readonly nextSecretHash: string
+  /** The client's count of its attempts; undefined where it keeps none. */
   readonly attempt: number | undefined
 }
 
@@ -179,6 +188,7 @@ export interface NodeInfo {
   readonly id: string
   /** The URL that its clients dial. */
   readonly address: string
+  /** When it started. */
   readonly since: number
   readonly connections: number
   /** Those that live there, connected or within their resume window. */

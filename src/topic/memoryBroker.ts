@@ -13,6 +13,8 @@ import type { TopicLog } from "./topicLog.js"
 import { TopicLogs } from "./topicLogs.js"
 
 /**
+ * The options of the broker in memory: how much it remembers, and for how long.
+ *
  * @since 0.1.0
  * @category memory
  */

@@ -11,6 +11,8 @@ import type { Conditions, Surroundings } from "./wire.js"
 export type Side = "client" | "server"
 
 /**
+ * The options of a link.
+ *
  * @since 0.1.0
  * @category models
  */
@@ -30,12 +32,15 @@ export interface LinkOptions {
 }
 
 /**
+ * Two transports that are each other's peers, and the faults of what is between them.
+ *
  * @since 0.1.0
  * @category models
  */
 export interface Link {
   readonly client: Transport
   readonly server: Transport
+  /** True while both ends are open. */
   readonly isOpen: () => boolean
   /** Breaks the connection: both ends hear of it. */
   readonly cut: () => void

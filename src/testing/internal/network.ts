@@ -24,6 +24,7 @@ export type Reach =
       readonly _tag: "Status"
       readonly status: number
       readonly body: string
+      /** Milliseconds. */
       readonly retryAfter?: number | undefined
       /** The header of a gateway's own refusals; without it, it is a proxy that answers. */
       readonly refusal?: string | undefined
@@ -119,6 +120,7 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
      * not make a program on it do something meanwhile, from outside: it would.
      */
     readonly suspend: (machine: string) => Effect.Effect<void>
+    /** The lid is opened: what was due on its clock happens now, and what was sent to it arrives. */
     readonly wake: (machine: string) => Effect.Effect<void>
     /**
      * The machine stops dead, and what its programs had in memory is lost: none of their finalizers reaches anybody over the
