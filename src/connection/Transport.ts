@@ -10,7 +10,7 @@ import type { Frame } from "../protocol/Codec.js"
 
 /**
  * The way in which a transport closed. `clean` says that a close frame came from the peer;
- * without one `code` is 1006. `violation` is set when the transport itself
+ * without one `code` is 1006, or that of the violation. `violation` is set when the transport itself
  * found that the peer broke RFC 6455, and closed with `code`.
  *
  * @since 0.1.0

@@ -51,7 +51,7 @@ export interface Hello {
  * - `Bye`: the client ended it.
  * - `Expired`: it was not resumed within its window.
  * - `Ended`: the server ended it, by `session.end` or by `disconnect` of this gateway or another.
- * - `NotAuthenticated`: its authentication expired, or was not renewed; the client is told 4401.
+ * - `NotAuthenticated`: its fresh token was refused, or had expired already; the client is told 4401.
  * - `NotAllowed`: its authentication was renewed to a refusal, or to another principal; the client is told 4403.
  * - `HandlerFailed`: a handler failed or died; the client is told 4410.
  * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.

@@ -11,9 +11,9 @@ export interface Principal {
   readonly id: string
   /**
    * Until when this holds, in milliseconds since the epoch; without it, as long as the session does. A connected client
-   * is asked for a fresh token `refreshBefore` then, which `authenticate` looks at again; a session whose client is
-   * connected then and has brought none ends with `NotAuthenticated`. One whose client is away does not: coming back, the
-   * client is authenticated anyway.
+   * is asked for a fresh token `refreshBefore` then, which `authenticate` looks at again. A connection that
+   * has brought none by then is closed with 4401, and its session kept for its resume window: coming back, the client is
+   * authenticated anyway.
    */
   readonly expiresAt?: number | undefined
 }

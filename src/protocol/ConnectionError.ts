@@ -12,7 +12,7 @@ import { shown as shownUrl } from "./url.js"
 const iso = (millis: number): string => new Date(millis).toISOString()
 
 /**
- * Nothing arrived for the read deadline, so the peer counts as dead.
+ * Nothing arrived for the read deadline, or a probe was not answered: the peer counts as dead.
  * `lastActivity` is in milliseconds since the epoch, `deadline` in milliseconds.
  *
  * @since 0.1.0

@@ -285,7 +285,7 @@ export const Goaway = Schema.Struct({
 export type Goaway = typeof Goaway.Type
 
 /**
- * The session ends `expires` milliseconds from now unless the client answers with a fresh `token`.
+ * The connection ends with 4401 `expires` milliseconds from now unless the client answers with a fresh `token`.
  *
  * @since 0.1.0
  * @category server to client

@@ -258,7 +258,7 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     readonly revoke: (target: Target, tombstone: Tombstone) => Effect.Effect<number, StoreUnavailable>
     /** Turns the sessions whose time is over into tombstones, and tells how many. A store whose keys expire by themselves answers 0. */
     readonly expire: Effect.Effect<number, StoreUnavailable>
-    /** How many sessions are kept, tombstones not counted. */
+    /** How many sessions are kept, tombstones not counted; those that have expired are, until they are found. */
     readonly size: Effect.Effect<number, StoreUnavailable>
     /** Tells the watcher what becomes of sessions from now on, until the scope closes. */
     readonly watch: (watcher: Watcher) => Effect.Effect<void, never, Scope.Scope>

@@ -119,7 +119,7 @@ export const maxName = 255
 
 /**
  * The flaw of a topic's name, in words: it has 1 to 255 printable ASCII
- * characters, and none of them is `#`, which marks presence.
+ * characters, none of them a space or `#`, which marks presence, and no empty segment.
  *
  * @since 0.1.0
  * @category names
