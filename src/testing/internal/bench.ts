@@ -28,6 +28,8 @@ export interface Bench<S> {
    * so of a law that is not about time: what many at once can break must not be tried until it holds.
    */
   readonly isLate: Effect.Effect<boolean>
+  /** Allows less than a unit for that: so many milliseconds. For a law that keeps the implementation's own time. */
+  readonly allow: (millis: number) => Effect.Effect<void>
   /** Lets so many units of the implementation's time pass, and milliseconds more. */
   readonly pass: (units: number, millis?: number) => Effect.Effect<void>
   /** Waits in real time for what comes from elsewhere. */
@@ -76,13 +78,18 @@ const makeBench = <I, S, E>(
     const own = yield* webCrypto.id
     const start = yield* Clock.currentTimeMillis
     let passed = 0
+    let allowed = unit
     return {
       one,
       other,
       isLive,
       isAlone: options.isAlone ?? true,
       unit,
-      isLate: Effect.map(Clock.currentTimeMillis, (now) => isLive && passed > 0 && now - start - passed > unit),
+      isLate: Effect.map(Clock.currentTimeMillis, (now) => isLive && passed > 0 && now - start - passed > allowed),
+      allow: (millis) =>
+        Effect.sync(() => {
+          allowed = Math.min(allowed, millis)
+        }),
       pass: (units, millis = 0) =>
         Effect.suspend(() => {
           const time = units * unit + millis
