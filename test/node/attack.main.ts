@@ -9,7 +9,7 @@ import { Effect } from "effect"
 import { WebSocket } from "ws"
 import { wireFrame } from "../badInput/wireFrame.js"
 import { answer } from "./answers.js"
-import { type Flood, floods, type Kind, type Plan, rates, type Tally } from "./attack.js"
+import { type Flood, good, type Kind, type Plan, rates, type Tally } from "./attack.js"
 
 const text = (value: string | object, options?: { readonly masked: boolean }) =>
   wireFrame(1, Buffer.from(typeof value === "string" ? value : JSON.stringify(value)), options)
@@ -56,14 +56,14 @@ const pour = (socket: Socket, bytes: Buffer) => {
 }
 
 /** One connection, from its upgrade to its close: the code. */
-const attempt = (port: number, kind: Kind) =>
+const attempt = (port: number, kind: Plan["kind"]) =>
   Effect.async<number>((resume) => {
     const ws = new WebSocket(`ws://127.0.0.1:${port}/`, ["holdfast.v1.json"])
     ws.on("upgrade", ({ socket }: IncomingMessage) => {
       ws.on("open", () => {
-        if (kind !== "flood" && kind !== "flood of pings") return void socket.write(garbage[kind]())
+        if (kind !== good && kind !== "flood" && kind !== "flood of pings") return void socket.write(garbage[kind]())
         ws.send(JSON.stringify(hello))
-        ws.once("message", () => pour(socket, flood[kind]))
+        ws.once("message", () => (kind === good ? ws.send('{"type":"bye"}') : pour(socket, flood[kind])))
       })
     })
     ws.on("error", () => {}) // "close" follows
@@ -71,27 +71,15 @@ const attempt = (port: number, kind: Kind) =>
     return Effect.sync(() => ws.terminate())
   })
 
-const closes = new Map<string, number>()
-
-/** Attacks in these ways in turn, and comes back for as long as it is let run. */
-const attacker = (kinds: ReadonlyArray<Kind>, { pause, port }: Plan) =>
-  Effect.gen(function* () {
-    for (let turn = 0; ; turn++) {
-      const kind = kinds[turn % kinds.length] ?? "flood"
-      const code = yield* attempt(port, kind)
-      const met = `${kind}: ${code}`
-      closes.set(met, (closes.get(met) ?? 0) + 1)
-      if (pause > 0) yield* Effect.sleep(pause)
-    }
-  })
-
 answer({
-  /** Attacks for so many milliseconds, and tells what it met so far. */
-  attack: (plan: Plan) =>
-    Effect.all([attacker(floods, plan), attacker(Object.keys(garbage) as Array<Kind>, plan)], {
-      concurrency: 2
-    }).pipe(
-      Effect.timeoutOption(plan.millis),
-      Effect.map((): Tally => Object.fromEntries(closes))
-    )
+  /** Attacks so many times, each as soon as the one before was closed, and tells what it met. */
+  attack: ({ attempts, kind, port }: Plan) =>
+    Effect.gen(function* () {
+      const closes = new Map<string, number>()
+      for (let count = 0; count < attempts; count++) {
+        const met = `${kind}: ${yield* attempt(port, kind)}`
+        closes.set(met, (closes.get(met) ?? 0) + 1)
+      }
+      return Object.fromEntries(closes) satisfies Tally
+    })
 })

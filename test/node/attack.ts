@@ -22,15 +22,17 @@ export const documented = {
 
 export type Kind = keyof typeof documented
 
+/** A client that says hello, has its welcome and leaves: what an attempt costs without an attack. */
+export const good = "good"
+
 export const floods = ["flood", "flood of pings"] as const
 
 export type Flood = (typeof floods)[number]
 
 export interface Plan {
   readonly port: number
-  readonly millis: number
-  /** Milliseconds that an attacker waits after a close, before it comes back. */
-  readonly pause: number
+  readonly kind: Kind | typeof good
+  readonly attempts: number
 }
 
 /** How often each kind met each close code: by `kind: code`. */
