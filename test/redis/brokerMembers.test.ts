@@ -100,6 +100,28 @@ const tests = () => {
     })
   )
 
+  it.scopedLive(
+    "are not brought back by the gateway that their session has left, when they leave at the next one",
+    () =>
+      Effect.gen(function* () {
+        const server = yield* redisServer()
+        const late = yield* lateness
+        const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+        const ears = new Ears()
+        yield* other.broker.subscribe("presence", ears)
+        yield* one.broker.join("room", "presence", ann)
+        yield* other.broker.join("room", "presence", ann)
+        // Before the first has found that it holds it no more.
+        yield* other.broker.leave(ann.session, { topic: "room", after: 0 })
+        yield* Effect.sleep(2 * lease)
+        yield* areThere(other, [])
+        assert.deepStrictEqual(toldInTime(ears, late), ["+ann", "-ann"])
+        // And it comes again as any other does.
+        yield* one.broker.join("room", "presence", ann)
+        yield* areThere(other, ["ann"])
+      })
+  )
+
   it.scopedLive("stay when the gateway to which their session has moved is alive, whatever becomes of the first", () =>
     Effect.gen(function* () {
       const server = yield* redisServer()

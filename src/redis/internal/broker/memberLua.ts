@@ -4,13 +4,14 @@
  *
  * A hash has for each topic and session `holder`, `leaver`, the UTF-16 units of
  * the member's JSON and that JSON, on a line each. The holder is the broker
- * that joined it last, and renews it. The leaver, if there is one, has said
- * that it ends by itself; until then it can be joined again. A sorted set has
- * until when it lasts if nothing is said, in milliseconds.
+ * that joined it last, and renews it; `*` after the units says that another has
+ * held it before. The leaver, if there is one, has said that it ends by itself;
+ * until then it can be joined again. A sorted set has until when it lasts if
+ * nothing is said, in milliseconds.
  *
- * Where another than its holder has ended a membership, an empty value is left
- * for a while: the holder, which would join anew what Redis has lost, sees by
- * it that this one is over.
+ * Where a broker may still take itself for the holder of a membership that is
+ * over, an empty value is left for a while: it would join anew what Redis has
+ * lost, and sees by it that this one is over.
  */
 
 /** At most so many end in one script: the others end in the next. */
@@ -27,17 +28,21 @@ local function tell(tag, member, units)
 end
 
 local function read(value)
-  local holder, leaver, units, member = string.match(value, '^([^\\n]*)\\n([^\\n]*)\\n(%d+)\\n(.*)$')
-  return holder, leaver, tonumber(units), member
+  local holder, leaver, units, moved, member = string.match(value, '^([^\\n]*)\\n([^\\n]*)\\n(%d+)(%*?)\\n(.*)$')
+  return holder, leaver, tonumber(units), member, moved
+end
+
+local function write(field, holder, leaver, units, member, moved)
+  redis.call('HSET', members, field, holder .. '\\n' .. leaver .. '\\n' .. int(units) .. moved .. '\\n' .. member)
 end
 
 -- Ends a membership, because it is over or because \`leaver\` says so.
 local function remove(field, leaver)
   local value = redis.call('HGET', members, field)
-  local holder, left, units, member
-  if value then holder, left, units, member = read(value) end
+  local holder, left, units, member, moved
+  if value then holder, left, units, member, moved = read(value) end
   local by = leaver or left
-  if member and by ~= '' and by ~= holder then
+  if member and (moved == '*' or by ~= '' and by ~= holder) then
     redis.call('HSET', members, field, '')
     redis.call('ZADD', scores, int(now + ttl), field)
   else

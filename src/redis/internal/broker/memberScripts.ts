@@ -16,13 +16,16 @@ export const join = script(`${begin}
 sweep()
 local field, asker, lease, units, member = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
 local value = redis.call('HGET', members, field)
-local holder, leaver, knownUnits, known
-if value then holder, leaver, knownUnits, known = read(value) end
+local holder, leaver, knownUnits, known, moved
+if value then holder, leaver, knownUnits, known, moved = read(value) end
 -- Who had another's membership end after a while, and joins meanwhile, takes that back: it stays the other's.
 local isRestored = known and leaver == asker and holder ~= asker
-if known then units, member = int(knownUnits), known end
-if not isRestored then holder = asker end
-redis.call('HSET', members, field, holder .. '\\n\\n' .. units .. '\\n' .. member)
+if known then units, member = knownUnits, known end
+if not isRestored then
+  moved = known and (holder ~= asker or moved == '*') and '*' or ''
+  holder = asker
+end
+write(field, holder, '', units, member, moved)
 redis.call('ZADD', scores, int(now + lease), field)
 if not known then tell('Joined', member, tonumber(units)) end
 last(lease)
@@ -35,10 +38,10 @@ export const leave = script(`${begin}
 sweep()
 local field, asker, after = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local value = redis.call('HGET', members, field)
-local holder, _, units, member
-if value then holder, _, units, member = read(value) end
+local holder, _, units, member, moved
+if value then holder, _, units, member, moved = read(value) end
 if member and after > 0 then
-  redis.call('HSET', members, field, holder .. '\\n' .. asker .. '\\n' .. int(units) .. '\\n' .. member)
+  write(field, holder, asker, units, member, moved)
   redis.call('ZADD', scores, int(now + after), field)
 elseif member then
   remove(field, asker)
