@@ -194,6 +194,6 @@ describe("A client", () => {
     const law = fc.asyncProperty(drawn, whens, (limits, when) =>
       Effect.runPromise(Effect.provide(neverBreaks(limits, when), TestContext.TestContext))
     )
-    await fc.assert(law, { numRuns: 10 })
+    await fc.assert(law, { numRuns: 6 })
   })
 })
