@@ -20,10 +20,10 @@ interface Report {
 }
 
 /** A test that takes this many milliseconds never ends: many faults leave somebody waiting. */
-const limitOfTest = 15_000
+const limitOfTest = 30_000
 
 /** A test file that takes this many milliseconds hangs. */
-const limitOfOne = 180_000
+const limitOfOne = 300_000
 const limitOfAll = 1_800_000
 
 const resultFile = ".mutation-result.json"
