@@ -1,4 +1,4 @@
-/** Runs a handler over what a session received, and acknowledges what it has processed: `inboxStream`, without a Stream. */
+/** Runs a handler over what a session received, and acknowledges what it has processed. */
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
 import { isSuccess } from "../connection/syncEffect.js"

@@ -2,7 +2,7 @@
  * A gateway's side of the rates: counts what one session's client sends,
  * through all of its connections, and ends the one that sends too fast. The
  * session stays. Of requests it counts the bytes alone: they wait for a rate
- * of their own (`TopicRequests`).
+ * of their own (`requestIntake`).
  */
 
 import type { LiveConnection } from "../connection/liveConnection.js"

@@ -88,12 +88,6 @@ export abstract class Lifecycle implements Pick<Receiver, "closed"> {
   /** Reads again, if it does not: a close frame may come. */
   abstract resume(): void
 
-  /** Connecting → Open: what has come since there is a socket, and all that follows, is heard by this one. */
-  protected run(sink: Sink, receiver: Receiver): void {
-    this.handOver(sink)
-    this.transport.run(receiver)
-  }
-
   /** Open → Open: from now on another hears. Of a connection that has ended there is nothing more to hear. */
   handOver(sink: Sink): void {
     if (this.end === undefined) this.phase = { _tag: "Open", sink }
