@@ -229,6 +229,35 @@ describe("A client whose server says", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("that who came or went is too large asks anew who is there, without a position", () =>
+    Effect.gen(function* () {
+      const topic = `${lobby.name}#presence`
+      const ann = { session: "1", principal: "ann" }
+      const { heard, say } = yield* liar(({ id, type }, say) => {
+        if (type === "subscribe") say(subscribed(id, { topic, position: at(heard.length), members: [ann] }))
+        if (type === "unsubscribe") say({ type: "unsubscribed", id, topic })
+      })
+      const client = yield* makeClient()
+      const following = yield* follow(client.presence(lobby))
+      const [asked] = heard.filter(({ type }) => type === "subscribe")
+      const before = heard.length
+      say({ type: "publication", topic, position: at(before + 1), skipped: "too-large" })
+      yield* settle
+      assert.deepStrictEqual(
+        heard.slice(before).map(({ since, topic, type }) => ({ type, topic, since })),
+        [
+          { type: "unsubscribe", topic, since: undefined },
+          { type: "subscribe", topic, since: undefined }
+        ]
+      )
+      assert.notStrictEqual(heard.at(-1)?.id, asked?.id)
+      assert.deepStrictEqual(following.seen, [
+        { _tag: "Members", members: [ann] },
+        { _tag: "Members", members: [ann] }
+      ])
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("that it ended a subscription fails the stream, and asks for it no more", () =>
     Effect.gen(function* () {
       const { client, following, heard, say } = yield* reading()

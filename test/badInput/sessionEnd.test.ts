@@ -9,6 +9,7 @@ import {
   join,
   makeBystander,
   makeGateway,
+  pack,
   type Said,
   settled,
   unharmed
@@ -102,6 +103,42 @@ describe("a message that does not decode", () => {
         })
       )
     }
+  }
+
+  /** A message whose body is so deep, the object around it included. */
+  const deepBody = (codec: CodecName, seq: number, levels: number): string | Buffer =>
+    codec === "json"
+      ? `{"type":"data","seq":${seq},"ack":0,"body":{"text":"deep","more":${"[".repeat(levels - 1)}${"]".repeat(levels - 1)}}}`
+      : Buffer.concat([
+          Buffer.of(0x84),
+          ...["type", "data", "seq", seq, "ack", 0, "body"].map(pack),
+          Buffer.of(0x82),
+          ...["text", "deep", "more"].map(pack),
+          Buffer.alloc(levels - 2, 0x91),
+          Buffer.of(0x90)
+        ])
+  for (const [codec, fate] of [
+    ["json", "an error message, and the session goes on"],
+    ["msgpack", "a violation, 4400"]
+  ] as const) {
+    it.scopedLive(`a body that is 512 deep is taken, and one that is 513 deep is ${fate} (${codec})`, () =>
+      Effect.gen(function* () {
+        const gateway = yield* makeGateway()
+        const { peer } = yield* join(gateway.address, { codec })
+        peer.ws.send(deepBody(codec, 1, 512))
+        assert.deepInclude(yield* peer.next("data", "error"), { body: { text: "deep" } })
+        peer.ws.send(deepBody(codec, 2, 513))
+        if (codec === "msgpack") {
+          assert.strictEqual((yield* peer.closed).code, 4400)
+          return
+        }
+        const error = yield* peer.next("error", "data")
+        assert.include(error, { code: "invalid-message", seq: 2 })
+        assert.match(String(error["reason"]), /^nested too deeply/)
+        peer.say({ type: "data", seq: 3, ack: 0, body: { text: "on" } })
+        assert.deepStrictEqual((yield* peer.next("data"))["body"], { text: "on" })
+      })
+    )
   }
 
   it.scopedLive("400,000 nested arrays in a body: an error message, and the session goes on", () =>

@@ -239,6 +239,37 @@ describe("the answer to", () => {
   )
 })
 
+describe("a key", () => {
+  it.scopedLive(
+    "is the topic's, whoever publishes: the same body is the same publication, and any other is refused",
+    () =>
+      Effect.gen(function* () {
+        const gateway = yield* makeGateway()
+        const peers = yield* Effect.forEach(codecs, (codec) => join(gateway.address, { codec }))
+        const [first, second] = peers.map(({ peer }) => peer)
+        if (first === undefined || second === undefined) return assert.fail("two peers")
+        const body = { a: 1, b: "é" }
+        const { position } = yield* ask(first, pub("any/a", body, { key: "k" }))
+        assert.deepInclude(yield* ask(second, pub("any/a", body, { key: "k" })), { type: "published", position })
+        assert.deepStrictEqual<unknown>(yield* gateway.publish(Any.at({ name: "a" }), body, { key: "k" }), position)
+        // Spaces and escapes make no difference.
+        first.ws.send(
+          '{"type":"publish","id":99,"topic":"any/a","key":"k","body": { "\\u0061" : 1.0e0 , "b":"\\u00e9" } }'
+        )
+        assert.deepInclude(yield* first.next("published", "error"), { type: "published", id: 99, position })
+        // The order of fields does.
+        const turned = { b: "é", a: 1 }
+        for (const peer of [first, second]) {
+          assert.include(yield* ask(peer, pub("any/a", turned, { key: "k" })), error("key-reused"))
+        }
+        const refused = yield* Effect.flip(gateway.publish(Any.at({ name: "a" }), turned, { key: "k" }))
+        assert.strictEqual(refused._tag, "KeyReused")
+        const { position: end } = yield* ask(first, sub("any/a"))
+        assert.deepStrictEqual(end, position)
+      })
+  )
+})
+
 describe("the gateway's own wish for one topic more than may be", () => {
   it.scopedLive("fails there, and the client hears nothing of it", () =>
     Effect.gen(function* () {
@@ -404,6 +435,32 @@ describe("a position", () => {
         const first = kind === "dropping" ? 4 : 8
         assert.deepInclude(yield* peer.next("publication"), { position: { epoch, offset: first }, body: first })
       })
+    )
+  }
+
+  for (const [kind, first] of [
+    ["dropping", 9],
+    ["newest", 8]
+  ] as const) {
+    it.scopedLive(
+      `that is another epoch's in a topic that may skip (${kind}): it goes on from where it is told, in order`,
+      () =>
+        Effect.gen(function* () {
+          const gateway = yield* makeGateway()
+          const { peer } = yield* join(gateway.address)
+          const topic = `${kind}/a`
+          const { epoch } = yield* publishes(peer, topic, 8)
+          const subscribed = yield* ask(peer, sub(topic, { since: { epoch: "other", offset: 2 } }))
+          const position = { epoch, offset: first - 1 }
+          assert.deepInclude(subscribed, { recovered: false, reason: "epoch", position })
+          yield* ask(peer, pub(topic, 9))
+          yield* ask(peer, pub(topic, 10))
+          for (let offset = first; offset <= 10; offset++) {
+            assert.deepInclude(yield* peer.next("publication"), { position: { epoch, offset }, body: offset })
+          }
+          yield* peer.echoes
+          assert.strictEqual(peer.waiting("publication"), 0)
+        })
     )
   }
 

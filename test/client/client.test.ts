@@ -292,6 +292,30 @@ describe("Client.deliver", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped("fails with OutcomeUnknown when the connection breaks after the client's bye, which is done then", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.MemoryNetwork
+      yield* Gateway.make({
+        drainTimeout: 0,
+        messages: Messages.json,
+        authenticate: Gateway.anonymous,
+        onMessage: () => Effect.never
+      })
+      const client = yield* makeClient({ closeTimeout: "1 hour" })
+      const delivery = yield* Effect.fork(Effect.flip(client.deliver("x")))
+      yield* settle
+      const closing = yield* Effect.fork(client.close)
+      yield* settle
+      assert.isTrue(yield* isRunning(closing), "the server has not acknowledged the message yet")
+      yield* network.cut()
+      yield* settle
+      assert.strictEqual((yield* Fiber.join(delivery))._tag, "OutcomeUnknown")
+      assert.deepStrictEqual(yield* client.ended, { _tag: "Closed" })
+      yield* TestClock.adjust("1 minute")
+      assert.strictEqual(yield* network.dials, 1)
+    }).pipe(Effect.provide(World))
+  )
+
   it.scoped("fails with MessageRefused for what the server's Schema refuses", () =>
     Effect.gen(function* () {
       yield* Gateway.make({ messages, authenticate: Gateway.anonymous, onMessage: () => Effect.void })

@@ -4,6 +4,7 @@ import { Effect, Exit, Fiber, Scope } from "effect"
 import { Client, type ClientStatus, Codec, Dialer, Gateway, Messages, SessionKeeper, SessionStore } from "holdfast"
 import { plainTab } from "../support/keptSessions.js"
 import { clientOf, type Node, node, pass } from "../support/manyGateways.js"
+import { join, resumeOf } from "../support/peer.js"
 import { Any, connect, follow, makeGateway, only, TopicWorld } from "../support/topics.js"
 import { collect, settle } from "../support/virtual.js"
 
@@ -248,6 +249,29 @@ const house = (codec: Codec.Codec, options?: Parameters<typeof node<never>>[1]) 
       })
     return { a, b, visit, memory, keeper }
   })
+
+describe("A hello without limits", () => {
+  it.scoped("sets none, in a session whose hello before it had one: all is sent, and nothing is skipped", () =>
+    Effect.gen(function* () {
+      const gateway = yield* gatewayOf()
+      const { peer: small, welcome } = yield* join({ limits: { maxMessage: limit } })
+      const session = yield* only(gateway)
+      const over = sized("JSON", limit + 1)
+      assert.deepInclude(yield* Effect.flip(session.send(over)), { _tag: "MessageTooLarge", limit })
+      yield* small.leave
+      const { peer, welcome: again } = yield* join(resumeOf(welcome))
+      assert.deepInclude(again, { resumed: true })
+      yield* session.send(over)
+      yield* peer.say({ type: "subscribe", id: 1, topic: place.name })
+      yield* gateway.publish(place, over)
+      yield* settle
+      assert.deepInclude(peer.said("data")[0] ?? {}, { seq: 1, body: over })
+      const [publication] = peer.said("publication")
+      assert.deepInclude(publication ?? {}, { topic: place.name, body: over })
+      assert.notProperty(publication, "skipped")
+    }).pipe(Effect.provide(TopicWorld))
+  )
+})
 
 describe("A client whose server takes less than it did", () => {
   const refusals = (events: ReadonlyArray<ClientStatus.ClientEvent>) =>

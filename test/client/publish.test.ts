@@ -208,4 +208,22 @@ describe("client.publish", () => {
       }
     }).pipe(Effect.provide(TopicWorld))
   )
+
+  it.scoped("of a value with a field `__proto__` brings it as a field like any other, in both subprotocols", () =>
+    Effect.gen(function* () {
+      yield* makeGateway(undefined, {
+        topics: [Gateway.topic(Any, { subscribe: Gateway.allow, publish: Gateway.allow })]
+      })
+      const topic = Any.at({ name: "proto" })
+      const text = '{"__proto__":{"polluted":1},"a":[{"__proto__":2}]}'
+      for (const codec of ["json", "msgpack"] as const) {
+        const client = yield* connect({ codec: Codec[codec] })
+        const { epoch, offset } = yield* client.publish(topic, JSON.parse(text))
+        const got = yield* Stream.runHead(client.subscribe(topic, { since: { epoch, offset: offset - 1 } }))
+        const value = got._tag === "Some" ? got.value.value : undefined
+        assert.strictEqual(JSON.stringify(value), text)
+        assert.strictEqual(Object.getPrototypeOf(value), Object.prototype)
+      }
+    }).pipe(Effect.provide(TopicWorld))
+  )
 })

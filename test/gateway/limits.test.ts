@@ -177,6 +177,39 @@ describe("maxConnections", () => {
   )
 })
 
+describe("Holdfast-Refusal says of a refused upgrade that the gateway", () => {
+  const refused = (word: string) => ({ _tag: "DialRefused", status: 503, refusal: word }) as const
+
+  it.scoped("has enough `connections`", () =>
+    Effect.gen(function* () {
+      yield* makeGateway({ maxConnections: 1 })
+      yield* dial
+      assert.deepInclude(yield* Effect.flip(dial), refused("connections"))
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("has looked at it until the `timeout`", () =>
+    Effect.gen(function* () {
+      yield* makeGateway({ authorizeUpgrade: () => Effect.never, helloTimeout: "5 seconds" })
+      const dialling = yield* Effect.fork(Effect.flip(dial))
+      yield* TestClock.adjust(5000)
+      assert.deepInclude(yield* Fiber.join(dialling), refused("timeout"))
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("ends while it is looked at, for a `restart`", () =>
+    Effect.gen(function* () {
+      const scope = yield* Scope.make()
+      yield* Scope.extend(makeGateway({ authorizeUpgrade: () => Effect.never }), scope)
+      const dialling = yield* Effect.fork(Effect.flip(dial))
+      yield* settle
+      yield* Scope.close(scope, Exit.void)
+      yield* settle
+      assert.deepInclude(yield* Fiber.join(dialling), refused("restart"))
+    }).pipe(Effect.provide(World))
+  )
+})
+
 describe("maxConnectionsPerAddress", () => {
   it.scoped("that many are accepted from one address; one more is answered 429", () =>
     Effect.gen(function* () {

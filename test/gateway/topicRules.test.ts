@@ -1,6 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, TestClock } from "effect"
-import { ConnectionError, Gateway } from "holdfast"
+import { Codec, ConnectionError, Gateway } from "holdfast"
+import { join } from "../support/peer.js"
 import {
   Any,
   away,
@@ -37,6 +38,46 @@ describe("A rule", () => {
       )
       assert.isUndefined(own.end())
       assert.deepStrictEqual(yield* subscriptions(gateway), [["rooms/ann"]])
+    }).pipe(Effect.provide(TopicWorld))
+  )
+
+  it.scoped(
+    "that refuses a member which has paused ends the membership; a subscription that is there already stays",
+    () =>
+      Effect.gen(function* () {
+        let isAllowed = true
+        const gateway = yield* makeGateway({
+          subscribe: () => Effect.suspend(() => (isAllowed ? Effect.void : denied("revoked"))),
+          presence: true
+        })
+        const { peer } = yield* join()
+        const topic = lobby.name
+        yield* peer.say({ type: "subscribe", id: 1, topic })
+        yield* peer.say({ type: "subscribe", id: 2, topic })
+        assert.deepInclude(peer.said("error")[0] ?? {}, { id: 2, code: "already-subscribed" })
+        assert.lengthOf(yield* gateway.members(lobby), 1)
+        yield* fill(1, 1)
+        yield* settle
+        assert.deepInclude(peer.said("publication")[0] ?? {}, { topic, body: 1 })
+        yield* peer.say({ type: "unsubscribe", id: 3, topic, pause: true })
+        assert.lengthOf(yield* gateway.members(lobby), 1, "whoever pauses stays")
+        isAllowed = false
+        yield* peer.say({ type: "subscribe", id: 4, topic })
+        assert.deepInclude(peer.said("error")[1] ?? {}, { id: 4, code: "not-allowed" })
+        assert.deepStrictEqual(yield* gateway.members(lobby), [])
+        assert.deepStrictEqual(yield* subscriptions(gateway), [[]])
+      }).pipe(Effect.provide(TopicWorld))
+  )
+
+  it.scoped("is told in one line of at most 200 bytes, whatever reason it has", () =>
+    Effect.gen(function* () {
+      yield* makeGateway({ publish: () => denied("not\nthis \u{1f44b} one ".repeat(100)) })
+      const { peer } = yield* join()
+      yield* peer.say({ type: "publish", id: 1, topic: lobby.name, body: 1 })
+      const reason = String(peer.said("error")[0]?.["reason"])
+      assert.match(reason, /^not this \u{1f44b} one not this/u)
+      assert.isAtLeast(Codec.byteLength(reason), 190)
+      assert.isAtMost(Codec.byteLength(reason), 200)
     }).pipe(Effect.provide(TopicWorld))
   )
 

@@ -2,8 +2,8 @@
 import * as Http from "node:http"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Layer, Scope } from "effect"
-import { type Client, ConnectionError, Gateway, SessionStore } from "holdfast"
+import { Context, Effect, Exit, Layer, Scope } from "effect"
+import { type Client, ConnectionError, Gateway, Listener, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { eventually, makeClient, numbers } from "./support.js"
 
@@ -69,6 +69,8 @@ describe("A gateway", () => {
       })
       assert.deepStrictEqual(yield* said(closed), [402, "application"])
       assert.deepStrictEqual(yield* said(closed, "/socket?die"), [500, "failed"])
+      const listener = Context.get(yield* Layer.build(NodeListener.layer({ port: 0 })), Listener.Listener)
+      assert.deepStrictEqual(yield* said(Number(new URL(listener.address).port), "/"), [503, "not-ready"])
       const full = yield* gateway(0, { maxConnectionsPerAddress: 1, authorizeUpgrade: () => Effect.sleep("1 second") })
       const first = yield* Effect.fork(said(full))
       yield* Effect.sleep("200 millis")

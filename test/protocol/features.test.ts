@@ -1,9 +1,10 @@
 /** What an end knows beside the first version: it says so, uses what both know, and ignores what it does not know. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Runtime, Scope } from "effect"
-import { Codec, Listener, Protocol } from "holdfast"
+import { Effect, Fiber, Runtime, Scope, TestClock } from "effect"
+import { Codec, Listener, Protocol, Reconnect } from "holdfast"
+import { MemoryNetwork } from "holdfast/testing"
 import * as features from "../../src/protocol/features.js"
-import { join } from "../support/peer.js"
+import { greet, join } from "../support/peer.js"
 import { collect, echoGateway, makeClient, settle, statusTags, World } from "../support/virtual.js"
 
 const unknown = { features: ["request-limits", "teleport", ""], colour: "blue", limits: { maxMessage: 9, moons: 3 } }
@@ -94,6 +95,49 @@ describe("Features", () => {
     }).pipe(Effect.provide(World))
   )
 
+  const most = Array.from({ length: 64 }, (_, at) => `${at}`.padEnd(64, "é"))
+  const tooMuch: ReadonlyArray<readonly [string, ReadonlyArray<string>]> = [
+    ["65 names", [...most, "one more"]],
+    ["a name of 65 characters", ["x".repeat(65)]]
+  ]
+  it.scoped("of a client may be 64 names of 64 characters", () =>
+    Effect.gen(function* () {
+      yield* echoGateway()
+      const { peer } = yield* join({ features: most })
+      assert.isUndefined(peer.closed())
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("of a server may be 64 names of 64 characters", () =>
+    Effect.gen(function* () {
+      const { closed } = yield* server({ features: most })
+      const client = yield* makeClient()
+      yield* settle
+      assert.strictEqual((yield* client.status)._tag, "Ready")
+      assert.deepStrictEqual(closed, [])
+    }).pipe(Effect.provide(World))
+  )
+
+  for (const [what, named] of tooMuch) {
+    it.scoped(`of ${what} are a violation in a hello, 4400`, () =>
+      Effect.gen(function* () {
+        yield* echoGateway()
+        const peer = yield* greet({ features: named })
+        assert.deepInclude(peer.closed() ?? {}, { code: 4400 })
+      }).pipe(Effect.provide(World))
+    )
+
+    it.scoped(`of ${what} are a violation in a welcome, 4400`, () =>
+      Effect.gen(function* () {
+        const { closed } = yield* server({ features: named })
+        const client = yield* makeClient()
+        yield* settle
+        assert.deepStrictEqual(closed, [4400])
+        assert.strictEqual((yield* client.status)._tag, "Ended")
+      }).pipe(Effect.provide(World))
+    )
+  }
+
   it.scoped("of a client are in each hello; those and fields of a server that it does not know are ignored", () =>
     Effect.gen(function* () {
       const more = { features: ["teleport", "client-limits"], colour: "blue", limits: { ...limits, moons: 3 } }
@@ -110,6 +154,59 @@ describe("Features", () => {
       yield* settle
       assert.deepStrictEqual(closed, [4400])
       assert.deepStrictEqual(statusTags(yield* statuses).slice(-2), ["Ready", "Ended"])
+    }).pipe(Effect.provide(World))
+  )
+})
+
+describe("An error whose code a client does not know", () => {
+  it.scoped("refuses the message that it names, and the session goes on", () =>
+    Effect.gen(function* () {
+      const { closed, heard, say } = yield* server({})
+      const client = yield* makeClient()
+      const events = yield* collect(client.events)
+      const delivery = yield* Effect.fork(Effect.flip(client.deliver("x")))
+      yield* settle
+      const refusal = { code: "teleported", reason: "nobody knows" }
+      say({ type: "error", ...refusal, seq: 1 })
+      say({ type: "ack", ack: 1 })
+      yield* settle
+      assert.deepInclude(yield* Fiber.join(delivery), { _tag: "MessageRefused", ...refusal })
+      assert.deepStrictEqual(yield* events, [{ _tag: "Refused", ...refusal, seq: 1 }])
+      yield* client.send("y")
+      yield* settle
+      assert.deepInclude(heard.at(-1) ?? {}, { type: "data", seq: 2, body: "y" })
+      assert.deepStrictEqual(closed, [])
+    }).pipe(Effect.provide(World))
+  )
+})
+
+describe("After a server's goaway and before its close", () => {
+  it.scoped("a client sends, takes and acknowledges as before, and connects anew only after the close", () =>
+    Effect.gen(function* () {
+      const network = yield* MemoryNetwork.MemoryNetwork
+      const { heard, say } = yield* server({})
+      const client = yield* makeClient({ reconnect: Reconnect.exponential({ jitter: false }) })
+      const messages = yield* collect(client.messages)
+      yield* settle
+      say({ type: "goaway", retryAfter: 2000, reason: "soon" })
+      yield* TestClock.adjust(10_000)
+      const delivery = yield* Effect.fork(client.deliver("x"))
+      say({ type: "data", seq: 1, ack: 0, confirm: true, body: "y" })
+      yield* TestClock.adjust(1000)
+      assert.deepStrictEqual(yield* messages, ["y"])
+      assert.deepInclude(heard.find(({ type }) => type === "data") ?? {}, { seq: 1, body: "x" })
+      assert.deepInclude(heard.at(-1) ?? {}, { type: "ack", ack: 1 })
+      say({ type: "ack", ack: 1 })
+      yield* Fiber.join(delivery)
+      assert.strictEqual((yield* client.status)._tag, "Ready")
+      assert.strictEqual(yield* network.dials, 1)
+      const link = yield* network.latest
+      link.server.close(1012, "")
+      yield* TestClock.adjust(1999)
+      assert.deepInclude(yield* client.status, { _tag: "Waiting", delay: 2000 })
+      assert.strictEqual(yield* network.dials, 1)
+      yield* TestClock.adjust(1)
+      assert.strictEqual(yield* network.dials, 2)
     }).pipe(Effect.provide(World))
   )
 })

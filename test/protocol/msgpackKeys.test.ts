@@ -1,4 +1,4 @@
-/** Keys of MessagePack maps: strings alone, the last of equal ones, and none that touches a prototype. */
+/** Keys of MessagePack maps and JSON objects: strings alone, the last of equal ones, and none that touches a prototype. */
 import { assert, describe, it } from "@effect/vitest"
 import { Either } from "effect"
 import { Codec } from "holdfast"
@@ -87,5 +87,34 @@ describe("MessagePack keys are as in JSON.parse", () => {
     assert.strictEqual(Object.getPrototypeOf(got), Object.prototype)
     assert.deepStrictEqual(bodyOf(map(text("a"), Buffer.concat([Buffer.of(0x91), proto]))), inner)
     assert.deepStrictEqual(Codec.msgpack.payload(outer), Either.right(Uint8Array.from(proto)))
+  })
+})
+
+describe("JSON keys", () => {
+  it("of equal ones the last counts, in a body, beside it, and of two bodies", () => {
+    const said = { type: "data", seq: 2, ack: 0, body: { a: 2, b: 1 } } as const
+    for (const frame of [
+      '{"type":"data","seq":2,"ack":0,"body":{"a":1,"b":1,"a":2}}',
+      '{"type":"bye","seq":1,"ack":0,"body":7,"seq":2,"body":{"b":1,"a":2},"type":"data"}'
+    ]) {
+      assert.deepStrictEqual(Codec.json.decode(frame), said)
+    }
+    assert.strictEqual(Codec.json.bodySize('{"type":"data","seq":1,"ack":0,"body":12345,"body":12}'), 2)
+  })
+
+  it("__proto__ is one like any other, in a body and beside it", () => {
+    const body = '{"__proto__":{"polluted":1},"a":[{"__proto__":2}]}'
+    for (const frame of [
+      `{"type":"data","seq":1,"ack":0,"body":${body}}`,
+      `{"__proto__":{"ack":7},"type":"data","ack":0,"body":${body},"seq":1}`
+    ]) {
+      const message = Codec.json.decode(frame)
+      if (message.type !== "data") return assert.fail(message.type)
+      assert.deepInclude(message, { seq: 1, ack: 0 })
+      assert.strictEqual(JSON.stringify(message.body), body)
+      assert.strictEqual(Object.getPrototypeOf(message.body), Object.prototype)
+    }
+    // What is missing is not found in a field that nobody knows.
+    assert.deepInclude(Codec.json.decode('{"__proto__":{"ack":7},"type":"ack"}'), { type: "malformed", code: 4400 })
   })
 })

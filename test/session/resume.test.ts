@@ -2,7 +2,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Layer, Queue, Scope, Stream, TestClock } from "effect"
 import { Gateway, Messages, Reconnect, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { join, resumeOf } from "../support/peer.js"
+import { greet, join, resumeOf } from "../support/peer.js"
 import { collect, echoGateway, isRunning, makeClient, settle, type TestClient, World } from "../support/virtual.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
@@ -188,6 +188,32 @@ describe("A session", () => {
     }).pipe(Effect.provide(World))
   )
 
+  it.scoped(
+    "is untouched by a hello that a later one has overtaken: 4409 while its secret is valid, then `secret`",
+    () =>
+      Effect.gen(function* () {
+        const { gateway, handled } = yield* echoGateway()
+        const { peer: first, welcome } = yield* join()
+        yield* first.leave
+        const { resume } = resumeOf(welcome)
+        const { peer, welcome: later } = yield* join({ resume: { ...resume, attempt: 2 ** 20 } })
+        assert.deepInclude(later, { resumed: true, generation: 2 })
+        // The later connection has not shown yet that it has the new secret.
+        const overtaken = { resume: { ...resume, attempt: 2 ** 20 - 1 } }
+        const valid = yield* greet(overtaken)
+        assert.deepStrictEqual(valid.said("welcome"), [])
+        assert.deepInclude(valid.closed() ?? {}, { code: 4409 })
+        yield* peer.say({ type: "ack", ack: 0 })
+        const { welcome: other } = yield* join(overtaken)
+        assert.deepInclude(other, { resumed: false, reason: "secret", generation: 1 })
+        assert.notStrictEqual(other["session"], welcome["session"])
+        yield* peer.say({ type: "data", seq: 1, ack: 0, body: "on" })
+        assert.deepStrictEqual(handled, ["on"])
+        assert.isUndefined(peer.closed())
+        assert.strictEqual((yield* gateway.stats).sessions, 2)
+      }).pipe(Effect.provide(World))
+  )
+
   it.scoped("survives a welcome that is lost on the way, twice", () =>
     Effect.gen(function* () {
       const network = yield* Network
@@ -231,6 +257,25 @@ describe("A session", () => {
       assert.deepStrictEqual(closed, [{ _tag: "Bye" }])
       assert.deepStrictEqual(yield* client.ended, { _tag: "Closed" })
       assert.deepInclude(yield* gateway.stats, { connections: 0, sessions: 0 })
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("is over with its client's bye, and what it still had for the client is given up", () =>
+    Effect.gen(function* () {
+      const { closed, gateway } = yield* echoGateway()
+      const { peer, welcome } = yield* join()
+      const [session] = yield* gateway.sessions
+      if (session === undefined) return assert.fail("no session")
+      const delivery = yield* Effect.fork(Effect.flip(session.deliver("for the client")))
+      yield* settle
+      assert.lengthOf(peer.said("data"), 1)
+      yield* peer.say({ type: "bye" })
+      assert.deepInclude(peer.closed() ?? {}, { code: 1000 })
+      assert.strictEqual((yield* Fiber.join(delivery))._tag, "OutcomeUnknown")
+      assert.deepStrictEqual(closed, [{ _tag: "Bye" }])
+      const { peer: again, welcome: other } = yield* join(resumeOf(welcome))
+      assert.deepInclude(other, { resumed: false, reason: "unknown" })
+      assert.deepStrictEqual(again.said("data"), [])
     }).pipe(Effect.provide(World))
   )
 
