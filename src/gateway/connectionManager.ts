@@ -175,8 +175,8 @@ export class ConnectionManager<R> {
     const rest = this.services.greeted(greeting)
     if (isSuccess(rest)) return
     const answered = Effect.catchAllDefect(rest, (defect) => {
-      greeting.live.close(CloseCode.GoingAway, "")
-      return Effect.logError("holdfast: a connection died", defect)
+      greeting.live.close(CloseCode.InternalError, "the server failed to look at this hello")
+      return Effect.logError("holdfast: a hello died", defect)
     })
     this.services.fork(answered)
   }

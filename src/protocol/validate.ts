@@ -47,6 +47,7 @@ const publicationOf = (message: Record<string, unknown>): Protocol.Message | Mal
     return malformed("publication: position is not one")
   }
   const isSkipped = message.skipped === "too-large"
+  if (message.skipped !== undefined && !isSkipped) return malformed("publication: skipped is not a reason")
   if ((message.body === undefined) !== isSkipped) {
     return malformed(isSkipped ? "publication: a body, though it was skipped" : "publication: no body")
   }

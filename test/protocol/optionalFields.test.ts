@@ -97,5 +97,16 @@ describe("null in the place of an optional field", () => {
         }
       }
     })
+
+    it(`is one in a publication, beside its body and in place of it, as any word that is no reason (${codec.subprotocol})`, () => {
+      const publication = { type: "publication", topic: "t", position }
+      for (const skipped of [null, "no", 7]) {
+        for (const rest of [{}, { body: 1 }]) {
+          assert.deepInclude(decode({ ...publication, ...rest, skipped }), { type: "malformed", code: 4400 })
+        }
+      }
+      assert.deepInclude(decode({ ...publication, skipped: "too-large" }), { skipped: "too-large" })
+      assert.deepInclude(decode({ ...publication, body: null }), { body: null })
+    })
   }
 })

@@ -2,7 +2,7 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Exit, Fiber, Scope, TestClock } from "effect"
 import { ConnectionError, Gateway, Messages, type Options, SessionStore } from "holdfast"
-import { join } from "../support/peer.js"
+import { dial, join } from "../support/peer.js"
 import { isRunning, makeClient, settle, World } from "../support/virtual.js"
 
 /** Closes a scope while the clock goes on, which a store that is away is waited for by. */
@@ -170,4 +170,36 @@ describe("A gateway's readiness", () => {
       yield* settle
     }).pipe(Effect.provide(World))
   )
+})
+
+type Asked = (...args: never) => Effect.Effect<unknown, unknown>
+
+describe("A store that dies when it is asked for a session", () => {
+  for (const operation of ["create", "attach"] as const) {
+    it.scoped(`costs the hello its connection (1011), and nothing else (${operation})`, () =>
+      Effect.gen(function* () {
+        const memory = yield* SessionStore.makeMemory()
+        let dies = false
+        // One that answers later, as a store elsewhere does.
+        const asked =
+          (name: "create" | "attach") =>
+          (...args: never) =>
+            Effect.suspend(() =>
+              dies && name === operation ? Effect.die("a fault of the store") : (memory[name] as Asked)(...args)
+            )
+        const store = { ...memory, create: asked("create"), attach: asked("attach") } as typeof memory
+        const { gateway } = yield* gatewayOn(store)
+        const { peer, welcome } = yield* join()
+        yield* peer.leave
+        const again = { resume: { session: welcome["session"], secret: welcome["secret"], processed: 0, oldest: 1 } }
+        dies = true
+        const late = yield* dial
+        yield* late.say({ type: "hello", ...(operation === "attach" ? again : {}) })
+        assert.deepInclude(late.closed() ?? {}, { code: 1011 })
+        assert.deepInclude(yield* gateway.stats, { connections: 0, sessions: 1 })
+        dies = false
+        assert.deepInclude((yield* join(again)).welcome, { resumed: true })
+      }).pipe(Effect.provide(World))
+    )
+  }
 })
