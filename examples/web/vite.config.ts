@@ -1,5 +1,6 @@
 import { fileURLToPath } from "node:url"
 import { defineConfig } from "vite"
+import { whileServed } from "../../src/node/inspector/page/whileServed.js"
 
 const src = (path: string) => fileURLToPath(new URL(`../../src/${path}`, import.meta.url))
 
@@ -12,6 +13,7 @@ export default defineConfig({
       { find: /^holdfast\/browser$/, replacement: src("browser/index.ts") }
     ]
   },
+  plugins: [whileServed()],
   esbuild: { jsx: "automatic", jsxImportSource: "preact" },
-  build: { outDir: "dist", emptyOutDir: true, target: "es2022" }
+  build: { outDir: "dist", emptyOutDir: false, target: "es2022" }
 })
