@@ -4,6 +4,7 @@
  * @since 0.1.0
  */
 import type * as ConnectionError from "./ConnectionError.js"
+import { withinBytes } from "./oneLine.js"
 
 /**
  * The codes that Holdfast sends or gives a meaning of its own
@@ -137,9 +138,6 @@ export const maxReasonBytes = 123
 
 const lineEnds = /[\p{Cc}\u2028\u2029]/gu
 
-const encoder = new TextEncoder()
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
-
 /**
  * Cuts a close reason to at most 123 *bytes* of valid UTF-8, never inside a
  * character, and to one line. Lone surrogates become U+FFFD.
@@ -147,11 +145,8 @@ const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
  * @since 0.1.0
  * @category reasons
  */
-export const truncateReason = (reason: string): string => {
-  const bytes = new Uint8Array(maxReasonBytes)
-  const { written } = encoder.encodeInto(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), bytes)
-  return decoder.decode(bytes.subarray(0, written))
-}
+export const truncateReason = (reason: string): string =>
+  withinBytes(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), maxReasonBytes)
 
 /**
  * The verdict on the typed end of a connection or of an attempt to make one,

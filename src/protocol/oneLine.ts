@@ -14,7 +14,19 @@ export const oneLine = (text: string, most = 200): string => {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true })
+
+/**
+ * The longest beginning of a text that takes at most so many bytes of UTF-8, and no half of a character. (`encodeInto` a buffer of that size
+ * would be it; in Node 26.12 that stops a byte early now and then.)
+ */
+export const withinBytes = (text: string, most: number): string => {
+  const bytes = encoder.encode(text.slice(0, most))
+  let end = Math.min(most, bytes.length)
+  // A byte in the middle of a character begins with 10.
+  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--
+  return decoder.decode(bytes.subarray(0, end))
+}
 
 /**
  * Bytes of a reason in a message of the protocol: escaped, and beside the longest name of a topic, they leave a frame within
@@ -23,8 +35,4 @@ const decoder = new TextDecoder()
 const mostSaid = 200
 
 /** A reason of the application's as it is sent to the other end: one line, and at most 200 bytes of UTF-8. */
-export const saidReason = (reason: string): string => {
-  const bytes = new Uint8Array(mostSaid)
-  const { written } = encoder.encodeInto(oneLine(reason, mostSaid), bytes)
-  return decoder.decode(bytes.subarray(0, written))
-}
+export const saidReason = (reason: string): string => withinBytes(oneLine(reason, mostSaid), mostSaid)

@@ -208,22 +208,16 @@ export const group: Group = {
     },
     {
       name: "close reasons are cut by characters",
-      file: closeCode,
-      find: `  const bytes = new Uint8Array(maxReasonBytes)
-  const { written } = encoder.encodeInto(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), bytes)
-  return decoder.decode(bytes.subarray(0, written))
-`,
-      replace: '  return decoder.decode(encoder.encode(reason.slice(0, maxReasonBytes).replace(lineEnds, " ")))\n',
+      file: "src/protocol/oneLine.ts",
+      find: "  let end = Math.min(most, bytes.length)\n",
+      replace: "  let end = bytes.length\n",
       caughtBy: [closeCodes, connection]
     },
     {
       name: "close reasons are cut inside a character",
-      file: closeCode,
-      find: `  const bytes = new Uint8Array(maxReasonBytes)
-  const { written } = encoder.encodeInto(reason.slice(0, maxReasonBytes).replace(lineEnds, " "), bytes)
-  return decoder.decode(bytes.subarray(0, written))
-`,
-      replace: '  return decoder.decode(encoder.encode(reason.replace(lineEnds, " ")).subarray(0, maxReasonBytes))\n',
+      file: "src/protocol/oneLine.ts",
+      find: "  while (end < bytes.length && ((bytes[end] ?? 0) & 0xc0) === 0x80) end--\n",
+      replace: "",
       caughtBy: [closeCodes, connection]
     },
     {
