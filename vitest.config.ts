@@ -8,7 +8,9 @@ const cores = availableParallelism()
 /** On real ports, with the real clock, and with programs, Redis servers and browsers as processes: most of their time they wait. */
 const real = [
   "test/{browser,examples,gate,node,redis}/*.test.ts",
-  "test/badInput/{decodeCost,frames,topicRules}.test.ts" // they measure what their process takes
+  // They measure what their process takes: threads would share it.
+  "test/badInput/{decodeCost,frames,publications,topicRules}.test.ts",
+  "test/topic/brokerBounds.test.ts"
 ]
 
 /** In virtual time, or with no time at all: all of it is work, and these are more than half of it. */
