@@ -65,7 +65,7 @@ const transportOf = (
   fork: (effect: Effect.Effect<void>) => void
 ): { readonly transport: Transport; readonly opened: () => void } => {
   if (socket === null || socket === undefined) {
-    // It is one where it matters.
+    // Bun's, in the place of `ws`, tells no socket, and has the interface of a page's WebSocket.
     const transport = new WebSocketTransport(ws as unknown as globalThis.WebSocket, { maxFrame, fork })
     return { transport, opened: () => {} }
   }

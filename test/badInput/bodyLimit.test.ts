@@ -1,8 +1,10 @@
 /** The limit of a body, to the byte, and integers that no number holds; at both ends, on real ports. */
+
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Schema, Stream } from "effect"
 import { Codec, Messages, Topic } from "holdfast"
-import { assertClosedWith, assertVerdict, makeClient, outcome, welcome } from "./fakeServer.js"
+import { welcome } from "../support/welcome.js"
+import { assertClosedWith, assertVerdict, makeClient, outcome } from "./fakeServer.js"
 import { type CodecName, codecs, connect, type GatewayOptions, makeGateway, pack, soon, until } from "./support.js"
 
 const Any = Topic.make("any/:name", Schema.Unknown)

@@ -1,11 +1,13 @@
 /** The client facing servers that close with each code, and servers that lie. */
+
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Option, Stream } from "effect"
 import { Client, Codec, Reconnect } from "holdfast"
 import { NodeDialer } from "holdfast/node"
 import { WebSocketServer } from "ws"
-import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome, says, welcome } from "./fakeServer.js"
+import { welcome } from "../support/welcome.js"
+import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome, says } from "./fakeServer.js"
 import { type CodecName, closeTable, codecs, messages, pack, soon, type Text, wireFrame } from "./support.js"
 
 const close = (code: number, reason = "words"): Buffer =>

@@ -21,19 +21,6 @@ export interface Caller {
   readonly codes: ReadonlyArray<number>
 }
 
-export const welcome = {
-  type: "welcome",
-  session: "s",
-  generation: 1,
-  secret: "secret",
-  processed: 0,
-  resumed: false,
-  heartbeat: 30_000,
-  deadline: 60_000,
-  resumeWindow: 120_000,
-  limits: { maxMessage: 1_000_000, messages: 100, bytes: 1_000_000 }
-}
-
 /** A server that answers the first message of each connection, the hello, with `answer`. */
 const fakeServer = (answer: (caller: Caller) => void) =>
   Effect.acquireRelease(

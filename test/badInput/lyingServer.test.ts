@@ -1,8 +1,10 @@
 /** What a server says of topics that cannot be: the client's typed reason, in its status or in the stream. */
+
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Option, Schema, Stream } from "effect"
 import { type Client, Codec, Topic } from "holdfast"
-import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome, welcome } from "./fakeServer.js"
+import { welcome } from "../support/welcome.js"
+import { assertClosedWith, assertVerdict, type Caller, makeClient, outcome } from "./fakeServer.js"
 import { codecs, type Said, soon, type Text, until } from "./support.js"
 
 type TestClient = Client.Client<Text, Text>

@@ -4,6 +4,7 @@ import { Effect, Fiber, Runtime, Scope, Stream, TestClock } from "effect"
 import { type Client, Codec, Listener, Reconnect, type Transport } from "holdfast"
 import { type Following, follow, lobby, oneSecond, Room, range, skips, values } from "../support/topics.js"
 import { isRunning, makeClient, settle, type TestClient, World } from "../support/virtual.js"
+import { welcome as shortest } from "../support/welcome.js"
 
 interface Said {
   readonly type: string
@@ -12,19 +13,7 @@ interface Said {
   readonly [field: string]: unknown
 }
 
-const welcome = {
-  type: "welcome",
-  session: "s",
-  generation: 1,
-  secret: "secret",
-  processed: 0,
-  resumed: false,
-  heartbeat: 30_000,
-  deadline: 60_000,
-  resumeWindow: 120_000,
-  limits: { maxMessage: 1_000_000, messages: 100, bytes: 1_000_000 },
-  keyWindow: 300_000
-}
+const welcome = { ...shortest, keyWindow: 300_000 }
 
 /** A server that greets, and then does as it is told; it remembers what clients say. */
 const liar = (

@@ -6,6 +6,7 @@ import { MemoryNetwork } from "holdfast/testing"
 import * as features from "../../src/protocol/features.js"
 import { greet, join } from "../support/peer.js"
 import { collect, echoGateway, makeClient, settle, statusTags, World } from "../support/virtual.js"
+import { welcome } from "../support/welcome.js"
 
 const unknown = { features: ["request-limits", "teleport", ""], colour: "blue", limits: { maxMessage: 9, moons: 3 } }
 
@@ -39,20 +40,6 @@ const server = (more: object) =>
     })
     return { heard, closed, say: (message: object) => say.at(-1)?.(message) }
   })
-
-const limits = { maxMessage: 1_000_000, messages: 100, bytes: 1_000_000 }
-const welcome = {
-  type: "welcome",
-  session: "s",
-  generation: 1,
-  secret: "secret",
-  processed: 0,
-  resumed: false,
-  heartbeat: 30_000,
-  deadline: 60_000,
-  resumeWindow: 120_000,
-  limits
-}
 
 describe("Features", () => {
   it("are what both ends have named", () => {
@@ -140,7 +127,7 @@ describe("Features", () => {
 
   it.scoped("of a client are in each hello; those and fields of a server that it does not know are ignored", () =>
     Effect.gen(function* () {
-      const more = { features: ["teleport", "client-limits"], colour: "blue", limits: { ...limits, moons: 3 } }
+      const more = { features: ["teleport", "client-limits"], colour: "blue", limits: { ...welcome.limits, moons: 3 } }
       const { closed, heard, say } = yield* server(more)
       const client = yield* makeClient()
       const statuses = yield* collect(client.changes)
