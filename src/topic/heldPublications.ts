@@ -1,8 +1,7 @@
 /** The publications of all logs in memory together, the oldest first, within a bound of the bytes that they take. */
-import type { Publication } from "./brokerService.js"
 import { type Linked, LinkedList } from "./linkedList.js"
 
-/** Bytes that a publication takes besides its text: its place in the log and among all, its position. */
+/** Bytes that a publication takes besides its text: its place in the log and among all, and its part of what the log itself takes. */
 const overhead = 256
 
 const wide = /[\u0100-\uffff]/
@@ -15,6 +14,7 @@ interface Log {
   readonly dropOldest: () => void
 }
 
+/** What is kept of a publication. Its position is where it stands in its log: an object less for each that is held. */
 export class Held implements Linked<Held> {
   previous: Held | undefined
   next: Held | undefined
@@ -23,9 +23,11 @@ export class Held implements Linked<Held> {
   constructor(
     /** Of which it is one of the publications that are kept. */
     readonly log: Log,
-    readonly publication: Publication
+    readonly payload: string,
+    /** Milliseconds since the epoch. */
+    readonly at: number
   ) {
-    this.size = overhead + bytesOf(publication.payload)
+    this.size = overhead + bytesOf(payload)
   }
 }
 

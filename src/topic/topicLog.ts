@@ -57,7 +57,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   /** When the oldest that is kept is too old after. */
   get expiresAt(): number | undefined {
     const { oldest } = this
-    return oldest === undefined ? undefined : oldest.publication.at + this.retention.age
+    return oldest === undefined ? undefined : oldest.at + this.retention.age
   }
 
   private get oldest(): Held | undefined {
@@ -67,16 +67,19 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   append(payload: string, at: number, retention: Retention): Position {
     this.retention = retention
     this.offset++
-    const publication: Publication = { position: this.end, payload, at }
-    const held = new Held(this, publication)
+    const held = new Held(this, payload, at)
     // Most topics hold few: `push` on an empty array would make room for 16 more.
     if (this.kept.length === 0) this.kept = [held]
     else this.kept.push(held)
     this.units += payload.length
     this.all.add(held)
     this.trim(at)
-    if (this.listeners !== undefined) for (const listener of this.listeners) listener.published(publication)
-    return publication.position
+    const position = this.end
+    if (this.listeners !== undefined) {
+      const publication: Publication = { position, payload, at }
+      for (const listener of this.listeners) listener.published(publication)
+    }
+    return position
   }
 
   after(since: Position | undefined, limit: number, now: number): History {
@@ -87,9 +90,16 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
     if (since !== undefined && since.offset > this.offset) return { _tag: "Refused", reason: "ahead", end }
     if (since !== undefined && since.offset < first) return { _tag: "Refused", reason: "expired", end }
     const from = this.head + (since === undefined ? 0 : since.offset - first)
-    const publications: Array<Publication> = []
-    for (const held of this.kept.slice(from, from + limit)) if (held !== undefined) publications.push(held.publication)
+    const publications = this.kept
+      .slice(from, from + limit)
+      .flatMap((held, index) =>
+        held === undefined ? [] : [this.publication(held, first + (from - this.head) + index + 1)]
+      )
     return { _tag: "Complete", publications, end }
+  }
+
+  private publication({ at, payload }: Held, offset: number): Publication {
+    return { position: { epoch: this.epoch, offset }, payload, at }
   }
 
   // ---- giving up
@@ -101,7 +111,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
       const { oldest } = this
       if (oldest === undefined) return
       const kept = this.kept.length - this.head
-      if (kept <= messages && (this.units <= bytes || kept === 1) && oldest.publication.at + age >= now) return
+      if (kept <= messages && (this.units <= bytes || kept === 1) && oldest.at + age >= now) return
       this.dropOldest()
     }
   }
@@ -110,7 +120,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
     const { oldest } = this
     if (oldest === undefined) return
     this.all.remove(oldest)
-    this.units -= oldest.publication.payload.length
+    this.units -= oldest.payload.length
     this.kept[this.head++] = undefined
     // Compacted now and then, so that giving up costs O(1) a publication.
     if (this.head === this.kept.length || (this.head > 64 && this.head * 2 > this.kept.length)) {

@@ -22,14 +22,17 @@ export class TopicLogs {
   /** When each is to be looked at: its oldest publication is too old then, or it may be given up. */
   private readonly due = new DueBuckets<TopicLog>()
   private readonly held: HeldPublications
+  /** What the epochs of all begin with: one text, so that each has a short one of its own. */
+  private readonly epochs: string
   private made = 0
 
   constructor(
-    private readonly instance: string,
+    instance: string,
     private readonly bounds: Bounds,
     /** Lets go of what keeps logs in use and is old. */
     private readonly letGo: (now: number) => void
   ) {
+    this.epochs = `${instance}.`
     this.held = new HeldPublications(bounds.maxBytes)
   }
 
@@ -46,7 +49,7 @@ export class TopicLogs {
   }
 
   private make(topic: string, now: number): TopicLog {
-    const log = new TopicLog(topic, `${this.instance}.${++this.made}`, defaultRetention, this.held)
+    const log = new TopicLog(topic, this.epochs + ++this.made, defaultRetention, this.held)
     log.usedAt = now
     this.logs.set(topic, log)
     this.idle.push(log)
