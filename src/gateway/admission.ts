@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { bounded } from "../connection/bounded.js"
+import { serviceRetry } from "../connection/outage.js"
 import { andThen } from "../connection/syncEffect.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { StoreUnavailable } from "../protocol/ConnectionError.js"
@@ -17,7 +18,6 @@ import type { Attached, AttachRequest, StoredSession } from "../session/SessionS
 import type { Principal, SessionEnd } from "./GatewaySession.js"
 import { type PendingSession, PendingSessions } from "./pendingSessions.js"
 import { type Decision, plan } from "./resumePlan.js"
-import { storeRetry } from "./session/fencedStore.js"
 import { HostedSession, type Origin } from "./session/hostedSession.js"
 import type { SessionServices } from "./session/sessionServices.js"
 import { refuse, SessionQuota } from "./sessionQuota.js"
@@ -240,7 +240,7 @@ export class Admission<C, S, P extends Principal, R> {
     const removed = store.remove(id, generation, { _tag: "Ended", reason }).pipe(
       Effect.as(1),
       Effect.catchTag("Fenced", () => Effect.succeed(0)),
-      Effect.retry({ schedule: storeRetry, times: 5 })
+      Effect.retry({ schedule: serviceRetry, times: 5 })
     )
     const left = (why: string) =>
       Effect.as(Effect.logWarning(`holdfast: session ${id} was disconnected and is left in the store: ${why}`), 0)

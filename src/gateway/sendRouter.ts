@@ -3,7 +3,7 @@ import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type { Resolved } from "../connection/Options.js"
-import { Outage } from "../connection/outage.js"
+import { Outage, serviceRetry } from "../connection/outage.js"
 import { byteLength, forSubprotocol, type Payload } from "../protocol/Codec.js"
 import {
   type MessageInvalid,
@@ -15,7 +15,6 @@ import {
 import type { encoder } from "../protocol/messageCodec.js"
 import type { Credentials } from "../session/Credentials.js"
 import type { SessionStore } from "../session/SessionStore.js"
-import { storeRetry } from "./session/fencedStore.js"
 import type { StoreEvents } from "./storeEvents.js"
 
 interface Services<S> {
@@ -85,11 +84,7 @@ export class SendRouter<S> {
         return answer === "Full" ? Effect.fail(new Full({ id })) : Effect.void
       }
     )
-    const noted = Effect.tapErrorTag(posted, "Full", (error) => this.full.failed(error))
-    return this.full.while(Effect.retry(noted, { schedule: storeRetry, while: ({ _tag }) => _tag === "Full" })).pipe(
-      // It never gives up.
-      Effect.catchTag("Full", Effect.die)
-    )
+    return this.full.retry(posted, "Full")
   }
 
   /** Asks a failing store again, for `writeDeadline`. */
@@ -101,7 +96,7 @@ export class SendRouter<S> {
         last = error
         return Effect.void
       })
-      const again = Effect.delay(Effect.retry(noted, storeRetry), "100 millis")
+      const again = Effect.delay(Effect.retry(noted, serviceRetry), "100 millis")
       return Effect.flatMap(
         Effect.timeoutOption(again, writeDeadline),
         Option.match({ onSome: Effect.succeed, onNone: () => Effect.fail(last) })

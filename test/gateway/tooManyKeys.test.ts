@@ -1,11 +1,9 @@
 /** A session that publishes with more keys than it may, or than the broker has room for: it is refused, and nobody waits. */
 import { assert, describe, it } from "@effect/vitest"
-import { Context, Effect, Fiber, Layer, Logger, TestClock } from "effect"
-import { Broker, ConnectionError } from "holdfast"
+import { Context, Effect, Fiber, Layer, TestClock } from "effect"
+import { Broker } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { Outage } from "../../src/connection/outage.js"
 import { KeyQuota } from "../../src/gateway/topics/keyQuota.js"
-import { patiently } from "../../src/gateway/topics/topicRegistry.js"
 import {
   away,
   broker,
@@ -158,34 +156,5 @@ describe("The quota of keys", () => {
       }
     }
     assert.isAbove(taken.length, limit * 10)
-  })
-})
-
-describe("What waits for a broker that is away", () => {
-  it.effect("is said in the log: at once, and every half a minute for all that wait", () => {
-    const lines: Array<string> = []
-    const logger = Logger.replace(
-      Logger.defaultLogger,
-      Logger.make(({ message }) => void lines.push(String(message)))
-    )
-    return Effect.gen(function* () {
-      const outage = new Outage()
-      let isAway = true
-      const ask = Effect.suspend(() =>
-        isAway ? Effect.fail(new ConnectionError.BrokerUnavailable({ cause: new Error("gone") })) : Effect.void
-      )
-      const asking = yield* Effect.forEach(range(1, 17), () => Effect.fork(patiently(ask, outage)))
-      yield* TestClock.adjust(29_000)
-      assert.lengthOf(lines, 1)
-      assert.match(lines[0] ?? "", /^holdfast: the broker failed: gone: an operation waits/)
-      yield* TestClock.adjust(60_000)
-      assert.lengthOf(lines, 3)
-      assert.match(lines[1] ?? "", /: 17 operations wait; asked again until it is done$/)
-      isAway = false
-      yield* TestClock.adjust(5000)
-      yield* Fiber.joinAll(asking)
-      yield* TestClock.adjust(60_000)
-      assert.lengthOf(lines, 3)
-    }).pipe(Effect.provide(logger))
   })
 })

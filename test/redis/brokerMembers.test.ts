@@ -146,6 +146,26 @@ const tests = () => {
     })
   )
 
+  it.scopedLive("are joined anew by the gateway to which they have moved, where that was late with their lease", () =>
+    Effect.gen(function* () {
+      const server = yield* redisServer()
+      const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
+      const ears = new Ears()
+      yield* one.broker.subscribe("presence", ears)
+      yield* one.broker.join("room", "presence", ann)
+      yield* other.broker.join("room", "presence", ann)
+      other.isDead = true
+      yield* until("ann is taken to have left", () => told(ears).includes("-ann"))
+      yield* areThere(one, [])
+      other.isDead = false
+      yield* areThere(one, ["ann"])
+      // It is the one that has them leave, then as before.
+      yield* other.broker.leave(ann.session, { topic: "room", after: 0 })
+      yield* Effect.sleep(2 * lease)
+      yield* areThere(one, [])
+    })
+  )
+
   it.scopedLive("are all, where they are very many and their gateway dies, told to have left", () =>
     Effect.gen(function* () {
       const server = yield* redisServer()

@@ -1,9 +1,7 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, Fiber, Layer, TestClock } from "effect"
+import { Effect, Fiber, Layer, TestClock } from "effect"
 import { Broker, ConnectionError } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { Outage } from "../../src/connection/outage.js"
-import { patiently } from "../../src/gateway/topics/topicRegistry.js"
 import {
   away,
   broker,
@@ -187,37 +185,6 @@ describe("With a broker that takes its time,", () => {
       yield* TestClock.adjust("5 seconds")
       assert.deepStrictEqual(values(following), [1, 2])
     }).pipe(Effect.provide(World))
-  )
-})
-
-describe("Who asks a broker patiently", () => {
-  it.effect(
-    "asks again after 100 ms, twice that and so on, at most 5 s, each time anew, and never when it is refused",
-    () =>
-      Effect.gen(function* () {
-        const asked: Array<number> = []
-        const away = Effect.flatMap(Clock.currentTimeMillis, (now) => {
-          asked.push(now)
-          return Effect.fail(new ConnectionError.BrokerUnavailable({ cause: "away" }))
-        })
-        const start = yield* Clock.currentTimeMillis
-        const asking = patiently(away, new Outage())
-        const fiber = yield* Effect.fork(asking)
-        yield* TestClock.adjust("16 seconds")
-        yield* Fiber.interrupt(fiber)
-        const times = [0, 100, 300, 700, 1500, 3100, 6300, 11_300]
-        assert.deepStrictEqual(
-          asked.map((at) => at - start),
-          times
-        )
-        asked.length = 0
-        const again = yield* Effect.fork(asking)
-        yield* TestClock.adjust(300)
-        yield* Fiber.interrupt(again)
-        assert.strictEqual(asked.length, 3)
-        const reused = new ConnectionError.KeyReused({ topic: "t", key: "k" })
-        assert.strictEqual(yield* Effect.flip(patiently(Effect.fail(reused), new Outage())), reused)
-      })
   )
 })
 

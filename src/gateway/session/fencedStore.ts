@@ -3,14 +3,8 @@
  * when an operation is fenced off or the store fails.
  */
 import * as Effect from "effect/Effect"
-import * as Schedule from "effect/Schedule"
 import type { Outage } from "../../connection/outage.js"
 import type { Fenced, StoreUnavailable } from "../../protocol/ConnectionError.js"
-
-const firstRetry = "100 millis"
-
-/** A failing store is tried again after 100 ms, doubling, at most 5 s. */
-export const storeRetry = Schedule.union(Schedule.exponential(firstRetry), Schedule.spaced("5 seconds"))
 
 type Operation = (generation: number) => Effect.Effect<void, Fenced | StoreUnavailable>
 
@@ -53,19 +47,12 @@ export class FencedStore {
     })
   }
 
-  /** Apart from `run`, so that a store that answers is not charged for a schedule. */
   private retry(operation: Operation, first: StoreUnavailable): Effect.Effect<Outcome> {
     return Effect.suspend(() => {
-      const { generation, outage } = this
-      const noted = Effect.tapError(operation(generation), (error) =>
-        error._tag === "Fenced" ? Effect.void : outage.failed(error)
-      )
-      const again = Effect.retry(noted, {
-        schedule: storeRetry,
-        while: (error) => error._tag === "StoreUnavailable" && !this.isOver
-      })
-      const delayed = Effect.zipRight(outage.failed(first), Effect.zipRight(Effect.sleep(firstRetry), again))
-      return Effect.matchEffect(outage.while(delayed), {
+      const isAway = (error: Fenced | StoreUnavailable): error is StoreUnavailable =>
+        error._tag === "StoreUnavailable" && !this.isOver
+      const again = this.outage.askAgain(operation(this.generation), first, isAway)
+      return Effect.matchEffect(again, {
         onSuccess: () => Effect.sync(() => this.recovered()),
         // An attempt whose answer was lost may have done it.
         onFailure: (error) =>

@@ -1,9 +1,8 @@
-/** A session's handlers: what is run of them when, over what the client sends, and what the store is to note of it. */
+/** A session's handlers: what is run of them when, over what the client sends. */
 
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
+import type * as Fiber from "effect/Fiber"
 import { made } from "../../connection/bounded.js"
 import { isSuccess } from "../../connection/syncEffect.js"
 import { byteLength, type Codec } from "../../protocol/Codec.js"
@@ -13,8 +12,8 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Inbound } from "../../session/inbox.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Principal, Session, SessionEnd } from "../GatewaySession.js"
-import type { FencedStore } from "./fencedStore.js"
 import type { SessionEnding } from "./sessionEnding.js"
+import type { SessionRecord } from "./sessionRecord.js"
 import type { SessionServices } from "./sessionServices.js"
 
 const nothing: ReadonlyArray<Inbound> = []
@@ -24,13 +23,12 @@ const turn = 64
 
 type Services<C, S, P extends Principal, R> = Pick<
   SessionServices<C, S, P, R>,
-  "limits" | "handlers" | "decode" | "store" | "ackTimer"
+  "limits" | "handlers" | "decode" | "ackTimer"
 >
 
 /** The session whose messages are handled. */
 interface Handled<S, P extends Principal> extends Session<S, P> {
   readonly driver: SessionDriver
-  readonly fencedStore: FencedStore
   readonly ended: boolean
   readonly finish: (end: SessionEnd) => void
   readonly sendAck: () => void
@@ -50,18 +48,13 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private stopped = false
   /** The application has been told that the session begins. */
   private opened = false
-  /** The client's acknowledgements, as far as the store was told. */
-  private storedAcked = 0
-  /** While the store is asked to note what was processed. */
-  private noting: Fiber.RuntimeFiber<void> | undefined
-  /** True where what it notes is acknowledged at once. */
-  private isUrgent = false
   /** Of messages that the client may not know to be processed: those of the last window. */
   private refusals: Array<Protocol.Refusal> = []
 
   constructor(
     private readonly services: Services<C, S, P, R>,
     private readonly session: Handled<S, P>,
+    private readonly record: SessionRecord,
     private readonly topics: { readonly opened: () => void; readonly settled: Effect.Effect<void> },
     private readonly ending: SessionEnding<P, R>
   ) {
@@ -111,7 +104,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
   private get nothingMore(): Effect.Effect<void> {
-    const done = Effect.all([this.topics.settled, this.noted, this.session.driver.close], { discard: true })
+    const done = Effect.all([this.topics.settled, this.record.noted, this.session.driver.close], { discard: true })
     return Effect.map(done, () => this.session.finish(this.ending.whenDone))
   }
 
@@ -144,7 +137,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
         if (driver.state.processed > driver.state.recorded) this.services.ackTimer.add(this.session)
         return rest
       }
-      this.note(false)
+      this.record.note(false)
       // What was handled is not held by a session that is idle.
       this.batch = driver.inbox.isEmpty ? nothing : driver.inbox.takeAll()
       this.at = 0
@@ -181,7 +174,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private handled(message: Inbound): void {
     this.at++
     this.session.driver.processed(message)
-    if (message.confirm) this.note(true)
+    if (message.confirm) this.record.note(true)
   }
 
   private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
@@ -216,66 +209,5 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     if (fits(missed)) return missed
     const short = missed.map((refusal) => ({ ...refusal, reason: "" }))
     return fits(short) ? short : undefined
-  }
-
-  /**
-   * Has the store note what was processed, so that it may be acknowledged: `now`, or when that is convenient. What comes
-   * meanwhile is handled, however long the store takes: a client sends no more than its window without an acknowledgement.
-   */
-  note(now: boolean): void {
-    this.isUrgent ||= now
-    if (this.noting !== undefined || this.noteAtOnce()) return
-    const fiber = this.session.fork(this.noteAll())
-    // The store may have answered already; waiting for that would cost a turn of the scheduler (12 µs) a message.
-    if (fiber.unsafePoll() !== null) return
-    this.noting = fiber
-    fiber.addObserver(() => {
-      this.noting = undefined
-    })
-  }
-
-  /** Waits until the store has noted what was processed, or the session is over. */
-  get noted(): Effect.Effect<void> {
-    return Effect.suspend(() => (this.noting === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.noting))))
-  }
-
-  /** The session is over. */
-  end(): void {
-    this.noting?.unsafeInterruptAsFork(FiberId.none)
-  }
-
-  /** Until nothing more was processed while the store answered. */
-  private noteAll(): Effect.Effect<void> {
-    return Effect.suspend(() => {
-      const { driver, id, fencedStore } = this.session
-      const { acked, processed } = driver.state
-      const now = this.isUrgent
-      this.isUrgent = false
-      this.storedAcked = acked
-      const noted = fencedStore.run((generation) =>
-        this.services.store.acknowledge(id, generation, { acked, processed })
-      )
-      return Effect.flatMap(noted, () => {
-        if (this.session.ended) return Effect.void
-        driver.recorded(processed, now)
-        return driver.state.processed > processed || this.isUrgent ? this.noteAll() : Effect.void
-      })
-    })
-  }
-
-  /** Does so without waiting, and whether that was all there is to do. */
-  private noteAtOnce(): boolean {
-    const { driver, id, fencedStore } = this.session
-    const { acked, processed, recorded } = driver.state
-    if (processed === recorded && acked === this.storedAcked) {
-      this.isUrgent = false
-      return true
-    }
-    const noted = this.services.store.acknowledge.immediate?.(id, fencedStore.generation, { acked, processed })
-    if (noted?._tag !== "Success") return false
-    this.storedAcked = acked
-    driver.recorded(processed, this.isUrgent)
-    this.isUrgent = false
-    return true
   }
 }

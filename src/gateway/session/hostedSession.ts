@@ -120,11 +120,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.driver.outbox.restore(origin.outbound)
     this.renewal = new Renewal(services, this)
     this.topics = new LazyTopics(services, this)
-    this.ending = new SessionEnding(services, this)
-    this.loop = new HandlerLoop(services, this, this.topics, this.ending)
+    this.ending = new SessionEnding(services, this.id, this.fencedStore)
+    this.record = new SessionRecord(services, this.id, this.fencedStore, this.driver)
+    this.loop = new HandlerLoop(services, this, this.record, this.topics, this.ending)
     this.fiber = new HandlerFiber(services, this.loop)
-    this.record = new SessionRecord(services, this.id, this.fencedStore)
-    this.window = new ResumeWindow(services, this)
+    this.window = new ResumeWindow(services, this.id, this.fencedStore)
   }
 
   get ended(): boolean {
@@ -188,9 +188,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       return Effect.zipRight(first, this.driver.outbox.send(payload, accepted)).pipe(
         Effect.as(true),
         Effect.catchTag("SessionClosed", (closed) =>
-          this.reason?._tag === "MovedAway"
-            ? this.record.isAppended(seq, this.driver.state.appended, closed)
-            : Effect.fail(closed)
+          this.reason?._tag === "MovedAway" ? this.record.isAppended(seq, closed) : Effect.fail(closed)
         )
       )
     })
@@ -222,7 +220,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   /** Called by the timer of delayed acknowledgements. */
   sendAck(): void {
-    if (!this.ended) this.loop.note(true)
+    if (!this.ended) this.record.note(true)
   }
 
   get presence(): PresenceTracker | undefined {
@@ -290,7 +288,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (this.ended) return
     this.topics.detached()
     this.renewal.stop()
-    this.window.open()
+    this.window.open(() => this.finish({ _tag: "Expired" }))
   }
 
   private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {
@@ -315,7 +313,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (!this.ending.begin(end)) return
     this.window.close()
     this.renewal.stop()
-    this.loop.end()
+    this.record.end()
     this.services.removed(this.id, end)
     const [code, reason] = closing(end)
     const live = this.driver.live
@@ -323,7 +321,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.driver.end(reason)
     this.topics.ended()
     live?.close(code, reason)
-    this.ending.release(end, known)
+    this.ending.release(end, known, this.topics.presence)
     this.fiber.end()
   }
 

@@ -17,22 +17,19 @@ export class ResumeWindow {
 
   constructor(
     private readonly services: Services,
-    private readonly session: {
-      readonly id: string
-      readonly fencedStore: FencedStore
-      readonly finish: (end: { readonly _tag: "Expired" }) => void
-    }
+    private readonly id: string,
+    private readonly fencedStore: FencedStore
   ) {}
 
-  /** Begins anew: the store is told, and then the session expires unless the window is closed before. */
-  open(): void {
+  /** Begins anew: the store is told, and then the session has expired unless the window is closed before. */
+  open(expired: () => void): void {
     this.close()
     const { fork, options, store } = this.services
-    const { fencedStore, id } = this.session
+    const { fencedStore, id } = this
     const { resumeWindow } = options
     const window = fencedStore.run((generation) => store.detach(id, generation, resumeWindow))
     // At the last millisecond of the window the session can still be resumed.
-    const expire = Effect.map(Effect.sleep(resumeWindow + 1), () => this.session.finish({ _tag: "Expired" }))
+    const expire = Effect.map(Effect.sleep(resumeWindow + 1), expired)
     this.expiry = fork(Effect.zipRight(window, expire))
   }
 

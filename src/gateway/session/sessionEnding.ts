@@ -6,24 +6,18 @@ import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
 import { bounded } from "../../connection/bounded.js"
+import { serviceRetry } from "../../connection/outage.js"
 import type { Fenced, StoreUnavailable } from "../../protocol/ConnectionError.js"
 import type { Principal, SessionEnd } from "../GatewaySession.js"
 import type { PresenceTracker } from "../topics/presenceTracker.js"
 import { tombstone } from "./endReason.js"
-import { type FencedStore, storeRetry } from "./fencedStore.js"
+import type { FencedStore } from "./fencedStore.js"
 import type { SessionServices } from "./sessionServices.js"
 
 type Services<P extends Principal, R> = Pick<
   SessionServices<never, never, P, R>,
   "options" | "store" | "topics" | "fork" | "farewells"
 >
-
-/** A session that is over, as far as the store and the broker know it. */
-interface Remains {
-  readonly id: string
-  readonly fencedStore: FencedStore
-  readonly presence: PresenceTracker | undefined
-}
 
 /**
  * The standing in the store of a session that is over here: this gateway removed it,
@@ -51,7 +45,8 @@ export class SessionEnding<P extends Principal, R> {
 
   constructor(
     private readonly services: Services<P, R>,
-    private readonly session: Remains
+    private readonly id: string,
+    private readonly fencedStore: FencedStore
   ) {}
 
   /** Why it is over, once it is. */
@@ -78,13 +73,13 @@ export class SessionEnding<P extends Principal, R> {
 
   /**
    * Has the store and the broker forget it, at once, whatever the handler is at: a client that returns must hear of it.
-   * `known` is what the store says of it, if that has said it.
+   * `known` is what the store says of it, if that has said it; `presence` has the topics that it is a member of, if there may be any.
    */
-  release(end: SessionEnd, known: Standing | undefined): void {
+  release(end: SessionEnd, known: Standing | undefined, presence: PresenceTracker | undefined): void {
     const standing = known === undefined ? this.forget(end) : Effect.succeed(known)
     const ended = Effect.map(standing, (standing) => {
       this.phase = { _tag: "Ended", end, standing }
-      this.leave(end, standing)
+      this.leave(end, standing, presence)
     })
     const fiber = this.services.fork(Effect.uninterruptible(ended))
     // A store that answers at once has done so.
@@ -117,9 +112,7 @@ export class SessionEnding<P extends Principal, R> {
       (done) =>
         Option.isSome(done)
           ? Effect.void
-          : Effect.logWarning(
-              `holdfast: session ${this.session.id} ended without waiting longer for its store and onClose`
-            )
+          : Effect.logWarning(`holdfast: session ${this.id} ended without waiting longer for its store and onClose`)
     )
   }
 
@@ -127,7 +120,7 @@ export class SessionEnding<P extends Principal, R> {
 
   /** Within `closeTimeout`. */
   private forget(over: SessionEnd): Effect.Effect<Standing> {
-    const { id } = this.session
+    const { id } = this
     const left = (why: string) =>
       Effect.as(Effect.logWarning(`holdfast: session ${id} is left to expire: ${why}`), "Kept" as const)
     return bounded(this.forgotten(over), this.services.options.closeTimeout).pipe(
@@ -142,7 +135,7 @@ export class SessionEnding<P extends Principal, R> {
   }
 
   private forgotten(over: SessionEnd): Effect.Effect<Standing, StoreUnavailable> {
-    const { fencedStore, id } = this.session
+    const { fencedStore, id } = this
     const { options, store, topics } = this.services
     const done = Effect.suspend((): Effect.Effect<Standing, Fenced | StoreUnavailable> => {
       switch (over._tag) {
@@ -160,13 +153,13 @@ export class SessionEnding<P extends Principal, R> {
     return fencedStore.exclusively(done).pipe(
       // Another gateway has it: nothing of it is ours to remove.
       Effect.catchTag("Fenced", ({ gone }) => Effect.succeed<Standing>(gone ? "Gone" : "Elsewhere")),
-      Effect.retry({ schedule: storeRetry, times: 5 })
+      Effect.retry({ schedule: serviceRetry, times: 5 })
     )
   }
 
   /** Changes nothing; fails with `Fenced` when it is not this gateway's any more. */
   private get asked(): Effect.Effect<Standing, Fenced | StoreUnavailable> {
-    const { fencedStore, id } = this.session
+    const { fencedStore, id } = this
     const nothing = this.services.store.acknowledge(id, fencedStore.generation, { acked: 0, processed: 0 })
     return Effect.as(nothing, "Kept")
   }
@@ -174,9 +167,9 @@ export class SessionEnding<P extends Principal, R> {
   // ---- the broker
 
   /** Leaves its topics; nobody waits for that but the gateway's end. */
-  private leave(over: SessionEnd, standing: Standing): void {
+  private leave(over: SessionEnd, standing: Standing, presence: PresenceTracker | undefined): void {
     const { farewells, fork, topics } = this.services
-    if (topics?.hasMembers === true) farewells.add(fork(this.left(over, standing)))
+    if (topics?.hasMembers === true) farewells.add(fork(this.left(over, standing, presence)))
   }
 
   /**
@@ -184,9 +177,9 @@ export class SessionEnding<P extends Principal, R> {
    * it. Asks for as long as the broker fails: of a member that is nobody's
    * nobody else would ever know.
    */
-  private left(over: SessionEnd, standing: Standing): Effect.Effect<void> {
+  private left(over: SessionEnd, standing: Standing, presence: PresenceTracker | undefined): Effect.Effect<void> {
     const { options, topics } = this.services
-    const { id, presence } = this.session
+    const { id } = this
     if (topics === undefined || standing === "Elsewhere") return Effect.void
     const mayBeResumed = over._tag === "Shutdown" && standing === "Kept"
     const after = mayBeResumed ? options.resumeWindow : 0

@@ -1,8 +1,13 @@
-/** A session's record in the store, as far as its messages and its secret go: the store has each message before it leaves. */
+/**
+ * A session's record in the store: its messages, each before it leaves; what was processed, before that is acknowledged; its
+ * secret. Where the store offers `immediate`, in the very step in which it is asked for.
+ */
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
 import type { SessionStore, StoredMessage } from "../../session/SessionStore.js"
+import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { FencedStore, Outcome } from "./fencedStore.js"
 
 interface Services {
@@ -15,11 +20,21 @@ export class SessionRecord {
   /** The last append that the store did not answer at once, up to which message. */
   private last: { readonly fiber: Fiber.RuntimeFiber<Outcome>; readonly upTo: number } | undefined
 
+  /** The client's acknowledgements, as far as the store was told. */
+  private storedAcked = 0
+  /** While the store is asked to note what was processed. */
+  private noting: Fiber.RuntimeFiber<void> | undefined
+  /** True where what it notes is acknowledged at once. */
+  private isUrgent = false
+
   constructor(
     private readonly services: Services,
     private readonly id: string,
-    private readonly fencedStore: FencedStore
+    private readonly fencedStore: FencedStore,
+    private readonly driver: SessionDriver
   ) {}
+
+  // ---- its messages
 
   /** Appends them, one call at a time, and calls back with a success, or with a failure after which the session is over. */
   append(messages: ReadonlyArray<StoredMessage>, done: (exit: Exit.Exit<unknown, unknown>) => void): void {
@@ -34,15 +49,81 @@ export class SessionRecord {
     fiber.addObserver(done)
   }
 
-  /** Once the session has moved away: whether this message is with it. `appended` is the last that the store is known to have. */
-  isAppended<E>(seq: number | undefined, appended: number, inDoubt: E): Effect.Effect<boolean, E> {
+  /** Once the session has moved away: whether this message is with it. */
+  isAppended<E>(seq: number | undefined, inDoubt: E): Effect.Effect<boolean, E> {
     const { last } = this
+    const { appended } = this.driver.state
     if (seq === undefined) return Effect.succeed(false)
     if (last === undefined || seq > last.upTo) return Effect.succeed(seq <= appended)
     return Effect.flatMap(Fiber.await(last.fiber), (exit) =>
       Exit.isFailure(exit) || exit.value === "InDoubt" ? Effect.fail(inDoubt) : Effect.succeed(exit.value === undefined)
     )
   }
+
+  // ---- what was processed
+
+  /**
+   * Has the store note what was processed, so that it may be acknowledged: `now`, or when that is convenient. What comes
+   * meanwhile is handled, however long the store takes: a client sends no more than its window without an acknowledgement.
+   */
+  note(now: boolean): void {
+    this.isUrgent ||= now
+    if (this.noting !== undefined || this.noteImmediately()) return
+    const fiber = this.services.fork(this.noteAll())
+    // The store may have answered already; waiting for that would cost a turn of the scheduler (12 µs) a message.
+    if (fiber.unsafePoll() !== null) return
+    this.noting = fiber
+    fiber.addObserver(() => {
+      this.noting = undefined
+    })
+  }
+
+  /** Waits until the store has noted what was processed, or the session is over. */
+  get noted(): Effect.Effect<void> {
+    return Effect.suspend(() => (this.noting === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.noting))))
+  }
+
+  /** Until nothing more was processed while the store answered. */
+  private noteAll(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { driver, fencedStore, id } = this
+      const { acked, processed } = driver.state
+      const now = this.isUrgent
+      this.isUrgent = false
+      this.storedAcked = acked
+      const noted = fencedStore.run((generation) =>
+        this.services.store.acknowledge(id, generation, { acked, processed })
+      )
+      return Effect.flatMap(noted, () => {
+        if (fencedStore.isOver) return Effect.void
+        driver.recorded(processed, now)
+        return driver.state.processed > processed || this.isUrgent ? this.noteAll() : Effect.void
+      })
+    })
+  }
+
+  /** Does so without waiting, and tells whether that was all there is to do. */
+  private noteImmediately(): boolean {
+    const { driver, fencedStore, id } = this
+    const { acked, processed, recorded } = driver.state
+    if (processed === recorded && acked === this.storedAcked) {
+      this.isUrgent = false
+      return true
+    }
+    const noted = this.services.store.acknowledge.immediate?.(id, fencedStore.generation, { acked, processed })
+    if (noted?._tag !== "Success") return false
+    this.storedAcked = acked
+    driver.recorded(processed, this.isUrgent)
+    this.isUrgent = false
+    return true
+  }
+
+  /** The session is over. */
+  end(): void {
+    this.noting?.unsafeInterruptAsFork(FiberId.none)
+  }
+
+  // ---- its secret
 
   /** The client has the secret of this generation, and of no later one: the store may be told only that. */
   confirm(generation: number): void {

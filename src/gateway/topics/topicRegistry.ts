@@ -17,7 +17,6 @@ import * as publicationCodec from "../../protocol/publicationCodec.js"
 import { Broker, defaultRetention, type Retention } from "../../topic/Broker.js"
 import * as Topic from "../../topic/Topic.js"
 import type { Gateway, Principal } from "../GatewaySession.js"
-import { storeRetry } from "../session/fencedStore.js"
 import type { Matched, TopicRule } from "../TopicRule.js"
 import { refusal, tooManyKeys } from "./requestRefusal.js"
 import { TopicFeeds } from "./topicFeed.js"
@@ -51,7 +50,8 @@ export class TopicRegistry<P extends Principal, R> {
   ) {}
 
   /** Asks the broker again for as long as it fails. */
-  readonly patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>) => patiently(effect, this.outage)
+  readonly patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>) =>
+    this.outage.retry(effect, "BrokerUnavailable")
 
   /** As the welcome can say it: in whole milliseconds, at most 24.8 days. */
   get keyWindow(): number {
@@ -150,30 +150,6 @@ export class TopicRegistry<P extends Principal, R> {
     return this.rules.some(({ presence }) => presence)
   }
 }
-
-/** Asks the broker again for as long as it fails. What succeeds at once, as with a broker in memory, costs nothing more. */
-export const patiently = <A, E, R>(effect: Effect.Effect<A, E | BrokerUnavailable, R>, outage: Outage) =>
-  Effect.catchIf(effect, isUnavailable, (error) => outage.while(askAgain(effect, error, outage))) as Effect.Effect<
-    A,
-    Exclude<E, BrokerUnavailable>,
-    R
-  > // what is retried for ever does not fail
-
-/** The schedule has the first failure, which has come already, as its first. */
-const askAgain = <A, E, R>(effect: Effect.Effect<A, E, R>, error: E, outage: Outage): Effect.Effect<A, E, R> => {
-  const failed: Effect.Effect<A, E, R> = Effect.fail(error)
-  let attempt = failed
-  const next = Effect.suspend(() => {
-    const now = attempt
-    attempt = effect
-    return now
-  })
-  const noted = Effect.tapError(next, (error) => (isUnavailable(error) ? outage.failed(error) : Effect.void))
-  return Effect.retry(noted, { schedule: storeRetry, while: isUnavailable })
-}
-
-const isUnavailable = (error: unknown): error is BrokerUnavailable =>
-  typeof error === "object" && error !== null && "_tag" in error && error._tag === "BrokerUnavailable"
 
 /** Undefined for a gateway without topics, which needs no broker. */
 export const make = <P extends Principal, R>(

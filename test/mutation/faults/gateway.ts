@@ -157,8 +157,8 @@ export const group: Group = {
     {
       name: "a store that fails once is not asked again",
       file: "src/gateway/session/fencedStore.ts",
-      find: 'while: (error) => error._tag === "StoreUnavailable" && !this.isOver',
-      replace: 'while: (error) => error._tag !== "StoreUnavailable" && !this.isOver',
+      find: '        error._tag === "StoreUnavailable" && !this.isOver',
+      replace: '        error._tag !== "StoreUnavailable" && !this.isOver',
       caughtBy: [lifecycle]
     },
     {

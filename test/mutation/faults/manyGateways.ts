@@ -138,8 +138,8 @@ export const group: Group = {
     {
       name: "a message whose session has moved away is refused",
       file: hosted,
-      find: 'this.reason?._tag === "MovedAway"\n',
-      replace: 'this.reason?._tag === "Bye"\n',
+      find: 'this.reason?._tag === "MovedAway" ?',
+      replace: 'this.reason?._tag === "Bye" ?',
       caughtBy: [mail]
     },
     {

@@ -43,8 +43,8 @@ export const group: Group = {
     {
       name: "a session that has ended stays a member",
       file: ending,
-      find: "farewells.add(fork(this.left(over, standing)))",
-      replace: "void [farewells, fork, over, standing]",
+      find: "farewells.add(fork(this.left(over, standing, presence)))",
+      replace: "void [farewells, fork, over, standing, presence]",
       caughtBy: [presence]
     },
     {

@@ -58,17 +58,17 @@ export const group: Group = {
     {
       name: "handling waits for a store that is away",
       file: "src/gateway/session/handlerLoop.ts",
-      find: "      this.note(false)\n",
+      find: "      this.record.note(false)\n",
       replace:
-        "      this.note(false)\n      if (this.noting !== undefined) return Effect.zipRight(this.noted, this.run)\n",
+        '      this.record.note(false)\n      if (this.record["noting"] !== undefined) return this.record.noted\n',
       caughtBy: ["test/session/storeAway.test.ts"]
     },
     {
       name: "the gateway acknowledges without waiting for the store to note it",
-      file: "src/gateway/session/handlerLoop.ts",
-      find: "      return Effect.flatMap(noted, () => {\n        if (this.session.ended) return Effect.void\n        driver.recorded(processed, now)\n",
+      file: "src/gateway/session/sessionRecord.ts",
+      find: "      return Effect.flatMap(noted, () => {\n        if (fencedStore.isOver) return Effect.void\n        driver.recorded(processed, now)\n",
       replace:
-        "      driver.recorded(processed, now)\n      return Effect.flatMap(noted, () => {\n        if (this.session.ended) return Effect.void\n",
+        "      driver.recorded(processed, now)\n      return Effect.flatMap(noted, () => {\n        if (fencedStore.isOver) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {

@@ -10,8 +10,9 @@
  * nothing is said, in milliseconds.
  *
  * Where a broker may still take itself for the holder of a membership that is
- * over, an empty value is left for a while: it would join anew what Redis has
- * lost, and sees by it that this one is over.
+ * over, a mark is left for a while: it would join anew what Redis has lost, and
+ * sees by it that this one is over. The mark is empty, or is the last holder if
+ * that did not renew it in time: it alone may join it anew.
  */
 
 /** At most so many end in one script: the others end in the next. */
@@ -43,7 +44,7 @@ local function remove(field, leaver)
   if value then holder, left, units, member, moved = read(value) end
   local by = leaver or left
   if member and (moved == '*' or by ~= '' and by ~= holder) then
-    redis.call('HSET', members, field, '')
+    redis.call('HSET', members, field, by == '' and holder or '')
     redis.call('ZADD', scores, int(now + ttl), field)
   else
     redis.call('HDEL', members, field)

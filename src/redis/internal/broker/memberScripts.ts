@@ -22,7 +22,8 @@ if value then holder, leaver, knownUnits, known, moved = read(value) end
 local isRestored = known and leaver == asker and holder ~= asker
 if known then units, member = knownUnits, known end
 if not isRestored then
-  moved = known and (holder ~= asker or moved == '*') and '*' or ''
+  -- Over a mark, too: whoever it was left for may not have seen it.
+  moved = value and (not known or holder ~= asker or moved == '*') and '*' or ''
   holder = asker
 end
 write(field, holder, '', units, member, moved)
@@ -52,7 +53,7 @@ close()
 
 /**
  * ARGV from 6: who asks, milliseconds that they last, and fields. Answers a digit for each: 0 it lasts, or ends as was
- * said of it; 1 it is over, or another's; 2 it is not known.
+ * said of it; 1 it is over, or another's; 2 it is not known, or was taken for over because it was not renewed.
  */
 export const renew = script(`${begin}
 local asker, lease = ARGV[6], tonumber(ARGV[7])
@@ -61,7 +62,7 @@ for i = 8, #ARGV do
   local value = redis.call('HGET', members, ARGV[i])
   local holder, leaver
   if value then holder, leaver = read(value) end
-  if not value then answers[#answers + 1] = '2'
+  if not value or value == asker then answers[#answers + 1] = '2'
   elseif holder ~= asker then answers[#answers + 1] = '1'
   else
     answers[#answers + 1] = '0'

@@ -5,8 +5,7 @@
 import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
-import { Outage } from "../../../connection/outage.js"
-import { storeRetry } from "../../../gateway/session/fencedStore.js"
+import { Outage, serviceRetry } from "../../../connection/outage.js"
 import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
 import type { Member, Position } from "../../../protocol/Protocol.js"
 import { KeyedQueue } from "./keyedQueue.js"
@@ -153,12 +152,10 @@ export class Memberships {
         const all = [...told]
         for (let i = 0; i < all.length; i += renewedAtOnce) parts.push([presence, all.slice(i, i + renewedAtOnce)])
       }
-      const patiently = Schedule.jittered(storeRetry)
+      const patiently = Schedule.jittered(serviceRetry)
       // While Redis is away they wait for it, and are renewed as soon as it is back.
-      const renew = ([presence, part]: (typeof parts)[number]) => {
-        const noted = Effect.tapError(this.renewPart(presence, part), (error) => this.outage.failed(error))
-        return this.outage.while(Effect.ignore(Effect.retry(noted, patiently)))
-      }
+      const renew = ([presence, part]: (typeof parts)[number]) =>
+        this.outage.retry(this.renewPart(presence, part), "BrokerUnavailable", patiently)
       return Effect.forEach(parts, renew, { concurrency: 20, discard: true })
     })
   }

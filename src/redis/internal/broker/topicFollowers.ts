@@ -7,8 +7,7 @@ import * as FiberId from "effect/FiberId"
 import * as Random from "effect/Random"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
-import { Outage } from "../../../connection/outage.js"
-import { storeRetry } from "../../../gateway/session/fencedStore.js"
+import { Outage, serviceRetry } from "../../../connection/outage.js"
 import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
 import type { Position } from "../../../protocol/Protocol.js"
 import type { Listener } from "../../../topic/Broker.js"
@@ -84,12 +83,10 @@ export class TopicFollowers {
 
   private make(topic: string): Open {
     const { connection } = this.log
-    const patiently = Schedule.jittered(storeRetry)
+    const patiently = Schedule.jittered(serviceRetry)
     const read = (since: Place | undefined, limit: number) => {
       const once = this.reads.withPermits(1)(this.log.read(topic, since?.position, limit, since?.at))
-      const noted = Effect.tapError(once, (error) => this.outage.failed(error))
-      // It fails for no other reason than that Redis is away, and is tried again for ever.
-      return Effect.orDie(this.outage.while(Effect.retry(noted, patiently)))
+      return this.outage.retry(once, "BrokerUnavailable", patiently)
     }
     const follower = new TopicFollower(read, this.fork)
     const heard = Deferred.unsafeMake<void>(FiberId.none)
