@@ -7,6 +7,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import { type Service, SessionKeeper } from "../client/SessionKeeper.js"
+import { wallTime } from "../connection/clocks.js"
 import { open } from "./internal/storageKeeper.js"
 
 /**
@@ -51,7 +52,7 @@ export const make = (options: PageSessionOptions): Service => ({
         failed,
         page: typeof globalThis.addEventListener === "function" ? globalThis : undefined,
         locks: globalThis.navigator?.locks,
-        now: () => clock.unsafeCurrentTimeMillis()
+        now: () => wallTime(clock)
       })
     )
 })

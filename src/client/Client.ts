@@ -9,6 +9,7 @@ import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
+import { monotonic } from "../connection/clocks.js"
 import { Dialer } from "../connection/Dialer.js"
 import * as Options from "../connection/Options.js"
 import * as Reconnect from "../connection/Reconnect.js"
@@ -221,7 +222,7 @@ export const make = <
         headers: options.headers === undefined ? undefined : asked(options.headers, context)
       },
       context,
-      now: () => clock.unsafeCurrentTimeMillis()
+      now: () => monotonic(clock)
     })
     const { driver, events, status, topics } = loop
     const { id: newKey } = yield* Credentials

@@ -39,7 +39,8 @@ export type Phase =
       readonly attempt: number
       readonly live: LiveConnection
       readonly goaway: Protocol.Goaway | undefined
-      readonly since: number
+      /** On the monotonic clock. */
+      readonly readyAt: number
       readonly keepAlive: KeepAlive
     }
   | { readonly _tag: "Waiting"; readonly attempt: number }
@@ -114,9 +115,10 @@ export class Lifecycle {
     if (this.phase._tag === "Greeting" || this.phase._tag === "Ready") this.phase = { ...this.phase, goaway }
   }
 
-  ready(status: Ready, keepAlive: KeepAlive): void {
+  /** The welcome came, at this instant of the monotonic clock. */
+  ready(status: Ready, readyAt: number, keepAlive: KeepAlive): void {
     if (this.phase._tag !== "Greeting") return
-    this.phase = { ...this.phase, _tag: "Ready", since: status.since, keepAlive }
+    this.phase = { ...this.phase, _tag: "Ready", readyAt, keepAlive }
     this.experience = { wasReady: true, isRefused: false }
     this.status.set(status)
   }
@@ -160,7 +162,7 @@ export class Lifecycle {
     const mayBeFresh = isFinal && verdict.why === "NotAuthenticated" && rules.canBeFresh && !experience.isRefused
     if (isFinal && !mayBeFresh) return { _tag: "End", reason: otherwise }
     const { goaway } = "goaway" in phase ? phase : { goaway: undefined }
-    const isStable = phase._tag === "Ready" && now - phase.since >= rules.stableAfter
+    const isStable = phase._tag === "Ready" && now - phase.readyAt >= rules.stableAfter
     return {
       _tag: "Retry",
       attempt: isStable ? 1 : goaway === undefined ? phase.attempt + 1 : phase.attempt,

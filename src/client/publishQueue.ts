@@ -17,7 +17,7 @@ interface Pending {
   readonly frame: Frame
   /** Bytes of the body's JSON text. */
   readonly bodySize: number
-  /** When it was written first, in milliseconds since the epoch. */
+  /** When it was written first, on the monotonic clock. */
   writtenAt: number | undefined
   readonly resume: (result: Effect.Effect<Protocol.Position, Fate>) => void
 }

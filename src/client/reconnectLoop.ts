@@ -117,8 +117,12 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           if (start === undefined) return
           retry.succeeded()
           const { generation, session: id } = welcome
-          const status = { _tag: "Ready", session: id, generation, start, since: live.lastActivity } as const
-          life.ready(status, keepAliveOf(options, welcome))
+          const since = live.toWallTime(live.lastActivity)
+          life.ready(
+            { _tag: "Ready", session: id, generation, start, since },
+            live.lastActivity,
+            keepAliveOf(options, welcome)
+          )
         },
         goaway: (goaway) => session.control(goaway, live, 0)
       })

@@ -2,6 +2,7 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import { monotonicNow, wallTimeNow } from "../connection/clocks.js"
 import type { Backoff } from "../connection/Reconnect.js"
 import type { AttemptError } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
@@ -42,7 +43,7 @@ export class RetryDelay<R> {
   private between = leastBetween
   /** Something has happened that no attempt has begun after. */
   private isUnheeded = false
-  /** When an interruption has last brought about an attempt. */
+  /** When an interruption has last brought about an attempt, on the monotonic clock. */
   private awokenAt = Number.NEGATIVE_INFINITY
 
   constructor(
@@ -71,7 +72,7 @@ export class RetryDelay<R> {
 
   wait(attempt: number, { isAsked, millis: delay }: Delay, reason: AttemptError): Effect.Effect<void> {
     return Effect.gen(this, function* () {
-      const now = (yield* Effect.clock).unsafeCurrentTimeMillis()
+      const now = yield* wallTimeNow
       const called = this.called(!isAsked)
       this.show({ _tag: "Waiting", attempt, delay, until: now + delay, reason })
       if (this.isUnheeded) this.calls?.awake?.unsafeOpen()
@@ -114,11 +115,9 @@ export class RetryDelay<R> {
 
   /** The first interruption is heeded at once, what follows it a second later, or more where that cuts off attempts. */
   private readonly spaced: Effect.Effect<void> = Effect.gen(this, function* () {
-    const clock = yield* Effect.clock
-    const left = this.awokenAt + this.between - clock.unsafeCurrentTimeMillis()
-    // A clock that has gone backwards holds nothing up.
-    if (left > 0) yield* Effect.sleep(Math.min(this.between, left))
-    this.awokenAt = clock.unsafeCurrentTimeMillis()
+    const left = this.awokenAt + this.between - (yield* monotonicNow)
+    if (left > 0) yield* Effect.sleep(left)
+    this.awokenAt = yield* monotonicNow
   })
 
   /** The application's wish: an attempt begins now. */

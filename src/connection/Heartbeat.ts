@@ -6,6 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Random from "effect/Random"
 import type * as Scope from "effect/Scope"
+import { monotonic } from "./clocks.js"
 import * as timerQueue from "./timerQueue.js"
 
 /**
@@ -89,7 +90,7 @@ export const make: Effect.Effect<Heartbeat, never, Scope.Scope> = Effect.zipWith
   (beats, clock) => ({
     start: (beating, part) => {
       const task = new HeartTask(beating, beats)
-      beats.set(task, clock.unsafeCurrentTimeMillis() + Math.round(beating.interval * part))
+      beats.set(task, monotonic(clock) + Math.round(beating.interval * part))
       return task
     }
   })

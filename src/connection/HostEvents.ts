@@ -4,11 +4,11 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { monotonicNow, wallTimeNow } from "./clocks.js"
 
 /**
  * - `Awake`: what was so a moment ago may not be so any more. A client that waits to try again tries now, unless its server
@@ -45,13 +45,16 @@ export class HostEvents extends Context.Reference<HostEvents>()("holdfast/HostEv
 
 /** In milliseconds. */
 const lookEvery = 5000
-/** A timer that is so late, or early, has not been so by itself. */
+/** A timer that is so late has not been so by itself, and clocks that are so far apart have not gone apart by themselves. */
 const tolerance = 2000
 
+const both = Effect.zipWith(monotonicNow, wallTimeNow, (monotonic, wall) => ({ monotonic, wall }))
+
 /**
- * Tells `Awake` when the clock has jumped: the machine slept, or this program was stopped. While a machine sleeps, its timers
- * may not count: a read deadline would then come by so much too late, as after a clock that was set back. The clock is looked at
- * every 5 seconds.
+ * Tells `Awake` when the machine has slept, or this program was stopped: a look at the clocks, every 5 seconds, comes more than 2
+ * seconds late, or wall time and monotonic time have gone so far apart. (On some systems a machine's sleep counts in monotonic
+ * time, and so in its timers, and on others it does not: a read deadline comes by so much too late there. A clock that was set
+ * looks the same; then all is well, and whoever is asked says so.)
  *
  * @since 0.1.0
  * @category implementations
@@ -59,10 +62,12 @@ const tolerance = 2000
 export const clockJumps: Service = {
   listen: (listener) => {
     const look = Effect.gen(function* () {
-      const before = yield* Clock.currentTimeMillis
+      const before = yield* both
       yield* Effect.sleep(lookEvery)
-      const passed = (yield* Clock.currentTimeMillis) - before
-      if (Math.abs(passed - lookEvery) > tolerance) listener("Awake")
+      const after = yield* both
+      const passed = after.monotonic - before.monotonic
+      const apart = after.wall - before.wall - passed
+      if (passed - lookEvery > tolerance || Math.abs(apart) > tolerance) listener("Awake")
     })
     return Effect.asVoid(Effect.forkScoped(Effect.forever(look)))
   }

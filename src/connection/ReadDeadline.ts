@@ -5,7 +5,6 @@
  */
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { ReadDeadlineExceeded } from "../protocol/ConnectionError.js"
 import * as timerQueue from "./timerQueue.js"
 
 /**
@@ -16,12 +15,12 @@ import * as timerQueue from "./timerQueue.js"
  * @category models
  */
 export interface Watched {
-  /** When something last arrived, in milliseconds since the epoch. */
+  /** When something last arrived, in milliseconds of the monotonic clock. */
   readonly lastActivity: number
   /** While this end has paused reading, silence proves nothing. */
   readonly isPaused: boolean
-  /** Nothing has come for as long as the deadline, and nothing is watched any more. */
-  readonly exceeded: (error: ReadDeadlineExceeded) => void
+  /** Nothing has come for as long as the deadline, in milliseconds, and nothing is watched any more. */
+  readonly exceeded: (deadline: number) => void
   /** `exceeded` has thrown; where it waits before it judges, that is its own business. */
   readonly died: (defect: unknown) => void
 }
@@ -61,10 +60,9 @@ class WatchTask extends timerQueue.Task implements Watch {
 
   due(now: number): number | undefined {
     if (this.watched.isPaused) return undefined
-    const { lastActivity } = this.watched
-    const at = lastActivity + this.deadline
+    const at = this.watched.lastActivity + this.deadline
     if (at > now) return at
-    this.watched.exceeded(new ReadDeadlineExceeded({ lastActivity, deadline: this.deadline }))
+    this.watched.exceeded(this.deadline)
     return undefined
   }
 

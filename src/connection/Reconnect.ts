@@ -3,7 +3,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -11,6 +10,7 @@ import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
 import * as ScheduleIntervals from "effect/ScheduleIntervals"
 import { type AttemptError, InvalidOption } from "../protocol/ConnectionError.js"
+import { monotonicNow } from "./clocks.js"
 
 /**
  * A schedule of delays between attempts. It is given the end of each attempt;
@@ -82,7 +82,7 @@ export const backoff = <R>(policy: Policy<R>): Effect.Effect<Backoff<R>> =>
     let state: unknown = policy.initial
     return {
       next: (end) =>
-        Effect.flatMap(Clock.currentTimeMillis, (now) =>
+        Effect.flatMap(monotonicNow, (now) =>
           Effect.map(policy.step(now, end, state), ([next, _, decision]) => {
             state = next
             return ScheduleDecision.isDone(decision)

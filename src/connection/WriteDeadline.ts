@@ -3,9 +3,9 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import { WriteDeadlineExceeded } from "../protocol/ConnectionError.js"
+import { monotonic, toWallTime } from "./clocks.js"
 
 /**
  * Remembers when bytes that are still waiting were written, as positions in
@@ -18,7 +18,7 @@ import { WriteDeadlineExceeded } from "../protocol/ConnectionError.js"
 export class Backlog {
   private marks: Array<{ readonly at: number; readonly until: number }> = []
 
-  /** Notes at `at` that the bytes up to position `until` are waiting. */
+  /** Notes at `at`, in milliseconds of the monotonic clock, that the bytes up to position `until` are waiting. */
   note(at: number, until: number): void {
     const last = this.marks[this.marks.length - 1]
     if (last !== undefined && (last.until >= until || last.at === at)) {
@@ -55,13 +55,13 @@ export const run = (
   taken: () => number,
   deadline: number
 ): Effect.Effect<void, WriteDeadlineExceeded> => {
-  const look: Effect.Effect<void, WriteDeadlineExceeded> = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+  const look: Effect.Effect<void, WriteDeadlineExceeded> = Effect.flatMap(Effect.clock, (clock) => {
     const since = backlog.since(taken())
     if (since === undefined) return Effect.void
-    const left = since + deadline - now
+    const left = since + deadline - monotonic(clock)
     return left > 0
       ? Effect.zipRight(Effect.sleep(left), look)
-      : Effect.fail(new WriteDeadlineExceeded({ since, deadline }))
+      : Effect.fail(new WriteDeadlineExceeded({ since: toWallTime(clock, since), deadline }))
   })
   return look
 }

@@ -10,13 +10,14 @@ import { CloseCode } from "../protocol/CloseCode.js"
 import type { Frame } from "../protocol/Codec.js"
 import { type ConnectionEnd, ReadDeadlineExceeded } from "../protocol/ConnectionError.js"
 import * as features from "../protocol/features.js"
+import { monotonic, toWallTime, wallTime } from "./clocks.js"
 import type * as Heartbeat from "./Heartbeat.js"
 import { Backpressure } from "./live/backpressure.js"
 import { Lifecycle } from "./live/lifecycle.js"
+import { idOf, PingTracker, payloadOf } from "./live/pingTracker.js"
 import type { Sink } from "./live/sink.js"
 import * as supervisor from "./live/supervisor.js"
 import * as metrics from "./metrics.js"
-import { idOf, PingTracker, payloadOf } from "./pingTracker.js"
 import type * as ReadDeadline from "./ReadDeadline.js"
 import type { CloseEvent, Receiver, Transport } from "./Transport.js"
 import * as WriteDeadline from "./WriteDeadline.js"
@@ -39,7 +40,9 @@ export interface LiveOptions {
 const lateFrames = 64
 
 export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
+  /** When something last arrived, on the monotonic clock. */
   lastActivity: number
+  /** When it was made, in milliseconds since the epoch. */
   readonly since: number
   readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
   /** Of the protocol, what both ends know: from the hello or the welcome on. */
@@ -67,8 +70,8 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   ) {
     super(transport, owner, options.closeTimeout)
     this.backpressure = new Backpressure(transport, options.highWaterMark)
-    this.since = owner.clock.unsafeCurrentTimeMillis()
-    this.lastActivity = this.since
+    this.since = wallTime(owner.clock)
+    this.lastActivity = this.now
   }
 
   // ---- its phases
@@ -99,7 +102,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   // ---- what comes
 
   private heard(): void {
-    this.lastActivity = this.owner.clock.unsafeCurrentTimeMillis()
+    this.lastActivity = this.now
     if (this.probing !== undefined) this.probing.isAnswered = true
   }
 
@@ -184,9 +187,8 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   probe(readDeadline: number, timeout: number): void {
     if (this.end !== undefined || this.isPaused) return
     const { lastActivity } = this
-    const silence = Math.max(0, this.owner.clock.unsafeCurrentTimeMillis() - lastActivity)
-    if (silence >= readDeadline)
-      return this.exceeded(new ReadDeadlineExceeded({ lastActivity, deadline: readDeadline }))
+    const silence = this.now - lastActivity
+    if (silence >= readDeadline) return this.exceeded(readDeadline)
     if (this.probing !== undefined || (this.messagePing === undefined && this.transport.ping === undefined)) return
     const probing = { isAnswered: false }
     this.probing = probing
@@ -195,7 +197,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
       this.afterReads(() => {
         this.probing = undefined
         if (probing.isAnswered || this.isPaused) return
-        this.finish(new ReadDeadlineExceeded({ lastActivity, deadline: silence + timeout }))
+        this.finish(this.silent(lastActivity, silence + timeout))
       })
     )
     this.supervise(Effect.zipRight(Effect.sleep(timeout), judge))
@@ -205,7 +207,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     // While this end does not read, no answer can come.
     if (this.pings.isMissed && !this.isPaused) this.counts.heartbeatsMissed++
     metrics.flush(this.counts, this.roundTrip)
-    const id = this.pings.next(this.owner.clock.unsafeCurrentTimeMillis())
+    const id = this.pings.next(this.now)
     if (this.messagePing !== undefined) {
       this.messagePing(id)
     } else {
@@ -213,12 +215,17 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     }
   }
 
-  exceeded(error: ReadDeadlineExceeded): void {
+  exceeded(deadline: number): void {
+    const { lastActivity } = this
     this.afterReads(() => {
       if (this.isPaused) return
-      if (this.lastActivity === error.lastActivity) this.finish(error)
+      if (this.lastActivity === lastActivity) this.finish(this.silent(lastActivity, deadline))
       else this.watch?.resumed()
     })
+  }
+
+  private silent(lastActivity: number, deadline: number): ReadDeadlineExceeded {
+    return new ReadDeadlineExceeded({ lastActivity: this.toWallTime(lastActivity), deadline })
   }
 
   /**
@@ -241,7 +248,16 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     return this.pings.roundTrip
   }
 
-  /** When the last ping left, in milliseconds since the epoch. */
+  private get now(): number {
+    return monotonic(this.owner.clock)
+  }
+
+  /** For showing. */
+  toWallTime(at: number): number {
+    return toWallTime(this.owner.clock, at)
+  }
+
+  /** When the last ping left, on the monotonic clock. */
   get lastPing(): number | undefined {
     return this.pings.lastAt
   }
@@ -250,7 +266,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
 
   congested(): void {
     if (this.end !== undefined) return
-    const now = this.owner.clock.unsafeCurrentTimeMillis()
+    const { now } = this
     if (this.backlog !== undefined) return this.backlog.note(now, this.transport.accepted())
     const backlog = new WriteDeadline.Backlog()
     backlog.note(now, this.transport.accepted())

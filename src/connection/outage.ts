@@ -2,10 +2,10 @@
  * Operations that ask a service again for as long as it is away, and what the log says of them: a line at the first
  * failure, and at most one every half a minute, for however many there are.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Predicate from "effect/Predicate"
 import * as Schedule from "effect/Schedule"
+import { monotonicNow } from "./clocks.js"
 
 /** A service that is away is asked again after 100 ms, doubling, at most 5 s. */
 export const serviceRetry = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
@@ -70,8 +70,8 @@ export class Outage {
 
   /** It failed once more. */
   failed({ message }: { readonly message: string }): Effect.Effect<void> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) => {
-      if (this.saidAt !== undefined && Math.abs(now - this.saidAt) < interval) return Effect.void
+    return Effect.flatMap(monotonicNow, (now) => {
+      if (this.saidAt !== undefined && now - this.saidAt < interval) return Effect.void
       this.saidAt = now
       const who = this.waiting > 1 ? `${this.waiting} operations wait` : "an operation waits"
       return Effect.logWarning(`holdfast: ${message}: ${who}; asked again until it is done`)

@@ -29,8 +29,8 @@ export interface Stats {
 
 export const statsOf = (live: LiveConnection): Stats => ({
   since: live.since,
-  lastActivity: live.lastActivity,
-  lastPing: live.lastPing,
+  lastActivity: live.toWallTime(live.lastActivity),
+  lastPing: live.lastPing === undefined ? undefined : live.toWallTime(live.lastPing),
   roundTrip: live.roundTrip,
   messagesIn: live.counts.messagesIn,
   bytesIn: live.counts.bytesIn,

@@ -10,10 +10,11 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import * as Scope from "effect/Scope"
+import { monotonic } from "./clocks.js"
 
 /** Something that falls due, at one time after the other. */
 export abstract class Task {
-  /** Milliseconds since the epoch; the queue's business, as is the next. */
+  /** On the monotonic clock; the queue's business, as is the next. */
   at = 0
   /** Where it is among those of its time, or one of the two below. */
   place = absent
@@ -177,7 +178,7 @@ export class TimerQueue {
 
   /** Does what is due and sleeps, until there is nothing more. */
   private readonly run: Effect.Effect<void> = Effect.suspend(() => {
-    const now = this.clock.unsafeCurrentTimeMillis()
+    const now = monotonic(this.clock)
     this.isRunning = true
     for (let at = this.earliest; at !== undefined && at <= now; at = this.earliest) this.performAll(at, now)
     this.isRunning = false

@@ -163,7 +163,7 @@ export class ConnectionManager<R> {
   private hear(live: LiveConnection, codec: Codec, request: UpgradeRequest): void {
     const { helloTimeout, maxHello } = this.services.options
     const late = new LateHello(live, helloTimeout)
-    this.timing.hellos.set(late, live.since + helloTimeout)
+    this.timing.hellos.set(late, live.lastActivity + helloTimeout)
     accept.hello(live, codec, maxHello, (hello) => {
       late.isHeard = true
       this.timing.hellos.remove(late)

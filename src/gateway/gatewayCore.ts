@@ -9,6 +9,7 @@ import * as Random from "effect/Random"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { bounded, made } from "../connection/bounded.js"
+import { monotonic, wallTime } from "../connection/clocks.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import { Listener } from "../connection/Listener.js"
 import * as Options from "../connection/Options.js"
@@ -78,7 +79,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       "gateway" | "removed" | "isStopped" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
     >
   ) {
-    const since = services.now()
+    const since = wallTime(services.clock)
     this.since = since
     this.gateway = {
       address,
@@ -157,7 +158,8 @@ export class GatewayCore<C, S, P extends Principal, R> {
         forkLast: (effect) => forkLast(effect),
         microtasks: new MicrotaskQueue(),
         jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
-        now: () => clock.unsafeCurrentTimeMillis(),
+        clock,
+        now: () => monotonic(clock),
         topics: yield* gatewayTopics.make<P, R>(config.topics, options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
         farewells,
@@ -217,7 +219,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
     watch: Watch
   ): Effect.Effect<void> {
     const expires = reauthentication.expiryOf(principal) !== undefined
-    if (reauthentication.hasExpired(principal, this.services.now())) {
+    if (reauthentication.hasExpired(principal, this.services.clock)) {
       live.close(CloseCode.NotAuthenticated, reauthentication.expired)
       return Effect.void
     }

@@ -10,6 +10,7 @@ import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
+import { wallTime } from "../connection/clocks.js"
 import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
 import * as upgradeRefusal from "../connection/upgradeRefusal.js"
@@ -126,7 +127,7 @@ const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialR
           let waiting: ((result: Effect.Effect<Transport, DialFailed | DialRefused>) => void) | undefined
           const ws = open(
             request,
-            () => clock.unsafeCurrentTimeMillis(),
+            () => wallTime(clock),
             (effect) => void Runtime.runFork(runtime)(effect, { scope }),
             (first) => {
               result ??= first

@@ -5,7 +5,6 @@
  *
  * @since 0.1.0
  */
-import * as Clock from "effect/Clock"
 import * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
 import * as Context from "effect/Context"
@@ -19,6 +18,7 @@ import * as Redacted from "effect/Redacted"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { Cluster, Redis } from "ioredis"
+import { monotonic, wallTime } from "../connection/clocks.js"
 import { millisOf } from "../connection/optionRules.js"
 import * as Reconnect from "../connection/Reconnect.js"
 import { DialFailed, InvalidOption } from "../protocol/ConnectionError.js"
@@ -190,15 +190,19 @@ export const make = (options: Options = {}): Effect.Effect<Service, InvalidOptio
     const policy = options.reconnect ?? Reconnect.exponential()
     const terms = { timeout, retryDelay: yield* retryDelay(policy) }
     const clock = yield* Effect.clock
-    const now = () => clock.unsafeCurrentTimeMillis()
     const fork = yield* FiberSet.makeRuntime<never, void, never>()
     const client = yield* Effect.acquireRelease(
       Effect.sync(() => new RedisClient(source, terms)),
       ({ redis }) => Effect.sync(() => redis.disconnect())
     )
-    const since = yield* Clock.currentTimeMillis
-    const health = new Health(client, { _tag: "Away", since, reason: "the connection is being opened" }, now, fork)
-    const timeouts = new CommandTimeouts(timeout, now)
+    const since = wallTime(clock)
+    const health = new Health(
+      client,
+      { _tag: "Away", since, reason: "the connection is being opened" },
+      () => wallTime(clock),
+      fork
+    )
+    const timeouts = new CommandTimeouts(timeout, () => monotonic(clock))
     yield* Effect.forkScoped(timeouts.watch)
     // What becomes of the first attempt is told by the events; the client goes on trying. Of a cluster that is down, or
     // Sentinels that do not answer, it tells nothing for as long as that lasts.

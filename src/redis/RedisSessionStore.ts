@@ -8,6 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
+import { monotonic } from "../connection/clocks.js"
 import { millisOf } from "../connection/optionRules.js"
 import { type InvalidOption, StoreUnavailable } from "../protocol/ConnectionError.js"
 import { Credentials } from "../session/Credentials.js"
@@ -61,7 +62,7 @@ export const make = (options: Options = {}): Effect.Effect<Store, InvalidOption,
     const times = { lease, tombstones }
     const commands = new StoreCommands(redis)
     const index = new SessionIndex(commands, tombstones)
-    const held = new HeldSessions(commands, index, times, () => clock.unsafeCurrentTimeMillis())
+    const held = new HeldSessions(commands, index, times, () => monotonic(clock))
     const sessions = new RedisSessions(commands, index, held, node, times)
     const mailbox = new Mailbox(commands, held)
     const revocation = new Revocation(commands, index, tombstones)

@@ -4,6 +4,7 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
+import { monotonic } from "../connection/clocks.js"
 import { Fenced } from "../protocol/ConnectionError.js"
 import type { Subprotocol } from "../protocol/Protocol.js"
 import { Mailbox } from "./memoryMailbox.js"
@@ -56,7 +57,7 @@ interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
   acked: number
   processed: number
   outbound: Array<StoredMessage>
-  /** Milliseconds since the epoch; undefined while attached. */
+  /** On the monotonic clock; undefined while attached. */
   expiresAt: number | undefined
   /** Made when the first mail comes. */
   mailbox: Mailbox | undefined
@@ -74,7 +75,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
     const records = new Map<string, Record>()
     const tombstones = new Map<string, Grave>()
     const watchers = new Set<Watcher>()
-    const nodes = new NodeList(Duration.toMillis(options?.lease ?? defaultLease), () => clock.unsafeCurrentTimeMillis())
+    const nodes = new NodeList(Duration.toMillis(options?.lease ?? defaultLease), () => monotonic(clock))
 
     /** The last thing that an operation does: who hears of it may ask for more at once. */
     const tell = ({ id }: Record, generation: number, loss: Loss): void => {
@@ -98,8 +99,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
       forget(record, tombstone)
     }
 
-    const isExpired = (record: Record): boolean =>
-      record.expiresAt !== undefined && clock.unsafeCurrentTimeMillis() > record.expiresAt
+    const isExpired = (record: Record): boolean => record.expiresAt !== undefined && monotonic(clock) > record.expiresAt
 
     const kept = (id: string): Record | undefined => {
       const record = records.get(id)
@@ -191,7 +191,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           // What is over stays over: its owner must not bring it back.
           if (found?.generation === generation && isExpired(found)) bury(found, { _tag: "Expired" })
           return owned(id, generation, (record) => {
-            record.expiresAt = clock.unsafeCurrentTimeMillis() + window
+            record.expiresAt = monotonic(clock) + window
           })
         }),
       remove: (id, generation, tombstone) =>

@@ -10,6 +10,7 @@ import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
+import { monotonic } from "../connection/clocks.js"
 import { bytesAtOnce, messagesAtOnce, TokenBucket, terms } from "../connection/tokenBucket.js"
 import type * as Protocol from "../protocol/Protocol.js"
 
@@ -144,7 +145,7 @@ export class Pacer {
   }
 
   private get now(): number {
-    return this.clock.unsafeCurrentTimeMillis()
+    return monotonic(this.clock)
   }
 
   private rearm(): void {

@@ -38,6 +38,8 @@ export type Fault =
   | { readonly _tag: "Refuse"; readonly machine: string; readonly millis: number }
   /** The machine sleeps. */
   | { readonly _tag: "Suspend"; readonly machine: string; readonly millis: number }
+  /** The machine's system clock is set forward by so many milliseconds, or back where they are negative. */
+  | { readonly _tag: "StepClock"; readonly machine: string; readonly by: number }
   /** The machine crashes, and runs its programs afresh when it is back. Its peers are told, or not. */
   | { readonly _tag: "Crash"; readonly machine: string; readonly isTold: boolean; readonly millis: number }
 
@@ -63,7 +65,17 @@ export type FaultPlan = ReadonlyArray<{ readonly at: number; readonly fault: Fau
  * @since 0.1.0
  * @category models
  */
-export const kinds: ReadonlyArray<Kind> = ["Cut", "Silence", "Partition", "Slow", "Stall", "Refuse", "Suspend", "Crash"]
+export const kinds: ReadonlyArray<Kind> = [
+  "Cut",
+  "Silence",
+  "Partition",
+  "Slow",
+  "Stall",
+  "Refuse",
+  "Suspend",
+  "StepClock",
+  "Crash"
+]
 
 /**
  * The options of a plan that is drawn from chance.
@@ -82,7 +94,7 @@ export interface RandomOptions {
   readonly longest?: Duration.DurationInput | undefined
   /** Default: all. */
   readonly kinds?: ReadonlyArray<Kind> | undefined
-  /** Machines that never stall, sleep or crash: those on which no program runs. Default: none. */
+  /** Machines that never stall, sleep, crash or have their clock set: those on which no program runs. Default: none. */
   readonly spared?: ReadonlyArray<string> | undefined
 }
 
@@ -108,7 +120,8 @@ export const random = (options: RandomOptions): Effect.Effect<FaultPlan> =>
     const machines = [...new Set(ways.flat())].filter((name) => !spared.includes(name))
     const servers = [...new Set(ways.map(([, to]) => to))]
     const possible = (options.kinds ?? kinds).filter(
-      (kind) => machines.length > 0 || !(kind === "Stall" || kind === "Suspend" || kind === "Crash")
+      (kind) =>
+        machines.length > 0 || !(kind === "Stall" || kind === "Suspend" || kind === "StepClock" || kind === "Crash")
     )
     const millis = Effect.map(Random.next, (x) => Math.round(longest ** x))
 
@@ -139,6 +152,12 @@ export const random = (options: RandomOptions): Effect.Effect<FaultPlan> =>
       }),
       Suspend: Effect.gen(function* () {
         return { _tag: "Suspend", machine: yield* pick(machines), millis: yield* millis }
+      }),
+      StepClock: Effect.gen(function* () {
+        const machine = yield* pick(machines)
+        // Up to two hours: a time zone that was taken for another, too.
+        const by = Math.round(7_200_000 ** (yield* Random.next))
+        return { _tag: "StepClock", machine, by: (yield* Random.nextBoolean) ? by : -by }
       }),
       Crash: Effect.gen(function* () {
         const machine = yield* pick(machines)
@@ -179,6 +198,8 @@ export const describe = (fault: Fault): string => {
       return `${fault.machine} refuses for ${fault.millis} ms`
     case "Suspend":
       return `${fault.machine} sleeps for ${fault.millis} ms`
+    case "StepClock":
+      return `the clock of ${fault.machine} is set ${fault.by < 0 ? "back" : "forward"} by ${Math.abs(fault.by)} ms`
     case "Crash":
       return `${fault.machine} crashes${fault.isTold ? "" : " without a word"}, back after ${fault.millis} ms`
   }
@@ -191,7 +212,11 @@ interface Doing {
   readonly end: Effect.Effect<void>
 }
 
-const doings = (network: MemoryNetwork["Type"], fault: Exclude<Fault, { _tag: "Cut" }>): ReadonlyArray<Doing> => {
+/** Of those that last. */
+const doings = (
+  network: MemoryNetwork["Type"],
+  fault: Exclude<Fault, { _tag: "Cut" | "StepClock" }>
+): ReadonlyArray<Doing> => {
   const silence = (from: string, to: string): Doing => ({
     name: `silence ${from} ${to}`,
     begin: network.silence(from, to),
@@ -258,6 +283,10 @@ export const play = (
         yield* Effect.sleep(at)
         yield* onFault(fault)
         if (fault._tag === "Cut") return yield* network.cut(fault.one, fault.other)
+        if (fault._tag === "StepClock") {
+          const by = fault.by < 0 ? { back: -fault.by } : { forward: fault.by }
+          return yield* network.stepClock(by, fault.machine)
+        }
         const what = doings(network, fault)
         yield* Effect.forEach(what, begin, { discard: true })
         yield* Effect.sleep(fault.millis)

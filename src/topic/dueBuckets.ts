@@ -1,6 +1,6 @@
 /** Items by the minute in which they fall due: those that are due are found without a look at the others. */
 export interface Due<A> {
-  /** Milliseconds since the epoch; undefined while it is in no bucket. Only the buckets change what is here. */
+  /** On the monotonic clock; undefined while it is in no bucket. Only the buckets change what is here. */
   dueAt: number | undefined
   /** Its neighbours in the bucket. */
   dueBefore: A | undefined

@@ -24,7 +24,9 @@ export class Held implements Linked<Held> {
     /** Of which it is one of the publications that are kept. */
     readonly log: Log,
     readonly payload: string,
-    /** Milliseconds since the epoch. */
+    /** On the monotonic clock. */
+    readonly since: number,
+    /** The time that is told of it, in milliseconds since the epoch. */
     readonly at: number
   ) {
     this.size = overhead + bytesOf(payload)

@@ -3,6 +3,7 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Hash from "effect/Hash"
 import * as Layer from "effect/Layer"
+import { monotonic, wallTime } from "../connection/clocks.js"
 import { type BrokerUnavailable, KeyReused, type TooManyKeys } from "../protocol/ConnectionError.js"
 import type { Position } from "../protocol/Protocol.js"
 import { Credentials } from "../session/Credentials.js"
@@ -62,7 +63,8 @@ class MemoryBroker {
   constructor(
     instance: string,
     bounds: Required<{ [K in keyof MemoryOptions]: number }>,
-    readonly now: () => number
+    readonly now: () => number,
+    private readonly wallTime: () => number
   ) {
     const { keyWindow, maxKeys } = bounds
     this.keys = new KeyMemory(keyWindow, maxKeys, (log) => this.logs.changed(log))
@@ -77,7 +79,7 @@ class MemoryBroker {
   }
 
   private append(log: TopicLog, payload: string, retention = defaultRetention): Position {
-    const position = log.append(payload, this.now(), retention)
+    const position = log.append(payload, this.now(), this.wallTime(), retention)
     this.logs.changed(log)
     return position
   }
@@ -148,12 +150,14 @@ const inTurns = (steps: Iterator<void>): Effect.Effect<void> =>
 export const make = (options: MemoryOptions = {}): Effect.Effect<Service> =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
-    const now = () => clock.unsafeCurrentTimeMillis()
+    const now = () => monotonic(clock)
     const { keyWindow = 300_000, maxKeys = 1_000_000, maxTopics = 100_000 } = options
     const { maxBytes = 256 * 1024 * 1024, topicTtl = 7_200_000 } = options
     // Another process's epochs are others: a position of before a restart is known to be lost.
     const instance = yield* (yield* Credentials).id
-    const broker = new MemoryBroker(instance, { keyWindow, maxKeys, maxTopics, maxBytes, topicTtl }, now)
+    const broker = new MemoryBroker(instance, { keyWindow, maxKeys, maxTopics, maxBytes, topicTtl }, now, () =>
+      wallTime(clock)
+    )
     const { members } = broker
     return {
       keyWindow,

@@ -17,7 +17,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   dueAt: number | undefined
   dueBefore: TopicLog | undefined
   dueAfter: TopicLog | undefined
-  /** Milliseconds since the epoch. */
+  /** On the monotonic clock, as all times but those that are told. */
   usedAt = 0
   private listeners: Set<Listener> | undefined
   private keys: Map<string, Key<TopicLog>> | undefined
@@ -57,23 +57,23 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
   /** When the oldest that is kept is too old after. */
   get expiresAt(): number | undefined {
     const { oldest } = this
-    return oldest === undefined ? undefined : oldest.at + this.retention.age
+    return oldest === undefined ? undefined : oldest.since + this.retention.age
   }
 
   private get oldest(): Held | undefined {
     return this.kept[this.head]
   }
 
-  append(payload: string, at: number, retention: Retention): Position {
+  append(payload: string, now: number, at: number, retention: Retention): Position {
     this.retention = retention
     this.offset++
-    const held = new Held(this, payload, at)
+    const held = new Held(this, payload, now, at)
     // Most topics hold few: `push` on an empty array would make room for 16 more.
     if (this.kept.length === 0) this.kept = [held]
     else this.kept.push(held)
     this.units += payload.length
     this.all.add(held)
-    this.trim(at)
+    this.trim(now)
     const position = this.end
     if (this.listeners !== undefined) {
       const publication: Publication = { position, payload, at }
@@ -111,7 +111,7 @@ export class TopicLog implements Linked<TopicLog>, Due<TopicLog> {
       const { oldest } = this
       if (oldest === undefined) return
       const kept = this.kept.length - this.head
-      if (kept <= messages && (this.units <= bytes || kept === 1) && oldest.at + age >= now) return
+      if (kept <= messages && (this.units <= bytes || kept === 1) && oldest.since + age >= now) return
       this.dropOldest()
     }
   }

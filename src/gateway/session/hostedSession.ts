@@ -6,6 +6,7 @@
 
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import { wallTime } from "../../connection/clocks.js"
 import type { UpgradeRequest } from "../../connection/Listener.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
 import { CloseCode } from "../../protocol/CloseCode.js"
@@ -92,7 +93,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       () => this.askForMail(),
       services.outage
     )
-    this.since = services.now()
+    this.since = wallTime(services.clock)
     const { replayBytes, replayMessages } = services.options
     const hooks: Hooks = {
       control: (message, live, size) => this.control(message, live, size),

@@ -31,7 +31,7 @@ export const infoOf = (session: Told, topics: Topics): Effect.Effect<SessionInfo
           : {
               remoteAddress: live.transport.remoteAddress,
               since: live.since,
-              lastActivity: live.lastActivity,
+              lastActivity: live.toWallTime(live.lastActivity),
               roundTrip: live.roundTrip,
               heartbeatsMissed: live.counts.heartbeatsMissed
             },

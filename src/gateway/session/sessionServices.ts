@@ -1,4 +1,5 @@
 /** The services that all sessions of a gateway share. */
+import type * as Clock from "effect/Clock"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type { Resolved } from "../../connection/Options.js"
@@ -37,6 +38,8 @@ export interface SessionServices<C, S, P extends Principal, R> {
   readonly jitter: () => number
   /** The gateway has ended its sessions. */
   readonly isStopped: () => boolean
+  readonly clock: Clock.Clock
+  /** The time of the monotonic clock. */
   readonly now: () => number
   readonly gateway: Gateway<S, P>
   /** The session lives no more; its connection may be accounted for. */

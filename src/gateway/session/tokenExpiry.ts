@@ -4,11 +4,13 @@
  * the connection when the principal expires first. One for each connection of
  * a principal that expires; others cost nothing.
  */
+import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as Option from "effect/Option"
 import { made } from "../../connection/bounded.js"
+import { monotonic, monotonicNow, toMonotonic, wallTime } from "../../connection/clocks.js"
 import type { UpgradeRequest } from "../../connection/Listener.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
 import type { Resolved } from "../../connection/Options.js"
@@ -27,7 +29,10 @@ export const expiryOf = ({ expiresAt }: Principal): number | undefined => {
 }
 
 /** True when a principal that the application has just told of is of no use. */
-export const hasExpired = (principal: Principal, now: number): boolean => (expiryOf(principal) ?? now + 1) <= now
+export const hasExpired = (principal: Principal, clock: Clock.Clock): boolean => {
+  const now = wallTime(clock)
+  return (expiryOf(principal) ?? now + 1) <= now
+}
 
 /** A timer's longest delay: a longer one would not fire. */
 const longest = 2 ** 31 - 1
@@ -35,15 +40,15 @@ const longest = 2 ** 31 - 1
 /** However little a renewed principal has left, the client is not asked again within this many milliseconds. */
 const leastPause = 1000
 
-const sleepUntil = (at: number, now: () => number): Effect.Effect<void> =>
-  Effect.suspend(() => {
-    const left = at - now()
-    return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.min(left, longest)), sleepUntil(at, now))
+const sleepUntil = (at: number): Effect.Effect<void> =>
+  Effect.flatMap(monotonicNow, (now) => {
+    const left = at - now
+    return left <= 0 ? Effect.void : Effect.zipRight(Effect.sleep(Math.min(left, longest)), sleepUntil(at))
   })
 
 export interface Services<P extends Principal, R> {
   readonly options: Resolved
-  readonly now: () => number
+  readonly clock: Clock.Clock
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
 }
@@ -91,22 +96,23 @@ export class TokenExpiry<P extends Principal, R> {
   /** Asks and closes in time; `pause` tells how long to wait before asking, from what is left. */
   private watch(pause: (left: number) => number): void {
     this.timer?.unsafeInterruptAsFork(FiberId.none)
-    const expiresAt = expiryOf(this.session.principal)
+    const expiry = expiryOf(this.session.principal)
     this.phase = "Fresh"
-    if (expiresAt === undefined) return
-    const now = this.services.now()
+    if (expiry === undefined) return
+    const { clock } = this.services
+    const now = monotonic(clock)
+    // It was authenticated just now: from here on no step of the system's clock changes how long that holds.
+    const expiresAt = toMonotonic(clock, expiry)
     const askAt = now + Math.max(0, pause(expiresAt - now))
-    const asked = Effect.map(sleepUntil(askAt, this.services.now), () => this.ask(expiresAt))
+    const asked = Effect.map(sleepUntil(askAt), () => this.ask(expiresAt))
     // Nobody has refused anything: the session waits for its client, who is authenticated when it comes back.
-    const closed = Effect.map(sleepUntil(expiresAt, this.services.now), () =>
-      this.live.close(CloseCode.NotAuthenticated, expired)
-    )
+    const closed = Effect.map(sleepUntil(expiresAt), () => this.live.close(CloseCode.NotAuthenticated, expired))
     this.timer = this.services.fork(askAt < expiresAt ? Effect.zipRight(asked, closed) : closed)
   }
 
   private ask(expiresAt: number): void {
     this.phase = "Asked"
-    const expires = Math.max(0, expiresAt - this.services.now())
+    const expires = Math.max(0, expiresAt - monotonic(this.services.clock))
     this.live.write(this.session.codec.encode({ type: "authenticate", expires }))
   }
 
@@ -161,7 +167,7 @@ export class TokenExpiry<P extends Principal, R> {
       return this.session.finish({ _tag: "NotAllowed", reason: "the token is another principal's" })
     }
     this.session.principal = principal
-    if (hasExpired(principal, this.services.now())) {
+    if (hasExpired(principal, this.services.clock)) {
       return this.session.finish({ _tag: "NotAuthenticated", reason: expired })
     }
     const { refreshBefore } = this.services.options

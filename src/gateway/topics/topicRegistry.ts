@@ -3,6 +3,7 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Option from "effect/Option"
 import * as Scope from "effect/Scope"
+import { monotonic } from "../../connection/clocks.js"
 import type { Resolved } from "../../connection/Options.js"
 import { Outage } from "../../connection/outage.js"
 import {
@@ -181,5 +182,5 @@ export const make = <P extends Principal, R>(
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const feeds = new TopicFeeds(broker.value, bounds, scope)
     const clock = yield* Effect.clock
-    return new TopicRegistry(broker.value, feeds, rules, options, () => clock.unsafeCurrentTimeMillis())
+    return new TopicRegistry(broker.value, feeds, rules, options, () => monotonic(clock))
   })

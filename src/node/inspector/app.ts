@@ -4,10 +4,10 @@ import type * as HttpApp from "@effect/platform/HttpApp"
 import * as HttpIncomingMessage from "@effect/platform/HttpIncomingMessage"
 import * as HttpRouter from "@effect/platform/HttpRouter"
 import * as HttpServerRequest from "@effect/platform/HttpServerRequest"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
+import { wallTimeNow } from "../../connection/clocks.js"
 import type { Gateway } from "../../gateway/GatewaySession.js"
 import type { BrokerUnavailable, StoreUnavailable } from "../../protocol/ConnectionError.js"
 import { sameOriginJson } from "./guard.js"
@@ -65,7 +65,7 @@ const overview = (gateway: Gateway<never>, sampler: Sampler) =>
     const { address, node } = gateway
     const stats = yield* gateway.stats
     const said: Overview = {
-      now: yield* Clock.currentTimeMillis,
+      now: yield* wallTimeNow,
       node,
       address,
       stats,

@@ -1,8 +1,8 @@
 /** The memory of the inspector: a sample of the gateway each second for five minutes, and what each topic had in the last ten. */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
 import type * as Scope from "effect/Scope"
+import { wallTimeNow } from "../../connection/clocks.js"
 import type { Gateway, Stats, TopicInfo } from "../../gateway/GatewaySession.js"
 import type { Sample } from "./model.js"
 
@@ -78,10 +78,8 @@ export class Sampler {
 export const make = (gateway: Gateway<never>): Effect.Effect<Sampler, never, Scope.Scope> =>
   Effect.gen(function* () {
     const sampler = new Sampler(yield* gateway.stats)
-    const sample = Effect.zipWith(
-      Effect.zip(gateway.stats, gateway.topics),
-      Clock.currentTimeMillis,
-      ([stats, topics], at) => sampler.note(at, stats, topics)
+    const sample = Effect.zipWith(Effect.zip(gateway.stats, gateway.topics), wallTimeNow, ([stats, topics], at) =>
+      sampler.note(at, stats, topics)
     )
     // Spaced, not fixed: two samples at once to make up for a late one would show a second in which nothing happened.
     const everySecond = Effect.delay(Effect.repeat(sample, Schedule.spaced("1 second")), "1 second")

@@ -1,5 +1,6 @@
 /** Refuses whoever guesses the inspector's password for a while, before anything is compared. */
 import * as Effect from "effect/Effect"
+import { monotonic } from "../../connection/clocks.js"
 import { networkOf } from "../../gateway/connectionQuota.js"
 
 /** Wrong passwords of one address within a minute, after which it gets 429. */
@@ -9,12 +10,12 @@ const window = 60_000
 /** Addresses that are remembered; of more, the one that has guessed the longest ago is forgotten. */
 const mostAddresses = 10_000
 
-const minute = 1_000_000n * BigInt(window)
+const minute = window
 
 export class WrongPasswords {
   /** When the last of them came, by address; the address that guessed last is the last one. */
-  private readonly byAddress = new Map<string, ReadonlyArray<bigint>>()
-  private toldAt: bigint | undefined
+  private readonly byAddress = new Map<string, ReadonlyArray<number>>()
+  private toldAt: number | undefined
   /** Addresses that were refused since, and not told of. */
   private untold = 0
 
@@ -24,15 +25,14 @@ export class WrongPasswords {
       const times = this.byAddress.get(networkOf(address))
       const [first] = times ?? []
       if (times === undefined || first === undefined || times.length < most) return Effect.succeed(0)
-      const left = first + minute - clock.unsafeCurrentTimeNanos()
-      return Effect.succeed(left > 0n ? Math.ceil(Number(left) / 1_000_000) : 0)
+      return Effect.succeed(Math.max(0, first + minute - monotonic(clock)))
     })
   }
 
   /** This address has guessed wrong. */
   add(address: string): Effect.Effect<void> {
     return Effect.clockWith((clock) => {
-      const now = clock.unsafeCurrentTimeNanos()
+      const now = monotonic(clock)
       const network = networkOf(address)
       const times = [...(this.byAddress.get(network) ?? []).slice(1 - most), now]
       this.byAddress.delete(network)
@@ -51,7 +51,7 @@ export class WrongPasswords {
   }
 
   /** At most once a minute, with how many it stands for. */
-  private tell(address: string, now: bigint): Effect.Effect<void> {
+  private tell(address: string, now: number): Effect.Effect<void> {
     if (this.toldAt !== undefined && now - this.toldAt < minute) {
       this.untold++
       return Effect.void

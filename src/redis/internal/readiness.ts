@@ -3,13 +3,14 @@ import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Fiber from "effect/Fiber"
 import type { Redis } from "ioredis"
+import { monotonic } from "../../connection/clocks.js"
 import type { CommandTimeouts } from "./commandTimeouts.js"
 import { tagged } from "./keys.js"
 import type { RedisClient } from "./redisClient.js"
 import { script } from "./script.js"
 
 /** Nanoseconds for which a yes counts: probes may ask often, of a store and of a broker. */
-const fresh = 1_000_000_000n
+const fresh = 1000
 
 /** Milliseconds after which Redis forgets what was written to ask. */
 const kept = 60_000
@@ -27,7 +28,7 @@ export class Readiness {
   /** All that ask wait for this one. */
   private asking: Fiber.RuntimeFiber<void, Error> | undefined
   /** When the last yes was asked for. */
-  private readyAt: bigint | undefined
+  private readyAt: number | undefined
 
   constructor(
     private readonly client: RedisClient,
@@ -39,7 +40,7 @@ export class Readiness {
 
   /** Asks once for all that ask while it is asked, and for a second after a yes. */
   readonly ready: Effect.Effect<void, Error> = Effect.suspend(() => {
-    const now = this.clock.unsafeCurrentTimeNanos()
+    const now = monotonic(this.clock)
     if (this.readyAt !== undefined && now - this.readyAt < fresh) return Effect.void
     if (this.asking !== undefined) return outcome(this.asking)
     const asking = this.fork(this.all)

@@ -24,6 +24,8 @@ export class Machine {
   failure: string | undefined
 
   private fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
+  /** Milliseconds by which its system clock was set forward, or back: its monotonic clock knows nothing of it. */
+  private clockStep = 0
   /** Closed while it sleeps. */
   private readonly awake = Effect.unsafeMakeLatch(true)
 
@@ -64,14 +66,19 @@ export class Machine {
     this.boot = { isUp: true }
   }
 
-  /** This clock, but what is due while the machine sleeps happens when it wakes. */
+  /** Its system clock is set forward by so many milliseconds, or back. */
+  stepClock(millis: number): void {
+    this.clockStep += millis
+  }
+
+  /** This clock, but its wall time is the machine's, and what is due while the machine sleeps happens when it wakes. */
   clock(base: Clock.Clock): Clock.Clock {
     this.hasClock = true
     return {
       [Clock.ClockTypeId]: Clock.ClockTypeId,
-      unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis(),
+      unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + this.clockStep,
       unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
-      currentTimeMillis: base.currentTimeMillis,
+      currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + this.clockStep),
       currentTimeNanos: base.currentTimeNanos,
       sleep: (duration: Duration.Duration) =>
         Effect.zipRight(

@@ -6,6 +6,7 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
+import { monotonic } from "../../connection/clocks.js"
 import { Dialer } from "../../connection/Dialer.js"
 import { Listener } from "../../connection/Listener.js"
 import { Credentials, type Service as CredentialsService } from "../../session/Credentials.js"
@@ -50,7 +51,7 @@ export const make = (
         : Effect.map(networkRandom.nextInt, (seed) => {
             random = new PCGRandom(seed)
           })
-    const now = () => clock.unsafeCurrentTimeMillis()
+    const now = () => monotonic(clock)
     const alarm = new Alarm(now, (effect) => void fork(effect))
     const surroundings: Surroundings = {
       now,
@@ -177,6 +178,8 @@ export const make = (
       on,
       run,
       suspend: (name) => clocked(name, (here) => here.fallAsleep()),
+      stepClock: (by, name) =>
+        clocked(name, (here) => here.stepClock(Duration.toMillis(by.forward ?? 0) - Duration.toMillis(by.back ?? 0))),
       wake: (name) => clocked(name, (here) => here.wake()),
       crash: (name, options) =>
         Effect.sync(() => {

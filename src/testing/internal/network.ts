@@ -123,6 +123,14 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     /** The lid is opened: what was due on its clock happens now, and what was sent to it arrives. */
     readonly wake: (machine: string) => Effect.Effect<void>
     /**
+     * The machine's system clock is set forward, or back, as by NTP or by hand: what it measures durations by (its monotonic
+     * clock) goes on. For a machine that has its `clock`, as for `suspend`.
+     */
+    readonly stepClock: (
+      by: { readonly forward?: Duration.DurationInput; readonly back?: Duration.DurationInput },
+      machine: string
+    ) => Effect.Effect<void>
+    /**
      * The machine stops dead, and what its programs had in memory is lost: none of their finalizers reaches anybody over the
      * network. What they share with the test in memory they still reach; put it on another machine (`Machine`). Its peers
      * hear that their connections are lost, as when a process is killed; or they hear nothing, as when the power fails

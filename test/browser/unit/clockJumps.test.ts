@@ -7,45 +7,54 @@ import * as liveConnection from "../../../src/connection/liveConnection.js"
 import { resolve } from "../../../src/connection/Options.js"
 import { echoGateway, makeClient, settle, World, withRandom } from "../../support/virtual.js"
 
-/** A clock that can be put forward and back, of which timers take no notice. */
+/**
+ * The clock of a machine that is set (`set`: its wall time alone goes forward or back), or sleeps (`jump`: both go forward, as on
+ * systems that count it). Timers take no notice.
+ */
 const jumpyClock = Effect.map(Effect.clock, (base) => {
   let ahead = 0
+  let slept = 0
   const clock: Clock.Clock = {
     [Clock.ClockTypeId]: Clock.ClockTypeId,
-    unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + ahead,
-    unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos() + BigInt(ahead) * 1_000_000n,
-    currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + ahead),
-    currentTimeNanos: Effect.map(base.currentTimeNanos, (now) => now + BigInt(ahead) * 1_000_000n),
+    unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + slept + ahead,
+    unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos() + BigInt(slept) * 1_000_000n,
+    currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + slept + ahead),
+    currentTimeNanos: Effect.map(base.currentTimeNanos, (now) => now + BigInt(slept) * 1_000_000n),
     sleep: (duration) => base.sleep(duration)
   }
-  const jump = (millis: number) => {
+  const set = (millis: number) => {
     ahead += millis
   }
-  return { clock, jump }
+  const jump = (millis: number) => {
+    slept += millis
+  }
+  return { clock, jump, set }
 })
 
 const telling = Effect.gen(function* () {
-  const { clock, jump } = yield* jumpyClock
+  const { clock, jump, set } = yield* jumpyClock
   const told: Array<number> = []
   const listening = HostEvents.clockJumps.listen(() => void told.push(clock.unsafeCurrentTimeMillis()))
   yield* Effect.withClock(listening, clock)
   yield* settle
-  return { told, jump }
+  return { told, jump, set }
 })
 
 describe("Jumps of the clock", () => {
-  it.scoped("are told once each, forwards and backwards, within 5 seconds", () =>
+  it.scoped("are told once each, forwards and backwards, within 5 seconds, and so is sleep", () =>
     Effect.gen(function* () {
-      const { jump, told } = yield* telling
-      for (const [at, by] of [
-        [1000, 3_600_000],
-        [20_000, -3_600_000],
-        [40_000, 2500],
-        [60_000, -2500]
+      const { jump, set, told } = yield* telling
+      for (const [at, how, by] of [
+        [1000, set, 3_600_000],
+        [20_000, set, -3_600_000],
+        [40_000, set, 2500],
+        [60_000, set, -2500],
+        [80_000, jump, 3_600_000],
+        [100_000, jump, 2500]
       ] as const) {
         const before = told.length
         yield* TestClock.setTime(at)
-        jump(by)
+        how(by)
         yield* TestClock.adjust(5000)
         assert.lengthOf(told, before + 1, `${by} ms`)
         yield* TestClock.adjust(10_000)
@@ -56,10 +65,13 @@ describe("Jumps of the clock", () => {
 
   it.scoped("are none when time is exact, however long it passes at once, and timers may be a little late", () =>
     Effect.gen(function* () {
-      const { jump, told } = yield* telling
+      const { jump, set, told } = yield* telling
       yield* TestClock.adjust("1 hour")
       for (let i = 0; i < 10; i++) {
         jump(1999)
+        yield* TestClock.adjust(5000)
+        // As a clock that is slewed may.
+        set(i % 2 === 0 ? 1999 : -1999)
         yield* TestClock.adjust(5000)
       }
       assert.deepStrictEqual(told, [])
@@ -98,6 +110,50 @@ describe("Jumps of the clock", () => {
       })
     }).pipe(withRandom(0.9), Effect.provide(World))
   )
+})
+
+/** Whatever the two clocks say: it is asked, and has to answer. */
+describe("A client whose clock was set", () => {
+  for (const by of [3_600_000, -3_600_000]) {
+    it.scoped(`by ${by} ms asks its server, which answers, and goes on`, () =>
+      Effect.gen(function* () {
+        yield* echoGateway()
+        const { clock, set } = yield* jumpyClock
+        const client = yield* makeClient().pipe(
+          Effect.provideService(HostEvents.HostEvents, HostEvents.clockJumps),
+          Effect.withClock(clock)
+        )
+        const { generation } = yield* client.ready
+        const link = yield* (yield* MemoryNetwork.MemoryNetwork).latest
+        yield* TestClock.adjust(4000)
+        const before = link.pings("client")
+        set(by)
+        yield* TestClock.adjust("1 second")
+        assert.strictEqual(link.pings("client"), before + 1)
+        yield* TestClock.adjust("5 minutes")
+        assert.strictEqual((yield* client.ready).generation, generation)
+      }).pipe(withRandom(0.9), Effect.provide(World))
+    )
+
+    it.scoped(`by ${by} ms finds within helloTimeout that its server is gone`, () =>
+      Effect.gen(function* () {
+        yield* echoGateway()
+        const { clock, set } = yield* jumpyClock
+        const client = yield* makeClient().pipe(
+          Effect.provideService(HostEvents.HostEvents, HostEvents.clockJumps),
+          Effect.withClock(clock)
+        )
+        yield* client.ready
+        yield* TestClock.adjust(4000)
+        ;(yield* (yield* MemoryNetwork.MemoryNetwork).latest).silence()
+        set(by)
+        yield* TestClock.adjust(1000 + 4999)
+        assert.strictEqual((yield* client.status)._tag, "Ready")
+        yield* TestClock.adjust(1)
+        assert.strictEqual((yield* client.status)._tag, "Waiting")
+      }).pipe(withRandom(0.9), Effect.provide(World))
+    )
+  }
 })
 
 const opened = (options?: MemoryTransport.LinkOptions) =>

@@ -14,10 +14,31 @@ export const group: Group = {
   title: "Connection: heartbeat, deadlines, close",
   faults: [
     {
+      name: "durations are measured on the system's clock",
+      file: "src/connection/clocks.ts",
+      find: "Number(clock.unsafeCurrentTimeNanos() / perMilli)",
+      replace: "clock.unsafeCurrentTimeMillis()",
+      caughtBy: ["test/testing/stepClock.test.ts"]
+    },
+    {
+      name: "a clock that was set is not noticed",
+      file: "src/connection/HostEvents.ts",
+      find: " || Math.abs(apart) > tolerance",
+      replace: "",
+      caughtBy: ["test/browser/unit/clockJumps.test.ts"]
+    },
+    {
+      name: "a machine whose sleep counts in monotonic time is not noticed",
+      file: "src/connection/HostEvents.ts",
+      find: "passed - lookEvery > tolerance || ",
+      replace: "",
+      caughtBy: ["test/browser/unit/clockJumps.test.ts"]
+    },
+    {
       name: "the read deadline is one millisecond early",
       file: readDeadline,
-      find: "const at = lastActivity + this.deadline\n",
-      replace: "const at = lastActivity + this.deadline - 1\n",
+      find: "const at = this.watched.lastActivity + this.deadline\n",
+      replace: "const at = this.watched.lastActivity + this.deadline - 1\n",
       caughtBy: [connection]
     },
     {
@@ -30,8 +51,8 @@ export const group: Group = {
     {
       name: "the read deadline is one millisecond late",
       file: readDeadline,
-      find: "const at = lastActivity + this.deadline\n",
-      replace: "const at = lastActivity + this.deadline + 1\n",
+      find: "const at = this.watched.lastActivity + this.deadline\n",
+      replace: "const at = this.watched.lastActivity + this.deadline + 1\n",
       caughtBy: [connection]
     },
     {
@@ -108,7 +129,7 @@ export const group: Group = {
     },
     {
       name: "any pong gives the round-trip time",
-      file: "src/connection/pingTracker.ts",
+      file: "src/connection/live/pingTracker.ts",
       find: "if (id === this.latestId && !this.isAnswered) {",
       replace: "if (!this.isAnswered) {",
       caughtBy: [connection]
@@ -137,8 +158,8 @@ export const group: Group = {
     {
       name: "the write deadline is one millisecond early",
       file: writeDeadline,
-      find: "const left = since + deadline - now",
-      replace: "const left = since + deadline - now - 1",
+      find: "const left = since + deadline - monotonic(clock)",
+      replace: "const left = since + deadline - monotonic(clock) - 1",
       caughtBy: [connection]
     },
     {

@@ -58,8 +58,8 @@ export const group: Group = {
     {
       name: "a token that has expired already gets a session",
       file: core,
-      find: "if (reauthentication.hasExpired(principal, this.services.now())) {",
-      replace: "if (!expires && reauthentication.hasExpired(principal, this.services.now())) {",
+      find: "if (reauthentication.hasExpired(principal, this.services.clock)) {",
+      replace: "if (!expires && reauthentication.hasExpired(principal, this.services.clock)) {",
       caughtBy: [authentication]
     },
     {
@@ -86,8 +86,8 @@ export const group: Group = {
     {
       name: "a principal expires a millisecond late",
       file: reauthentication,
-      find: "const closed = Effect.map(sleepUntil(expiresAt, this.services.now)",
-      replace: "const closed = Effect.map(sleepUntil(expiresAt + 1, this.services.now)",
+      find: "const closed = Effect.map(sleepUntil(expiresAt)",
+      replace: "const closed = Effect.map(sleepUntil(expiresAt + 1)",
       caughtBy: [authentication]
     },
     {
@@ -206,8 +206,8 @@ export const group: Group = {
     {
       name: "a hello that does not come is waited for longer than helloTimeout",
       file: connections,
-      find: "this.timing.hellos.set(late, live.since + helloTimeout)",
-      replace: "this.timing.hellos.set(late, live.since + helloTimeout + 1)",
+      find: "this.timing.hellos.set(late, live.lastActivity + helloTimeout)",
+      replace: "this.timing.hellos.set(late, live.lastActivity + helloTimeout + 1)",
       caughtBy: [lifecycle]
     },
     {

@@ -90,8 +90,8 @@ export const group: Group = {
     {
       name: "a silence of exactly the deadline is none",
       file: "src/connection/liveConnection.ts",
-      find: "if (silence >= readDeadline)\n",
-      replace: "if (silence > readDeadline)\n",
+      find: "if (silence >= readDeadline) ",
+      replace: "if (silence > readDeadline) ",
       caughtBy: ["test/browser/unit/clockJumps.test.ts"]
     },
     {

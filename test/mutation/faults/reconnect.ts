@@ -16,15 +16,15 @@ export const group: Group = {
     {
       name: "the backoff starts over as soon as the connection is Ready",
       file: life,
-      find: 'phase._tag === "Ready" && now - phase.since >= rules.stableAfter',
+      find: 'phase._tag === "Ready" && now - phase.readyAt >= rules.stableAfter',
       replace: 'phase._tag === "Ready"',
       caughtBy: [reconnect]
     },
     {
       name: "the backoff starts over a millisecond after stableAfter",
       file: life,
-      find: "now - phase.since >= rules.stableAfter",
-      replace: "now - phase.since > rules.stableAfter",
+      find: "now - phase.readyAt >= rules.stableAfter",
+      replace: "now - phase.readyAt > rules.stableAfter",
       caughtBy: [reconnect]
     },
     {

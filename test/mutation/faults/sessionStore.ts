@@ -121,15 +121,15 @@ export const group: Group = {
     {
       name: "the store expires a session one millisecond late",
       file: store,
-      find: "clock.unsafeCurrentTimeMillis() > record.expiresAt",
-      replace: "clock.unsafeCurrentTimeMillis() > record.expiresAt + 1",
+      find: "monotonic(clock) > record.expiresAt",
+      replace: "monotonic(clock) > record.expiresAt + 1",
       caughtBy: [laws]
     },
     {
       name: "the store expires a session at the last millisecond of its window",
       file: store,
-      find: "clock.unsafeCurrentTimeMillis() > record.expiresAt",
-      replace: "clock.unsafeCurrentTimeMillis() >= record.expiresAt",
+      find: "monotonic(clock) > record.expiresAt",
+      replace: "monotonic(clock) >= record.expiresAt",
       caughtBy: [laws]
     },
     {

@@ -76,8 +76,8 @@ export const group: Group = {
     {
       name: "history gives up what is exactly as old as may be",
       file: log,
-      find: "oldest.at + age >= now) return",
-      replace: "oldest.at + age > now) return",
+      find: "oldest.since + age >= now) return",
+      replace: "oldest.since + age > now) return",
       caughtBy: [broker]
     },
     {

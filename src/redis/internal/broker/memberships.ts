@@ -2,9 +2,9 @@
  * The memberships that a broker holds: joined, renewed for as long as they are
  * not left here, and joined anew where Redis has lost them.
  */
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
 import * as Schedule from "effect/Schedule"
+import { monotonicNow } from "../../../connection/clocks.js"
 import { Outage, serviceRetry } from "../../../connection/outage.js"
 import type { BrokerUnavailable } from "../../../protocol/ConnectionError.js"
 import type { Member, Position } from "../../../protocol/Protocol.js"
@@ -62,7 +62,7 @@ export class Memberships {
   private joined(topic: string, presence: string, member: Member): Effect.Effect<void, BrokerUnavailable> {
     return Effect.gen(this, function* () {
       const { instance, lease } = this.terms
-      const notedAt = yield* Clock.currentTimeMillis
+      const notedAt = yield* monotonicNow
       yield* this.index.note(member.session, topic, presence)
       const text = JSON.stringify(member)
       const args = [fieldOf(topic, member.session), instance, lease, text.length, text]
@@ -190,7 +190,7 @@ export class Memberships {
 
   /** Tells the index of those that it would forget. */
   private noteAgain(all: ReadonlyArray<Held>): Effect.Effect<void, BrokerUnavailable> {
-    return Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    return Effect.flatMap(monotonicNow, (now) =>
       Effect.forEach(
         all.filter(({ notedAt }) => now - notedAt > this.index.ttl / 2),
         (one) => this.rejoin(one),

@@ -1,7 +1,7 @@
 /** The logs in Redis: publishing, and reading. */
 import { createHash } from "node:crypto"
-import * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import { monotonicNow } from "../../../connection/clocks.js"
 import { BrokerUnavailable, KeyReused, type TooManyKeys } from "../../../protocol/ConnectionError.js"
 import type { Position, RecoveryReason } from "../../../protocol/Protocol.js"
 import type { History, PublishOptions, Retention } from "../../../topic/Broker.js"
@@ -84,7 +84,7 @@ export class StreamLog {
     const publishing = (now: number) => {
       const before = unanswered.pop()
       const attempt = before ?? { id: this.name(), since: now }
-      const asked = before === undefined ? "" : Math.max(0, now - before.since) + slack
+      const asked = before === undefined ? "" : now - before.since + slack
       const about =
         key === undefined ? [] : [fingerprint(payload), this.terms.keyWindow, ifNew === undefined ? "" : "new"]
       const args = [payload, payload.length, attempt.id, asked, ...about]
@@ -93,16 +93,13 @@ export class StreamLog {
       )
     }
     type Failure = KeyReused | TooManyKeys
-    return Effect.flatMap(
-      Effect.flatMap(Clock.currentTimeMillis, publishing),
-      (answer): Effect.Effect<Position, Failure> => {
-        const text = String(answer)
-        if (text === "new" && ifNew !== undefined) return Effect.fail(ifNew)
-        if (text === "reused") return Effect.fail(new KeyReused({ topic, key: key ?? "" }))
-        const space = text.indexOf(" ")
-        return Effect.succeed({ epoch: text.slice(space + 1), offset: Number(text.slice(0, space)) })
-      }
-    )
+    return Effect.flatMap(Effect.flatMap(monotonicNow, publishing), (answer): Effect.Effect<Position, Failure> => {
+      const text = String(answer)
+      if (text === "new" && ifNew !== undefined) return Effect.fail(ifNew)
+      if (text === "reused") return Effect.fail(new KeyReused({ topic, key: key ?? "" }))
+      const space = text.indexOf(" ")
+      return Effect.succeed({ epoch: text.slice(space + 1), offset: Number(text.slice(0, space)) })
+    })
   }
 
   /** With `at`, refused as `ahead` where the publication at `since` is of another time: its offset was given away once more. */

@@ -11,7 +11,7 @@ import type { StoreUnavailable } from "../../../protocol/ConnectionError.js"
 interface Held {
   readonly generation: number
   readonly principal: string
-  /** Milliseconds since the epoch at which the lease was last asked for. */
+  /** The time of the monotonic clock at which the lease was last asked for. */
   renewed: number
 }
 
