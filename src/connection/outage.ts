@@ -11,7 +11,7 @@ import { monotonicNow } from "./clocks.js"
 export const serviceRetry = Schedule.union(Schedule.exponential("100 millis"), Schedule.spaced("5 seconds"))
 
 /** The failure of a service that is away. */
-interface Away<Tag extends string> {
+export interface Away<Tag extends string> {
   readonly _tag: Tag
   readonly message: string
 }
