@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { clockJumps, type HostEvent, HostEvents, type Service } from "../connection/HostEvents.js"
+import { type HostEvent, HostEvents, type Service } from "../connection/HostEvents.js"
 
 const listenTo = (
   target: EventTarget,
@@ -20,7 +20,7 @@ const listenTo = (
 
 /**
  * - `Awake` when the network is back (`online`), the page is shown again (`visibilitychange`, and `pageshow` out of the
- *   back/forward cache), it was frozen and goes on (`resume`), or the clock has jumped because the machine slept.
+ *   back/forward cache), or it was frozen and goes on (`resume`).
  * - `Leaving` when the page is left for the cache (`pagehide`): it may come back out of it with a connection that is long dead,
  *   and some browsers cache no page that has one.
  *
@@ -34,7 +34,6 @@ export const pageEvents: Service = {
   listen: (listener) =>
     Effect.gen(function* () {
       const tell = (event: HostEvent) => () => listener(event)
-      yield* clockJumps.listen(listener)
       if (typeof globalThis.addEventListener !== "function") return
       yield* listenTo(globalThis, "online", tell("Awake"))
       if (typeof document === "undefined") return

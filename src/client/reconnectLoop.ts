@@ -13,10 +13,11 @@ import { bounded } from "../connection/bounded.js"
 import type { Dialer } from "../connection/Dialer.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import { type HostEvent, HostEvents } from "../connection/HostEvents.js"
+import { statsOf } from "../connection/live/stats.js"
 import type { LiveConnection } from "../connection/liveConnection.js"
+import * as machineSleep from "../connection/machineSleep.js"
 import type { Resolved } from "../connection/Options.js"
 import type { Backoff } from "../connection/Reconnect.js"
-import { statsOf } from "../connection/stats.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
 import type { AttemptError, MessageInvalid } from "../protocol/ConnectionError.js"
@@ -229,6 +230,15 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
     const running = yield* FiberHandle.make<void>()
     yield* FiberHandle.run(running, Effect.catchAllDefect(run, died))
     yield* listen(happened)
+    // Spread over a second: the clients of one machine wake together, and so may those of many.
+    const awake = Effect.flatMap(Heartbeat.jitter, (part) =>
+      Effect.delay(
+        Effect.sync(() => happened("Awake")),
+        Math.round(part * 1000)
+      )
+    )
+    const waking = yield* FiberHandle.makeRuntime<never>()
+    yield* machineSleep.watch(() => void waking(awake))
     // After the fiber in the order of finalizers, so before it when the scope closes.
     yield* Effect.addFinalizer((exit) => (keeper === undefined ? close : leave(Scope.close(keeping, exit))))
 

@@ -19,13 +19,13 @@ import {
 } from "../protocol/ConnectionError.js"
 import { Dialer } from "./Dialer.js"
 import * as Heartbeat from "./Heartbeat.js"
+import { type Stats, statsOf } from "./live/stats.js"
 import * as liveConnection from "./liveConnection.js"
 import * as Options from "./Options.js"
 import { ReceiveQueue } from "./receiveQueue.js"
-import { type Stats, statsOf } from "./stats.js"
 import type { Transport } from "./Transport.js"
 
-export type { Stats } from "./stats.js"
+export type { Stats } from "./live/stats.js"
 
 /**
  * An open WebSocket, and in time its end: frames both ways, a typed reason, figures.

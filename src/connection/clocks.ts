@@ -5,6 +5,7 @@
  */
 import type * as Clock from "effect/Clock"
 import * as Effect from "effect/Effect"
+import * as FiberRef from "effect/FiberRef"
 
 const perMilli = 1_000_000n
 
@@ -25,3 +26,6 @@ export const monotonicNow: Effect.Effect<number> = Effect.map(Effect.clock, mono
 
 /** `wallTime` of the fiber's clock. */
 export const wallTimeNow: Effect.Effect<number> = Effect.map(Effect.clock, wallTime)
+
+/** True where what a fiber sleeps for is no work: a clock that goes on only while there is work to wait for need not wait for it. */
+export const isBackground: FiberRef.FiberRef<boolean> = FiberRef.unsafeMake(false)

@@ -54,6 +54,9 @@ export const timing: Effect.Effect<Timing, never, Scope.Scope> = Effect.all({
   hellos: timerQueue.make
 })
 
+/** So many times in a second some are probed, where all are. */
+const probes = 20
+
 export class ConnectionManager<R> {
   /** Those that have ended are here for their close handshake; and what each counts by. */
   private readonly all = new Map<LiveConnection, string>()
@@ -87,6 +90,28 @@ export class ConnectionManager<R> {
     let living = 0
     for (const { end } of this) if (end === undefined) living++
     return living
+  }
+
+  /**
+   * Has every peer answer within `helloTimeout`, some at a time over a second: the machine may have slept, and nobody was told
+   * what has become of them.
+   */
+  get probed(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      const { helloTimeout, readDeadline } = this.services.options
+      // Those that are not kept alive yet have their own time-out.
+      const all = [...this].filter(({ interval }) => interval > 0)
+      const size = Math.max(1, Math.ceil(all.length / probes))
+      const slices = Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size))
+      const probe = (some: ReadonlyArray<LiveConnection>) =>
+        Effect.zipRight(
+          Effect.sync(() => {
+            for (const live of some) live.probe(readDeadline, helloTimeout)
+          }),
+          Effect.sleep(1000 / probes)
+        )
+      return Effect.forEach(slices, probe, { discard: true })
+    })
   }
 
   /** Drops all of them, and waits until they are gone, no longer than `closeTimeout`. */

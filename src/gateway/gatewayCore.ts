@@ -12,6 +12,7 @@ import { bounded, made } from "../connection/bounded.js"
 import { monotonic, wallTime } from "../connection/clocks.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import { Listener } from "../connection/Listener.js"
+import * as machineSleep from "../connection/machineSleep.js"
 import * as Options from "../connection/Options.js"
 import { Outage } from "../connection/outage.js"
 import { isSuccess } from "../connection/syncEffect.js"
@@ -173,6 +174,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         recovered: core.mailCollected,
         closeTimeout: options.closeTimeout
       })
+      yield* machineSleep.watch(() => void fork(core.connections.probed))
       // In the order of finalizers: the listener stops, then the drain, then what is left of the fibers.
       yield* Effect.addFinalizer(() => core.drain)
       yield* listener.listen((incoming) => core.connections.arrived(incoming))

@@ -14,8 +14,10 @@ import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
 import * as Scheduler from "effect/Scheduler"
 import { PCGRandom } from "effect/Utils"
+import { isBackground } from "../connection/clocks.js"
 import { Timers } from "./internal/timers.js"
 
 /**
@@ -122,10 +124,12 @@ const makeClock = (timers: Timers): Clock.Clock => ({
   currentTimeMillis: Effect.sync(() => timers.now),
   currentTimeNanos: Effect.sync(() => BigInt(Math.round(timers.now * 1_000_000))),
   sleep: (duration) =>
-    Effect.async<void>((resume) => {
-      const cancel = timers.add(Duration.toMillis(duration), () => resume(Effect.void))
-      return Effect.sync(cancel)
-    })
+    Effect.flatMap(FiberRef.get(isBackground), (isBackground) =>
+      Effect.async<void>((resume) => {
+        const cancel = timers.add(Duration.toMillis(duration), () => resume(Effect.void), isBackground)
+        return Effect.sync(cancel)
+      })
+    )
 })
 
 /** After every microtask that there is, and every one that those bring about. */

@@ -20,7 +20,7 @@ const suite = (start: Effect.Effect<string, StartFailed, Scope.Scope>) => {
   const broker = RedisBroker.layer({ keyWindow: "900 millis", lease: "4 seconds", topicTtl: "2 minutes" })
   const connected = Layer.scoped(
     RedisConnection.RedisConnection,
-    Effect.suspend(() => RedisConnection.make({ url })).pipe(
+    Effect.suspend(() => RedisConnection.make({ url, timeout: longest })).pipe(
       Effect.tap(({ ready }) =>
         Effect.orDie(Effect.retry(ready, { times: 500, schedule: Schedule.spaced("10 millis") }))
       )

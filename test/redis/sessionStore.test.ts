@@ -13,7 +13,7 @@ import { redisServer, type StartFailed } from "./server.js"
 const storeAt = (url: () => string, prefix: string): Layer.Layer<SessionStore.SessionStore> =>
   Layer.suspend(() =>
     RedisSessionStore.layer({ nodeLease: "800 millis" }).pipe(
-      Layer.provide(RedisConnection.layer({ url: url(), prefix })),
+      Layer.provide(RedisConnection.layer({ url: url(), prefix, timeout: longest })),
       Layer.orDie
     )
   )

@@ -171,13 +171,16 @@ const exactTime = (ledger: Ledger, life: Life): void => {
     if (status._tag !== "Waiting") return
     const { delay, reason, until } = status
     const next = life.statuses[index + 1]
-    if (next?.status._tag === "Connecting" && !slept(at, until) && next.at !== until) {
-      ledger.violation(3, `${life.id} was to try again at ${until}, and did at ${next.at}`)
+    // Its own wall time.
+    const ahead = ledger.ahead(life.name, at)
+    const due = until - ahead
+    if (next?.status._tag === "Connecting" && !slept(at, due) && next.at !== due) {
+      ledger.violation(3, `${life.id} was to try again at ${due}, and did at ${next.at}`)
     }
     const given = reason._tag === "DialRefused" || reason._tag === "ClosedByPeer"
     if (!given && !(delay > 0 && delay <= 30_000)) ledger.violation(3, `${life.id} waits ${delay} ms`)
-    if (reason._tag === "ReadDeadlineExceeded" && !slept(reason.lastActivity, at)) {
-      const due = reason.lastActivity + reason.deadline
+    if (reason._tag === "ReadDeadlineExceeded" && !slept(reason.lastActivity - ahead, at)) {
+      const due = reason.lastActivity - ahead + reason.deadline
       if (at !== due) ledger.violation(3, `${life.id} found its peer dead at ${at}, due at ${due}`)
     }
   })

@@ -58,6 +58,9 @@ export interface Publishing {
   offset: number | undefined
 }
 
+/** Milliseconds within which a machine has noticed that it slept, and done what it does then. */
+const noticed = 6000
+
 export class Ledger {
   owners = 0
   readonly lines: Array<string> = []
@@ -72,6 +75,7 @@ export class Ledger {
   readonly detached = new Map<string, number>()
   /** Each machine's sleeps: from, to. */
   readonly sleeps: Array<{ readonly machine: string; readonly from: number; to: number }> = []
+  private readonly steps: Array<{ readonly machine: string; readonly at: number; readonly by: number }> = []
   /** A machine's name for each of its crashes. */
   private readonly crashed: Array<string> = []
   readonly violations: Array<string> = []
@@ -102,8 +106,18 @@ export class Ledger {
     this.event("network", FaultPlan.describe(fault))
     if (fault._tag === "Crash") this.crashed.push(fault.machine)
     if (fault._tag === "Suspend") {
-      this.sleeps.push({ machine: fault.machine, from: this.now(), to: this.now() + fault.millis })
+      this.sleeps.push({ machine: fault.machine, from: this.now(), to: this.now() + fault.millis + noticed })
     }
+    if (fault._tag === "StepClock") {
+      this.steps.push({ machine: fault.machine, at: this.now(), by: fault.by })
+      // It cannot be told from a sleep: who waits tries again, and who is connected is asked.
+      this.sleeps.push({ machine: fault.machine, from: this.now(), to: this.now() + noticed })
+    }
+  }
+
+  /** By how much this machine's system clock was ahead at this time. */
+  ahead(machine: string, at: number): number {
+    return this.steps.filter((step) => step.machine === machine && step.at <= at).reduce((sum, { by }) => sum + by, 0)
   }
 
   /** How often this machine has crashed by now. */

@@ -3,6 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Clock, Duration, Effect, Stream } from "effect"
 import { Broker, Client, Gateway, Messages, SessionStore, Topic, TopicRule } from "holdfast"
 import { FaultPlan } from "holdfast/testing"
+import { withRandom } from "../support/virtual.js"
 import { Network, now, virtually } from "./support.js"
 
 const feed = Topic.make("feed", Messages.json.server)
@@ -84,7 +85,8 @@ const life = (step: Step) =>
       yield* network.rejoin("laptop", "server")
       yield* Effect.sleep("3 minutes")
       return seen
-    })
+      // A machine that notices has its peers answer, after a time that it draws.
+    }).pipe(withRandom(0.5))
   )
 
 describe("A machine whose clock is set", () => {

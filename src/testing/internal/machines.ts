@@ -6,7 +6,6 @@ import * as FiberSet from "effect/FiberSet"
 import * as Layer from "effect/Layer"
 import * as Scope from "effect/Scope"
 import { PCGRandom } from "effect/Utils"
-import { monotonic } from "../../connection/clocks.js"
 import { Dialer } from "../../connection/Dialer.js"
 import { Listener } from "../../connection/Listener.js"
 import { Credentials, type Service as CredentialsService } from "../../session/Credentials.js"
@@ -51,7 +50,7 @@ export const make = (
         : Effect.map(networkRandom.nextInt, (seed) => {
             random = new PCGRandom(seed)
           })
-    const now = () => monotonic(clock)
+    const now = () => clock.unsafeCurrentTimeMillis()
     const alarm = new Alarm(now, (effect) => void fork(effect))
     const surroundings: Surroundings = {
       now,

@@ -92,7 +92,7 @@ export const group: Group = {
       file: "src/connection/liveConnection.ts",
       find: "if (silence >= readDeadline) ",
       replace: "if (silence > readDeadline) ",
-      caughtBy: ["test/browser/unit/clockJumps.test.ts"]
+      caughtBy: ["test/connection/machineSleep.test.ts"]
     },
     {
       name: "what was heard before the ping answers it",

@@ -1,5 +1,5 @@
 /** The figures of a connection. */
-import type { LiveConnection } from "./liveConnection.js"
+import type { LiveConnection } from "../liveConnection.js"
 
 /**
  * Figures of a connection: times in milliseconds since the epoch, the

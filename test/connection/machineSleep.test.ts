@@ -1,11 +1,11 @@
 /** Clocks that jump: machines that slept, and what is found out when they wake. */
 import { assert, describe, it } from "@effect/vitest"
-import { Clock, Effect, TestClock } from "effect"
-import { HostEvents } from "holdfast"
+import { Clock, Effect, Exit, Scope, TestClock } from "effect"
 import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
-import * as liveConnection from "../../../src/connection/liveConnection.js"
-import { resolve } from "../../../src/connection/Options.js"
-import { echoGateway, makeClient, settle, World, withRandom } from "../../support/virtual.js"
+import * as liveConnection from "../../src/connection/liveConnection.js"
+import * as machineSleep from "../../src/connection/machineSleep.js"
+import { resolve } from "../../src/connection/Options.js"
+import { echoGateway, makeClient, settle, World, withRandom } from "../support/virtual.js"
 
 /**
  * The clock of a machine that is set (`set`: its wall time alone goes forward or back), or sleeps (`jump`: both go forward, as on
@@ -34,7 +34,7 @@ const jumpyClock = Effect.map(Effect.clock, (base) => {
 const telling = Effect.gen(function* () {
   const { clock, jump, set } = yield* jumpyClock
   const told: Array<number> = []
-  const listening = HostEvents.clockJumps.listen(() => void told.push(clock.unsafeCurrentTimeMillis()))
+  const listening = machineSleep.watch(() => void told.push(clock.unsafeCurrentTimeMillis()))
   yield* Effect.withClock(listening, clock)
   yield* settle
   return { told, jump, set }
@@ -88,27 +88,59 @@ describe("Jumps of the clock", () => {
     })
   )
 
-  it.scoped("have a client judge at once the silence that its timers have not noticed", () =>
+  it.scoped("are looked for by one fiber, whoever of those who watch goes first", () =>
     Effect.gen(function* () {
-      yield* echoGateway()
-      const { clock, jump } = yield* jumpyClock
-      const client = yield* makeClient().pipe(
-        Effect.provideService(HostEvents.HostEvents, HostEvents.clockJumps),
-        Effect.withClock(clock)
-      )
-      yield* TestClock.adjust(4000)
-      ;(yield* (yield* MemoryNetwork.MemoryNetwork).latest).silence()
-      jump(3_600_000)
-      yield* TestClock.adjust(999)
-      assert.strictEqual((yield* client.status)._tag, "Ready")
+      const { clock, set } = yield* jumpyClock
+      const told: Array<string> = []
+      const watching = (name: string) =>
+        Effect.gen(function* () {
+          const scope = yield* Scope.make()
+          const watched = machineSleep.watch(() => void told.push(name))
+          yield* Scope.extend(Effect.withClock(watched, clock), scope)
+          return scope
+        })
+      const [one, two, three] = [yield* watching("one"), yield* watching("two"), yield* watching("three")]
+      yield* settle
+      assert.lengthOf(yield* TestClock.sleeps(), 1)
+      yield* TestClock.adjust(3000)
+      set(60_000)
+      yield* Scope.close(one, Exit.void)
+      yield* TestClock.adjust(1999)
+      assert.deepStrictEqual(told, [])
       yield* TestClock.adjust(1)
-      const status = yield* client.status
-      assert.deepInclude(status._tag === "Waiting" ? status.reason : status, {
-        _tag: "ReadDeadlineExceeded",
-        lastActivity: 0,
-        deadline: 60_000
-      })
-    }).pipe(withRandom(0.9), Effect.provide(World))
+      assert.deepStrictEqual(told, ["two", "three"])
+      assert.lengthOf(yield* TestClock.sleeps(), 1)
+      yield* Scope.close(three, Exit.void)
+      set(60_000)
+      yield* TestClock.adjust(5000)
+      assert.deepStrictEqual(told, ["two", "three", "two"])
+      yield* Scope.close(two, Exit.void)
+      yield* TestClock.adjust("1 minute")
+      assert.deepStrictEqual(told, ["two", "three", "two"])
+      assert.lengthOf(yield* TestClock.sleeps(), 0)
+    })
+  )
+
+  it.scoped(
+    "have a client judge the silence that its timers have not noticed, within a second that its timers have not noticed",
+    () =>
+      Effect.gen(function* () {
+        yield* echoGateway()
+        const { clock, jump } = yield* jumpyClock
+        const client = yield* Effect.withClock(makeClient(), clock)
+        yield* TestClock.adjust(4000)
+        ;(yield* (yield* MemoryNetwork.MemoryNetwork).latest).silence()
+        jump(3_600_000)
+        yield* TestClock.adjust(1000 + 899)
+        assert.strictEqual((yield* client.status)._tag, "Ready")
+        yield* TestClock.adjust(1)
+        const status = yield* client.status
+        assert.deepInclude(status._tag === "Waiting" ? status.reason : status, {
+          _tag: "ReadDeadlineExceeded",
+          lastActivity: 0,
+          deadline: 60_000
+        })
+      }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })
 
@@ -119,16 +151,15 @@ describe("A client whose clock was set", () => {
       Effect.gen(function* () {
         yield* echoGateway()
         const { clock, set } = yield* jumpyClock
-        const client = yield* makeClient().pipe(
-          Effect.provideService(HostEvents.HostEvents, HostEvents.clockJumps),
-          Effect.withClock(clock)
-        )
+        const client = yield* Effect.withClock(makeClient(), clock)
         const { generation } = yield* client.ready
         const link = yield* (yield* MemoryNetwork.MemoryNetwork).latest
         yield* TestClock.adjust(4000)
         const before = link.pings("client")
         set(by)
-        yield* TestClock.adjust("1 second")
+        yield* TestClock.adjust(1000 + 899)
+        assert.strictEqual(link.pings("client"), before)
+        yield* TestClock.adjust(1)
         assert.strictEqual(link.pings("client"), before + 1)
         yield* TestClock.adjust("5 minutes")
         assert.strictEqual((yield* client.ready).generation, generation)
@@ -139,21 +170,48 @@ describe("A client whose clock was set", () => {
       Effect.gen(function* () {
         yield* echoGateway()
         const { clock, set } = yield* jumpyClock
-        const client = yield* makeClient().pipe(
-          Effect.provideService(HostEvents.HostEvents, HostEvents.clockJumps),
-          Effect.withClock(clock)
-        )
+        const client = yield* Effect.withClock(makeClient(), clock)
         yield* client.ready
         yield* TestClock.adjust(4000)
         ;(yield* (yield* MemoryNetwork.MemoryNetwork).latest).silence()
         set(by)
-        yield* TestClock.adjust(1000 + 4999)
+        yield* TestClock.adjust(1000 + 900 + 4999)
         assert.strictEqual((yield* client.status)._tag, "Ready")
         yield* TestClock.adjust(1)
         assert.strictEqual((yield* client.status)._tag, "Waiting")
       }).pipe(withRandom(0.9), Effect.provide(World))
     )
   }
+})
+
+describe("A gateway whose machine has slept", () => {
+  it.scoped("has each of its peers answer, spread over a second, and finds those that are gone", () =>
+    Effect.gen(function* () {
+      const { clock, set } = yield* jumpyClock
+      const { gateway } = yield* Effect.withClock(echoGateway(), clock)
+      const network = yield* MemoryNetwork.MemoryNetwork
+      const clients: Array<{ readonly link: MemoryTransport.Link }> = []
+      for (let i = 0; i < 40; i++) {
+        const client = yield* makeClient()
+        yield* client.ready
+        clients.push({ link: yield* network.latest })
+      }
+      const pinged = () => clients.reduce((sum, { link }) => sum + link.pings("server"), 0)
+      clients[7]?.link.silence()
+      yield* TestClock.adjust(4000)
+      const before = pinged()
+      set(-60_000)
+      yield* TestClock.adjust(999)
+      assert.strictEqual(pinged(), before)
+      for (let slice = 1; slice <= 20; slice++) {
+        yield* TestClock.adjust(slice === 1 ? 1 : 50)
+        assert.strictEqual(pinged(), before + 2 * slice, "a few at a time")
+      }
+      yield* TestClock.adjust(5000)
+      assert.strictEqual((yield* gateway.stats).connections, 39)
+      assert.strictEqual((yield* gateway.stats).sessions, 40)
+    }).pipe(withRandom(0.9), Effect.provide(World))
+  )
 })
 
 const opened = (options?: MemoryTransport.LinkOptions) =>
