@@ -33,7 +33,7 @@ export interface Options {
   readonly closeTimeout?: Duration.DurationInput | undefined
   /** Time that a session outlives its connection. Default 2 minutes. */
   readonly resumeWindow?: Duration.DurationInput | undefined
-  /** Time a connection must be Ready before the backoff starts over. Default one `heartbeatInterval`. */
+  /** Time a connection must be Ready before the backoff starts over. Default 5 seconds. */
   readonly stableAfter?: Duration.DurationInput | undefined
   /** Time an acknowledgement waits for a message to ride on. Default 50 milliseconds. */
   readonly ackDelay?: Duration.DurationInput | undefined
@@ -112,6 +112,7 @@ const durations = {
   helloTimeout: 5_000,
   closeTimeout: 5_000,
   resumeWindow: 120_000,
+  stableAfter: 5_000,
   ackDelay: 50,
   drainTimeout: 5_000,
   drainSpread: 5_000,
@@ -147,8 +148,7 @@ const counts = {
 export const defaults: Resolved = {
   ...durations,
   ...counts,
-  tokenTimeout: durations.connectTimeout,
-  stableAfter: durations.heartbeatInterval
+  tokenTimeout: durations.connectTimeout
 }
 
 /** May be zero: "at once", "not at all". */
@@ -173,10 +173,6 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
     }
     out.tokenTimeout =
       options.tokenTimeout === undefined ? out.connectTimeout : yield* millisOf("tokenTimeout", options.tokenTimeout)
-    out.stableAfter =
-      options.stableAfter === undefined
-        ? out.heartbeatInterval
-        : yield* millisOf("stableAfter", options.stableAfter, mayBeZero.has("stableAfter"))
     if (out.readDeadline <= out.heartbeatInterval) {
       return yield* new InvalidOption({
         option: "readDeadline",

@@ -22,6 +22,7 @@ type Holder = Fiber.RuntimeFiber<unknown, unknown>
 
 const isInterrupted = (fiber: Holder): boolean => !Cause.isEmpty(fiber.getFiberRef(FiberRef.interruptedCause))
 
+/** Every session has one: what it does is made when somebody does it. */
 export class Claim {
   private holder: Holder | undefined
   /** Made when somebody waits, and opened once. */
@@ -42,28 +43,33 @@ export class Claim {
     whenDropped?.unsafeOpen()
   }
 
-  private readonly dropped: Effect.Effect<void> = Effect.suspend(() => {
-    if (!this.isTaken) return Effect.void
-    this.whenDropped ??= Effect.unsafeMakeLatch()
-    return this.whenDropped.await
-  })
+  private get dropped(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (!this.isTaken) return Effect.void
+      this.whenDropped ??= Effect.unsafeMakeLatch()
+      return this.whenDropped.await
+    })
+  }
 
   /** Tells whether it is let go of by one who is being interrupted just now, within so many milliseconds. Who keeps it is not waited for. */
-  readonly isLeft = (patience: number): Effect.Effect<boolean> =>
-    Effect.gen(this, function* () {
+  isLeft(patience: number): Effect.Effect<boolean> {
+    return Effect.gen(this, function* () {
       for (let round = 0; round < rounds && this.isTaken; round++) yield* Effect.yieldNow()
       if (this.isTaken) yield* bounded(this.dropped, 0)
       if (this.holder === undefined) return true
       return isInterrupted(this.holder) && Option.isSome(yield* bounded(this.dropped, patience))
     })
+  }
 
   /** Has it until the scope closes, as soon as nobody else does. */
-  readonly scoped: Effect.Effect<void, never, Scope.Scope> = Effect.uninterruptibleMask((restore) =>
-    Effect.zipRight(
-      this.acquired(restore),
-      Effect.addFinalizer(() => this.dropping)
+  get scoped(): Effect.Effect<void, never, Scope.Scope> {
+    return Effect.uninterruptibleMask((restore) =>
+      Effect.zipRight(
+        this.acquired(restore),
+        Effect.addFinalizer(() => this.dropping)
+      )
     )
-  )
+  }
 
   /** Has it while an effect runs, as soon as nobody else does. */
   during<A, E, R>(use: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
@@ -72,7 +78,9 @@ export class Claim {
     )
   }
 
-  private readonly dropping = Effect.sync(() => this.drop())
+  private get dropping(): Effect.Effect<void> {
+    return Effect.sync(() => this.drop())
+  }
 
   private acquired(restore: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>): Effect.Effect<void> {
     return Effect.withFiberRuntime((fiber) => {

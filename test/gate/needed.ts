@@ -26,7 +26,14 @@ export const chromium: Needed = {
   remedy: "apt-get install chromium"
 }
 
-export const all: ReadonlyArray<Needed> = [redis, chromium]
+export const faketime: Needed = {
+  name: "faketime",
+  programs: ["faketime"],
+  variable: "FAKETIME_PROGRAM",
+  remedy: "apt-get install faketime"
+}
+
+export const all: ReadonlyArray<Needed> = [redis, chromium, faketime]
 
 const isProgram = (path: string): boolean => {
   try {

@@ -13,12 +13,13 @@ export interface Child {
 /** Starts a module of this folder; the scope kills it. */
 export const start = (
   module: string,
-  options: { readonly node?: ReadonlyArray<string> } = {}
+  options: { readonly node?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> } = {}
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.gen(function* () {
     const child = fork(yield* program(new URL(module, import.meta.url)), [], {
       execArgv: [...(options.node ?? [])],
-      stdio: ["ignore", 2, 2, "ipc"]
+      stdio: ["ignore", 2, 2, "ipc"],
+      env: { ...process.env, ...options.env }
     })
     const waiting = new Map<number, (answer: Answer) => void>()
     const exited = yield* Deferred.make<never>()

@@ -11,7 +11,11 @@ await converse(
         const client = yield* Client.make({ url: `ws://127.0.0.1:${port}`, messages: Messages.json })
         yield* client.ready
         resume((text) => Effect.runFork(client.send(text)))
-        yield* client.runForEach((text) => client.send(reply(text)))
+        yield* client.runForEach((text) =>
+          Effect.gen(function* () {
+            yield* client.send(reply(text))
+          })
+        )
       })
         .pipe(Effect.scoped, Effect.provide(NodeDialer.layer), Effect.runPromise)
         .catch(reject)

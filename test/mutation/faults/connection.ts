@@ -21,6 +21,48 @@ export const group: Group = {
       caughtBy: ["test/testing/stepClock.test.ts"]
     },
     {
+      name: "a principal's expiry is taken for a time of the monotonic clock",
+      file: "src/gateway/session/tokenExpiry.ts",
+      find: "const expiresAt = toMonotonic(clock, expiry)",
+      replace: "const expiresAt = expiry",
+      caughtBy: ["test/testing/stepClock.test.ts"]
+    },
+    {
+      name: "the age of a publication is measured on the system's clock",
+      file: "src/topic/memoryBroker.ts",
+      find: "log.append(payload, this.now(), this.wallTime(), retention)",
+      replace: "log.append(payload, this.wallTime(), this.wallTime(), retention)",
+      caughtBy: ["test/testing/stepClock.test.ts"]
+    },
+    {
+      name: "a client does not notice that its machine slept",
+      file: "src/client/reconnectLoop.ts",
+      find: "    yield* machineSleep.watch(() => void waking(awake))\n",
+      replace: "",
+      caughtBy: ["test/connection/machineSleep.test.ts"]
+    },
+    {
+      name: "a gateway does not notice that its machine slept",
+      file: "src/gateway/gatewayCore.ts",
+      find: "      yield* machineSleep.watch(() => void fork(core.connections.probed))\n",
+      replace: "",
+      caughtBy: ["test/connection/machineSleep.test.ts"]
+    },
+    {
+      name: "a gateway that slept has all of its peers answer at once",
+      file: "src/gateway/connectionManager.ts",
+      find: "          Effect.sleep(1000 / probes)\n",
+      replace: "          Effect.void\n",
+      caughtBy: ["test/connection/machineSleep.test.ts"]
+    },
+    {
+      name: "nobody looks at the clocks any more when the first who did is gone",
+      file: "src/connection/machineSleep.ts",
+      find: "    for (const other of this.watchers) return this.lookBy(other)\n",
+      replace: "",
+      caughtBy: ["test/connection/machineSleep.test.ts"]
+    },
+    {
       name: "a clock that was set is not noticed",
       file: "src/connection/machineSleep.ts",
       find: " || Math.abs(apart) > tolerance",

@@ -1,0 +1,69 @@
+/** One end, in a process whose system clock is set while it runs. Run by systemClock.test.ts. */
+import { Effect, Layer, Scope, Stream } from "effect"
+import { Client, Gateway, Messages, SessionStore } from "holdfast"
+import { NodeDialer, NodeListener } from "holdfast/node"
+import { answer } from "./answers.js"
+import { upTo } from "./support.js"
+import { timing } from "./systemClock.js"
+
+/** Lives as long as the process. */
+const scope = Effect.runSync(Scope.make())
+
+let made: Gateway.Gateway<unknown> | undefined
+const ended: Array<string> = []
+
+const gateway = Effect.gen(function* () {
+  made = yield* Gateway.make({
+    ...timing,
+    messages: Messages.json,
+    authenticate: Gateway.anonymous,
+    onMessage: () => Effect.void,
+    onClose: (_, end) => Effect.sync(() => void ended.push(end._tag))
+  })
+  return Number(new URL(made.address).port)
+}).pipe(Effect.provide(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory())), Scope.extend(scope))
+
+const stats = Effect.suspend(() => made?.stats ?? Effect.dieMessage("no gateway was started"))
+
+const clients: Array<Client.Client<unknown, unknown>> = []
+let lost = 0
+
+/** Connects so many, and waits until they are all there. */
+const connect = ({ count, url }: { readonly count: number; readonly url: string }) =>
+  Effect.forEach(
+    upTo(count),
+    () =>
+      Effect.gen(function* () {
+        const client = yield* Client.make({ ...timing, url, messages: Messages.json })
+        yield* client.ready
+        clients.push(client)
+        yield* Effect.forkIn(
+          Stream.runForEach(client.changes, ({ _tag }) =>
+            Effect.sync(() => {
+              if (_tag === "Waiting" || _tag === "Ended") lost++
+            })
+          ),
+          scope
+        )
+      }),
+    { concurrency: 50, discard: true }
+  ).pipe(Effect.provide(NodeDialer.layer), Scope.extend(scope))
+
+answer({
+  gateway: () => gateway,
+  connections: () => Effect.map(stats, ({ connections }) => connections),
+  ended: () => Effect.sync(() => ended),
+  connect,
+  lost: () => Effect.sync(() => lost),
+  /** How the last that was connected stands. */
+  last: () =>
+    Effect.suspend(() => {
+      const client = clients.at(-1)
+      if (client === undefined) return Effect.dieMessage("no client was made")
+      return Effect.map(client.status, (status) =>
+        status._tag === "Ready" ? `Ready: ${status.start._tag}` : status._tag
+      )
+    }),
+  /** What the system's clock says here. */
+  wallTime: () => Effect.sync(() => Date.now())
+})
