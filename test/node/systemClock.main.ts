@@ -13,15 +13,16 @@ let made: Gateway.Gateway<unknown> | undefined
 const ended: Array<string> = []
 
 const gateway = Effect.gen(function* () {
+  const context = yield* Layer.build(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory()))
   made = yield* Gateway.make({
     ...timing,
     messages: Messages.json,
     authenticate: Gateway.anonymous,
     onMessage: () => Effect.void,
     onClose: (_, end) => Effect.sync(() => void ended.push(end._tag))
-  })
+  }).pipe(Effect.provide(context))
   return Number(new URL(made.address).port)
-}).pipe(Effect.provide(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory())), Scope.extend(scope))
+}).pipe(Scope.extend(scope))
 
 const stats = Effect.suspend(() => made?.stats ?? Effect.dieMessage("no gateway was started"))
 

@@ -109,7 +109,7 @@ describeWith(faketime)("a process whose system clock is set", () => {
             )
 
             // At the client: its gateway stops, and then its clock is set.
-            yield* Effect.sleep(2 * readDeadline)
+            yield* Effect.sleep(1.2 * readDeadline)
             assert.strictEqual(yield* idle.ask<number>("lost"), 0)
             assert.deepStrictEqual(yield* server.ask("ended"), [])
             yield* stop(server, "SIGSTOP")
