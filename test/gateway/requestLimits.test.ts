@@ -61,6 +61,44 @@ describe("A gateway's requests", () => {
     }).pipe(Effect.provide(TopicWorld))
   )
 
+  it.scoped(
+    "of a client that was told no limit of them may wait in greater number: a window, and 3 for each topic",
+    () =>
+      Effect.gen(function* () {
+        yield* makeGateway(undefined, {
+          requestRate: 10,
+          messageRate: 1000,
+          maxRequests: 5,
+          replayMessages: 4,
+          maxSubscriptions: 2
+        })
+        const { peer } = yield* join()
+        // Ten of a second's worth are answered, and 4 + 3 × 2 wait.
+        yield* ask(peer, 1, 20)
+        assert.isUndefined(peer.closed())
+        assert.strictEqual(answers(peer), 10)
+        yield* ask(peer, 21, 21)
+        assert.strictEqual(peer.closed()?.code, 4400)
+      }).pipe(Effect.provide(TopicWorld))
+  )
+
+  it.scoped("of a client that was told no limit of them are never fewer than `maxRequests`", () =>
+    Effect.gen(function* () {
+      yield* makeGateway(undefined, {
+        requestRate: 10,
+        messageRate: 1000,
+        maxRequests: 15,
+        replayMessages: 4,
+        maxSubscriptions: 2
+      })
+      const { peer } = yield* join()
+      yield* ask(peer, 1, 25)
+      assert.isUndefined(peer.closed())
+      yield* ask(peer, 26, 26)
+      assert.strictEqual(peer.closed()?.code, 4400)
+    }).pipe(Effect.provide(TopicWorld))
+  )
+
   it.scoped("pay for what they are answered with: the next ones wait", () =>
     Effect.gen(function* () {
       yield* makeGateway(undefined, {

@@ -71,6 +71,15 @@ describe("A gateway", () => {
       assert.deepStrictEqual(yield* said(closed, "/socket?die"), [500, "failed"])
       const listener = Context.get(yield* Layer.build(NodeListener.layer({ port: 0 })), Listener.Listener)
       assert.deepStrictEqual(yield* said(Number(new URL(listener.address).port), "/"), [503, "not-ready"])
+      // On a server that goes on, for other routes.
+      const stopping = yield* Layer.build(NodeListener.layer({ port: 0 }))
+      const stopped = Number(new URL(Context.get(stopping, Listener.Listener).address).port)
+      yield* Gateway.make<number, number, Gateway.Principal>({
+        messages: numbers,
+        authenticate: Gateway.anonymous,
+        onMessage: () => Effect.void
+      }).pipe(Effect.provide(stopping), Effect.zipRight(said(stopped, "/")), Effect.scoped)
+      assert.deepStrictEqual(yield* said(stopped, "/"), [503, "restart"])
       const full = yield* gateway(0, { maxConnectionsPerAddress: 1, authorizeUpgrade: () => Effect.sleep("1 second") })
       const first = yield* Effect.fork(said(full))
       yield* Effect.sleep("200 millis")

@@ -56,7 +56,8 @@ const started = Effect.gen(function* () {
   return { ...child, set }
 })
 
-const stop = (child: Child.Child, signal: "SIGSTOP" | "SIGCONT") => Effect.sync(() => void process.kill(child.pid, signal))
+const stop = (child: Child.Child, signal: "SIGSTOP" | "SIGCONT") =>
+  Effect.sync(() => void process.kill(child.pid, signal))
 
 /** Milliseconds until it holds, from now. */
 const after = (what: string, holds: Effect.Effect<boolean>) =>
