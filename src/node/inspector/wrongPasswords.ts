@@ -5,12 +5,10 @@ import { networkOf } from "../../gateway/connectionQuota.js"
 
 /** Wrong passwords of one address within a minute, after which it gets 429. */
 const most = 5
-const window = 60_000
+const minute = 60_000
 
 /** Addresses that are remembered; of more, the one that has guessed the longest ago is forgotten. */
 const mostAddresses = 10_000
-
-const minute = window
 
 export class WrongPasswords {
   /** When the last of them came, by address; the address that guessed last is the last one. */
