@@ -8,6 +8,7 @@ import type { Stats } from "../connection/Connection.js"
 import type { Verdict } from "../protocol/CloseCode.js"
 import type { AttemptError, MessageInvalid, TokenUnavailable } from "../protocol/ConnectionError.js"
 import type { ResetReason } from "../protocol/Protocol.js"
+import type { Unfinished } from "../session/Session.js"
 
 /**
  * The beginning of a connection's session.
@@ -122,6 +123,10 @@ export interface ClientStats {
   readonly received: number
   /** Those of them that `messages` has seen processed. */
   readonly processed: number
+  /** The large message that is on its way in parts, and how many of its bytes the server has. */
+  readonly sending: Unfinished | undefined
+  /** The large message that comes in parts, and how many of its bytes are here. */
+  readonly receiving: Unfinished | undefined
   /** Messages sent again after a reconnect, because the server had not processed them. */
   readonly replayed: number
   /** Messages that the server sent again and this end had: nobody but this counter noticed. */

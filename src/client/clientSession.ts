@@ -75,6 +75,7 @@ export class ClientSession {
       state: stateOf(this.held.found, replayMessages),
       ackTimer,
       hooks,
+      now: config.now,
       pacing,
       marksReplay: false
     })
@@ -108,8 +109,8 @@ export class ClientSession {
   // ---- hello and welcome
 
   hello(live: LiveConnection, token: string | undefined): Protocol.Hello {
-    const { acked, recorded } = this.driver.state
-    const resume = this.held.ask(recorded, acked + 1)
+    const { acked, partIn: bytes, received: seq, recorded } = this.driver.state
+    const resume = this.held.ask(recorded, acked + 1, { seq, bytes })
     return {
       type: "hello",
       ...(token === undefined ? {} : { token }),
@@ -148,9 +149,11 @@ export class ClientSession {
       if (welcome.resumed) this.driver.writeUnpaced(live, ack)
       else live.write(this.config.codec.encode(ack))
     }
-    const refused = this.driver.attach(live, { generation, peerProcessed: processed, peerOldest: 1, told }, proof)
+    const peerReceived = live.features.has("parts") ? welcome.received : undefined
+    const peer = { generation, peerProcessed: processed, peerReceived, peerOldest: 1, told }
+    const refused = this.driver.attach(live, peer, proof)
     if (refused !== undefined) {
-      const reason = `welcome: processed ${processed}, generation ${generation} cannot be`
+      const reason = `welcome: processed ${processed}, received ${peerReceived?.seq}, generation ${generation} cannot be`
       live.violate(CloseCode.ProtocolViolation, reason)
       return undefined
     }

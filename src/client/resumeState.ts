@@ -45,11 +45,11 @@ export class ResumeState {
   }
 
   /** The part of a hello that asks to resume the session. The attempt is noted before it is made: no two have one number. */
-  ask(processed: number, oldest: number): Protocol.Hello["resume"] {
+  ask(processed: number, oldest: number, received: Protocol.Reception): Protocol.Hello["resume"] {
     if (this.ticket === undefined || this.keeper?.isMine() === false) return undefined
     this.attempts++
     this.note()
-    return { ...this.ticket, processed, oldest, attempt: this.attempts }
+    return { ...this.ticket, processed, oldest, received, attempt: this.attempts }
   }
 
   /** A welcome named the session, new or not, and a new secret. */
@@ -100,5 +100,5 @@ export const stateOf = (found: KeptSession | undefined, window: number): Session
   if (found === undefined) return Session.initial(window)
   const { acknowledged: acked, messages, processed, ticket } = found
   const state = Session.restored(window, { sent: acked + messages.length, acked, processed })
-  return ticket === undefined ? { ...state, highest: 0 } : state
+  return ticket === undefined ? { ...state, highest: 0, begun: 0 } : state
 }

@@ -48,6 +48,13 @@ export interface Options {
   readonly refreshBefore?: Duration.DurationInput | undefined
   /** Largest application message. Default 1 MiB. */
   readonly maxMessage?: number | undefined
+  /** Largest part in which a larger message travels, to a peer that knows parts. Default 64 KiB. */
+  readonly maxPart?: number | undefined
+  /**
+   * Bytes of messages that have come in part, in all sessions of a gateway; more are answered 4429, after those of clients that are
+   * away were given up. Default 64 MiB.
+   */
+  readonly maxUnfinished?: number | undefined
   /** Largest hello, with its token: until a client is known it can send nothing larger. Default 16 KiB. */
   readonly maxHello?: number | undefined
   /** Messages kept for retransmission in each direction. Default 1024. */
@@ -121,6 +128,8 @@ const durations = {
 
 const counts = {
   maxMessage: 1024 * 1024,
+  maxPart: 64 * 1024,
+  maxUnfinished: 64 * 1024 * 1024,
   maxHello: 16 * 1024,
   replayMessages: 1024,
   replayBytes: 1024 * 1024,
@@ -151,6 +160,9 @@ export const defaults: Resolved = {
   tokenTimeout: durations.connectTimeout
 }
 
+/** Bytes: the least that `maxPart` may be. */
+const leastPart = 4096
+
 /** May be zero: "at once", "not at all". */
 const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "drainSpread", "stableAfter"])
 
@@ -178,6 +190,20 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
         option: "readDeadline",
         value: `${out.readDeadline} ms`,
         rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
+      })
+    }
+    if (out.maxPart < leastPart) {
+      return yield* new InvalidOption({
+        option: "maxPart",
+        value: String(out.maxPart),
+        rule: `at least ${leastPart} bytes, or what surrounds the parts is as much as they are`
+      })
+    }
+    if (out.maxUnfinished < out.maxMessage) {
+      return yield* new InvalidOption({
+        option: "maxUnfinished",
+        value: String(out.maxUnfinished),
+        rule: `at least maxMessage (${out.maxMessage}), or no such message ever comes whole`
       })
     }
     const leastRate = Math.ceil(40_000 / out.heartbeatInterval)
@@ -231,6 +257,8 @@ export const config: Config.Config<Options> = Config.nested(
     drainSpread: duration("DRAIN_SPREAD"),
     refreshBefore: duration("REFRESH_BEFORE"),
     maxMessage: integer("MAX_MESSAGE"),
+    maxPart: integer("MAX_PART"),
+    maxUnfinished: integer("MAX_UNFINISHED"),
     maxHello: integer("MAX_HELLO"),
     replayMessages: integer("REPLAY_MESSAGES"),
     replayBytes: integer("REPLAY_BYTES"),

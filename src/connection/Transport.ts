@@ -38,9 +38,9 @@ export interface Receiver {
   readonly pong: (payload: Uint8Array) => void
   /** One of the frames came of which a message is made, with so many bytes of it; the message follows when it is whole. */
   readonly fragment?: ((size: number) => void) | undefined
-  /** The bytes that came end within a frame. */
-  readonly partial?: (() => void) | undefined
-  /** Bytes were left waiting after a flush: the network does not take them now. */
+  /** The bytes that came end within a frame, of so many bytes as far as its header has come. */
+  readonly partial?: ((size: number) => void) | undefined
+  /** Bytes are left waiting after a flush, or after some of those that waited have left: the network does not take them now. */
   readonly congested: () => void
   /** Nothing is waiting to leave any more: after each flush that left nothing, or only after `congested`. */
   readonly drained: () => void

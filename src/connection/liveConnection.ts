@@ -18,6 +18,7 @@ import { idOf, PingTracker, payloadOf } from "./live/pingTracker.js"
 import type { Sink } from "./live/sink.js"
 import * as supervisor from "./live/supervisor.js"
 import * as metrics from "./metrics.js"
+import { deadlinesOf } from "./progress.js"
 import type * as ReadDeadline from "./ReadDeadline.js"
 import type { CloseEvent, Receiver, Transport } from "./Transport.js"
 import * as WriteDeadline from "./WriteDeadline.js"
@@ -40,8 +41,10 @@ export interface LiveOptions {
 const lateFrames = 64
 
 export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
-  /** When something last arrived, on the monotonic clock. */
+  /** When something last arrived that shows the peer alive, on the monotonic clock. */
   lastActivity: number
+  /** Since when a frame has been coming that is not whole. */
+  private partialSince: number | undefined
   /** When it was made, in milliseconds since the epoch. */
   readonly since: number
   readonly counts = { messagesIn: 0, bytesIn: 0, messagesOut: 0, bytesOut: 0, heartbeatsMissed: 0 }
@@ -55,6 +58,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   private watch: ReadDeadline.Watch | undefined
   /** Milliseconds between heartbeats. */
   interval = 0
+  private readDeadline = 0
   /** While bytes wait, watched by a fiber. */
   private backlog: WriteDeadline.Backlog | undefined
   /** A ping was sent that must be answered in time. */
@@ -101,8 +105,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
 
   // ---- what comes
 
-  private heard(): void {
-    this.lastActivity = this.now
+  private heard(at = this.now, partialSince?: number): void {
+    this.partialSince = partialSince
+    this.lastActivity = at
     if (this.probing !== undefined) this.probing.isAnswered = true
   }
 
@@ -120,11 +125,17 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
 
   fragment(size: number): void {
     if (this.phase._tag !== "Open") return this.tooLate()
+    this.heard()
     this.phase.sink.fragment?.(size)
   }
 
-  partial(): void {
+  partial(size: number): void {
     if (this.phase._tag !== "Open") return this.tooLate()
+    const { now } = this
+    const since = this.partialSince ?? now
+    // Its last byte is life until all its deadlines are over.
+    const latest = since + (deadlinesOf(size) - 1) * this.readDeadline
+    this.heard(Math.max(this.lastActivity, Math.min(now, latest)), since)
     this.phase.sink.partial?.()
   }
 
@@ -176,6 +187,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   keepAlive(timing: { readonly heartbeatInterval: number; readonly readDeadline: number }, part: number): void {
     if (this.end !== undefined) return
     this.interval = timing.heartbeatInterval
+    this.readDeadline = timing.readDeadline
     this.heart = this.owner.heartbeat.start(this, part)
     this.watch = this.owner.readDeadline.watch(this, timing.readDeadline)
   }
@@ -266,12 +278,12 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
 
   congested(): void {
     if (this.end !== undefined) return
-    const { now } = this
-    if (this.backlog !== undefined) return this.backlog.note(now, this.transport.accepted())
-    const backlog = new WriteDeadline.Backlog()
-    backlog.note(now, this.transport.accepted())
-    this.backlog = backlog
     const taken = () => this.transport.accepted() - this.transport.buffered()
+    const isWatched = this.backlog !== undefined
+    const backlog = this.backlog ?? new WriteDeadline.Backlog()
+    backlog.note(this.now, this.transport.accepted(), taken())
+    this.backlog = backlog
+    if (isWatched) return
     this.supervise(
       Effect.ensuring(
         WriteDeadline.run(backlog, taken, this.options.writeDeadline),

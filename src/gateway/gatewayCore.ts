@@ -22,6 +22,7 @@ import * as messageCodec from "../protocol/messageCodec.js"
 import * as ackTimer from "../session/ackTimer.js"
 import { Credentials } from "../session/Credentials.js"
 import { inboundLimiterTerms } from "../session/inboundLimiter.js"
+import { UnfinishedBytes } from "../session/partReceiver.js"
 import { type NodeInfo, SessionStore } from "../session/SessionStore.js"
 import { Admission } from "./admission.js"
 import * as connections from "./connectionManager.js"
@@ -77,7 +78,16 @@ export class GatewayCore<C, S, P extends Principal, R> {
     credentials: Credentials["Type"],
     private readonly services: Omit<
       SessionServices<C, S, P, R>,
-      "gateway" | "removed" | "isStopped" | "limits" | "options" | "handlers" | "authenticate" | "encode" | "decode"
+      | "gateway"
+      | "removed"
+      | "isStopped"
+      | "limits"
+      | "unfinished"
+      | "options"
+      | "handlers"
+      | "authenticate"
+      | "encode"
+      | "decode"
     >
   ) {
     const since = wallTime(services.clock)
@@ -112,6 +122,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         maxMessage: options.maxMessage,
         messages: options.replayMessages,
         bytes: options.replayBytes,
+        part: options.maxPart,
         messageRate: options.messageRate,
         byteRate: options.byteRate,
         requestRate: options.requestRate,
@@ -122,6 +133,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
+      unfinished: new UnfinishedBytes(options.maxUnfinished),
       isStopped: () => this.connections.stopped,
       removed: (id, end) => this.admission.removed(id, end)
     }

@@ -27,7 +27,7 @@ export interface Outcome {
   readonly reason?: Protocol.ResetReason | undefined
 }
 
-const nothing = { processed: 0, oldest: 1 }
+const nothing = { processed: 0, oldest: 1, received: undefined }
 
 /** Tells why the client cannot go on with this session, if it cannot. */
 export const welcome = <C, S, P extends Principal, R>(
@@ -40,18 +40,25 @@ export const welcome = <C, S, P extends Principal, R>(
 ): Protocol.ResetReason | undefined => {
   if (live.end !== undefined) return undefined // `abandoned` sees to it
   const { heartbeatInterval, maxMessage, readDeadline, resumeWindow } = options
-  const { oldest, processed } = (outcome.resumed ? hello.resume : undefined) ?? nothing
-  const peer = { processed, oldest, takes: hello.limits?.maxMessage ?? Number.POSITIVE_INFINITY }
+  const { oldest, processed, received } = (outcome.resumed ? hello.resume : undefined) ?? nothing
+  const knowsParts = live.features.has("parts")
+  const peer = {
+    processed,
+    oldest,
+    received: knowsParts ? received : undefined,
+    takes: hello.limits?.maxMessage ?? Number.POSITIVE_INFINITY
+  }
   const missed = session.loop.refusalsFrom(oldest, peer.takes, codec)
   if (missed === undefined) return "incomplete"
-  const refused = session.attach(live, generation, peer, (processed) =>
+  const refused = session.attach(live, generation, peer, (told) =>
     live.write(
       codec.encode({
         type: "welcome",
         session: session.id,
         generation,
         secret,
-        processed,
+        processed: told.processed,
+        ...(outcome.resumed && knowsParts ? { received: told.received } : {}),
         resumed: outcome.resumed,
         ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
         ...(missed.length === 0 ? {} : { refused: missed }),

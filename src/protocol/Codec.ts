@@ -10,6 +10,7 @@ import * as Either from "effect/Either"
 import { CloseCode } from "./CloseCode.js"
 import { byteLength, type Frame, type Payload } from "./frame.js"
 import * as jsonData from "./jsonData.js"
+import * as jsonPart from "./jsonPart.js"
 import * as jsonScan from "./jsonScan.js"
 import * as msgpackCodec from "./msgpackCodec.js"
 import { isTooDeep, mayBeTooDeep, tooDeep } from "./nestingDepth.js"
@@ -32,10 +33,12 @@ export interface Codec {
   readonly payload: (body: unknown) => Either.Either<Payload, string>
   /** Frames a `data` message around an encoded body. */
   readonly data: (seq: number, ack: number, confirm: boolean, payload: Payload) => Frame
+  /** Frames a piece of an encoded body. */
+  readonly part: (part: Protocol.PartHead, piece: Payload) => Frame
   /** Frames a `publication` of a body that is given as JSON text. */
   readonly publication: (topic: string, position: Protocol.Position, json: string) => Frame
-  /** Frames any message but `data`. */
-  readonly encode: (message: Exclude<Protocol.Message, Protocol.Data>) => Frame
+  /** Frames any message but `data` and `part`. */
+  readonly encode: (message: Protocol.Control) => Frame
   /** Decodes a frame; total, never throws. */
   readonly decode: (frame: Frame) => Protocol.Message | Malformed
   /** The bytes of the body in a frame that decodes to a message with one. */
@@ -70,6 +73,7 @@ export const json: Codec = {
   },
   data: (seq, ack, confirm, payload) =>
     `{"type":"data","seq":${seq},"ack":${ack}${confirm ? ',"confirm":true' : ""},"body":${payload as string}}`,
+  part: jsonPart.write,
   publication: (topic, { epoch, offset }, json) =>
     `{"type":"publication","topic":${JSON.stringify(topic)},"position":{"epoch":${JSON.stringify(epoch)},"offset":${offset}},"body":${json}}`,
   encode: (message) => JSON.stringify(message),
@@ -79,6 +83,8 @@ export const json: Codec = {
     }
     const data = jsonData.read(frame)
     if (data !== undefined) return shallow(data, frame)
+    const part = jsonPart.read(frame)
+    if (part !== undefined) return validate(part)
     let value: unknown
     try {
       value = JSON.parse(frame)

@@ -41,11 +41,13 @@ export type Subprotocol = (typeof subprotocols)[number]
  *
  * - `request-limits`: requests have limits of their own, `limits.requestRate` and `limits.requests` of the welcome.
  * - `client-limits`: a client says in its hello what it takes, and is sent no more.
+ * - `parts`: a large `data` message travels in parts, and each end says on a resume what it has received, beside what it has
+ *   processed.
  *
  * @since 0.1.0
  * @category features
  */
-export const features = ["request-limits", "client-limits"] as const
+export const features = ["request-limits", "client-limits", "parts"] as const
 
 /**
  * The name of a feature that this version knows.
@@ -57,6 +59,17 @@ export type Feature = (typeof features)[number]
 
 /** At most 64 names of at most 64 characters. */
 const Features = Schema.Array(Schema.String.pipe(Schema.maxLength(64))).pipe(Schema.maxItems(64))
+
+/**
+ * What an end has received: all messages up to `seq`, and so many bytes of the next one.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const Reception = Schema.Struct({ seq: Count, bytes: Count })
+
+/** A decoded reception. @since 0.1.0 @category messages */
+export type Reception = typeof Reception.Type
 
 /**
  * The part of a hello that resumes a session.
@@ -71,6 +84,8 @@ export const Resume = Schema.Struct({
   processed: Count,
   /** The first message that this client still holds for retransmission. */
   oldest: Sequence,
+  /** What this client has of the server's messages, and need not be sent again; without it, what it has processed. */
+  received: Schema.optionalWith(Reception, { exact: true }),
   /** Larger than in any earlier hello that asked for this session: an older one that arrives late is refused. */
   attempt: Schema.optionalWith(Sequence, { exact: true })
 })
@@ -140,6 +155,8 @@ export const Limits = Schema.Struct({
   messages: Limit,
   /** Bytes of them. */
   bytes: Limit,
+  /** Bytes of the largest part of a message that travels in parts. */
+  part: Schema.optionalWith(Limit, { exact: true }),
   /** Messages that the client may send in a second; none is said by a server that does not count. */
   messageRate: Schema.optionalWith(Limit, { exact: true }),
   /** Bytes of them. */
@@ -189,6 +206,8 @@ export const Welcome = Schema.Struct({
   secret: Id,
   /** The last message of the client that the server has processed. */
   processed: Count,
+  /** What the server has of the client's messages, for one that knows `parts`. */
+  received: Schema.optionalWith(Reception, { exact: true }),
   resumed: Schema.Boolean,
   /** Why the session that was asked for does not go on; absent where it does, or none was asked for. */
   reason: Schema.optionalWith(ResetReason, { exact: true }),
@@ -236,6 +255,40 @@ export const Data = Schema.Struct({
 
 /** A decoded `data` message; the application's Schema has not seen its body. @since 0.1.0 @category both ways */
 export type Data = typeof Data.Type
+
+/**
+ * A piece of the body of a `data` message: the bytes from `at` on, of `of` in all. In JSON it follows the object and a line feed, as
+ * text; in MessagePack it is bytes.
+ *
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Part = Schema.Struct({
+  type: Schema.Literal("part"),
+  seq: Sequence,
+  ack: Count,
+  confirm: Schema.optionalWith(Schema.Boolean, { exact: true }),
+  at: Count,
+  of: Sequence,
+  piece: Schema.Union(Schema.String, Schema.Uint8ArrayFromSelf)
+})
+
+/** A decoded part. @since 0.1.0 @category both ways */
+export type Part = typeof Part.Type
+
+/** A part, but for its piece. @since 0.1.0 @category both ways */
+export type PartHead = Omit<Part, "type" | "piece">
+
+/**
+ * The answer to a part: what its receiver has now.
+ *
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Received = Schema.Struct({ type: Schema.Literal("received"), ...Reception.fields })
+
+/** A decoded answer to a part. @since 0.1.0 @category both ways */
+export type Received = typeof Received.Type
 
 /**
  * A cumulative acknowledgement by itself: everything up to `ack` is processed, and 0 means nothing yet.
@@ -306,7 +359,20 @@ export const Token = Schema.Struct({ type: Schema.Literal("token"), token: Schem
  * @since 0.1.0
  * @category messages
  */
-export const ClientMessage = Schema.Union(Hello, Data, Ack, Ping, Pong, Bye, Token, Subscribe, Unsubscribe, Publish)
+export const ClientMessage = Schema.Union(
+  Hello,
+  Data,
+  Part,
+  Received,
+  Ack,
+  Ping,
+  Pong,
+  Bye,
+  Token,
+  Subscribe,
+  Unsubscribe,
+  Publish
+)
 
 /** A decoded message of a client. @since 0.1.0 @category messages */
 export type ClientMessage = typeof ClientMessage.Type
@@ -321,6 +387,8 @@ export const ServerMessage = Schema.Union(
   Welcome,
   Replayed,
   Data,
+  Part,
+  Received,
   Ack,
   Goaway,
   Refusal,
@@ -344,3 +412,11 @@ export type ServerMessage = typeof ServerMessage.Type
  * @category messages
  */
 export type Message = ClientMessage | ServerMessage
+
+/**
+ * Any message but those that carry a body of the session's in an encoded form.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export type Control = Exclude<Message, Data | Part>

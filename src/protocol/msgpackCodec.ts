@@ -43,7 +43,8 @@ const decode = (frame: Uint8Array): Protocol.Message | Malformed => {
     if (error instanceof Flaw) return malformed(`the message is not MessagePack: ${error.reason}`)
     throw error
   }
-  return validate(value)
+  const message = validate(value)
+  return message.type === "part" && typeof message.piece === "string" ? malformed("part: piece is not bytes") : message
 }
 
 /** A `Codec`, which this module does not name: that of all codecs imports it. */
@@ -61,9 +62,11 @@ export const msgpack = {
       if (confirm) writer.raw(confirmed)
       return writer.raw(upToBody).end(body as Uint8Array) // of this codec's `payload`
     }),
+  part: ({ ack, at, confirm, of, seq }: Protocol.PartHead, piece: Payload): Frame =>
+    encoded({ type: "part", seq, ack, ...(confirm === true ? { confirm } : {}), at, of, piece }),
   publication: (topic: string, position: Protocol.Position, json: string): Frame =>
     encoded({ type: "publication", topic, position, body: JSON.parse(json) as unknown }),
-  encode: (message: Exclude<Protocol.Message, Protocol.Data>): Frame => encoded(message),
+  encode: (message: Protocol.Control): Frame => encoded(message),
   decode: (frame: Frame): Protocol.Message | Malformed =>
     typeof frame === "string"
       ? malformed("holdfast.v1.msgpack takes binary messages", CloseCode.UnsupportedData)

@@ -54,6 +54,17 @@ const publicationOf = (message: Record<string, unknown>): Protocol.Message | Mal
   return message as unknown as Protocol.Publication // every field was checked above
 }
 
+const partOf = (message: Record<string, unknown>): Protocol.Message | Malformed => {
+  const { ack, at, confirm, of, piece, seq } = message
+  if (!isCount(seq) || seq === 0) return malformed("part: seq is not a sequence number")
+  if (!isCount(ack)) return malformed("part: ack is not a count")
+  if (confirm !== undefined && typeof confirm !== "boolean") return malformed("part: confirm is not a boolean")
+  if (!isCount(at)) return malformed("part: at is not a count")
+  if (!isCount(of) || of === 0) return malformed("part: of is not a size")
+  if (typeof piece !== "string" && !(piece instanceof Uint8Array)) return malformed("part: piece is missing")
+  return message as unknown as Protocol.Part // every field was checked above
+}
+
 /** Names what looks like a type; what else a peer puts there may be a secret. */
 const unknownType = (type: string): string =>
   /^[a-z_-]{1,32}$/i.test(type) ? `unknown message type "${type}"` : "unknown message type"
@@ -75,6 +86,7 @@ export const validate = (value: unknown): Protocol.Message | Malformed => {
     return isCount(message.ack) ? { type, ack: message.ack } : malformed("ack: ack is not a count")
   }
   if (type === "publication") return publicationOf(message)
+  if (type === "part") return partOf(message)
   if (typeof type !== "string") return malformed("a message is an object with a type")
   if (!Object.hasOwn(decoders, type)) return malformed(unknownType(type))
   if (type === "publish" && message.body === undefined) return malformed("publish: no body")

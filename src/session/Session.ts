@@ -7,142 +7,14 @@
  * Messages are named by their sequence number, from 1 in each direction. The
  * messages themselves stay with the driver: those in `(acked, sent]` in the
  * replay buffer, those in `(processed, received]` in the inbox. One that comes
- * in passes through, from the event to the effect that says what becomes of it.
+ * in passes through, from the event to the effect that says what becomes of it. A large one comes and goes in parts, of which
+ * this counts the bytes.
  *
  * @since 0.1.0
  */
-import type * as Protocol from "../protocol/Protocol.js"
+import type { Draft, Effect, Event, Link, Numbered, Part, State, Step } from "./sessionModel.js"
 
-/**
- * Which connection, if any, acts for the session. A connection is named by the
- * generation it attached with; what comes from any other is stale.
- *
- * @since 0.1.0
- * @category models
- */
-export type Link =
-  | { readonly _tag: "Detached" }
-  | { readonly _tag: "Attached"; readonly generation: number }
-  | { readonly _tag: "Ended" }
-
-/**
- * The state of one end of a session, in numbers: the messages stay with the driver.
- *
- * @since 0.1.0
- * @category models
- */
-export interface State {
-  readonly link: Link
-  /** The latest generation that was attached; 0 before the first. */
-  readonly generation: number
-  /** Out: the last sequence number given to a message. */
-  readonly sent: number
-  /** Out: the last one that the store has; only these may leave. */
-  readonly appended: number
-  /** Out: the last one written to the connection that is attached now. */
-  readonly transmitted: number
-  /** Out: the last one ever written to any connection. */
-  readonly highest: number
-  /** Out: the last one that the peer has processed, as far as is known. */
-  readonly acked: number
-  /** In: the last one received in order. */
-  readonly received: number
-  /** In: the last one whose handler has succeeded. */
-  readonly processed: number
-  /** In: the last one whose processing the store has; only these may be acknowledged. */
-  readonly recorded: number
-  /** In: the last one acknowledged to the peer. */
-  readonly ackSent: number
-  /** In: how many messages the peer may have unprocessed here. */
-  readonly window: number
-}
-
-/**
- * A message of the peer: of all that it may carry, the state looks at its number alone.
- *
- * @since 0.1.0
- * @category models
- */
-export interface Numbered {
-  readonly seq: number
-}
-
-/**
- * Something that has happened to a session.
- *
- * @since 0.1.0
- * @category models
- */
-export type Event<M extends Numbered = Numbered> =
-  /** The application sends a message. */
-  | { readonly _tag: "Send" }
-  /** The store has everything up to this one. */
-  | { readonly _tag: "Appended"; readonly upTo: number }
-  /** The application has given up this message: those after it move up, if it was never written. */
-  | { readonly _tag: "Withdrawn"; readonly seq: number }
-  /** The next message was written to the connection, with this acknowledgement. */
-  | { readonly _tag: "Transmitted"; readonly seq: number; readonly ack: number }
-  /** A `data` message came. */
-  | { readonly _tag: "Received"; readonly generation: number; readonly message: M; readonly ack: number }
-  /** An `ack` message came. */
-  | { readonly _tag: "Acknowledged"; readonly generation: number; readonly ack: number }
-  /** The handler of this message succeeded. */
-  | { readonly _tag: "Processed"; readonly seq: number }
-  /** The store has the processing of everything up to this one. */
-  | { readonly _tag: "Recorded"; readonly upTo: number }
-  /** An acknowledgement up to this one was written by itself. */
-  | { readonly _tag: "AckSent"; readonly upTo: number }
-  /**
-   * A newer connection acts for the session. `peerProcessed` is the last
-   * message of ours that the peer has processed, `peerOldest` the first of its
-   * own that it can still retransmit, `told` what this end told the peer of its
-   * own processing when it introduced itself.
-   */
-  | {
-      readonly _tag: "Attach"
-      readonly generation: number
-      readonly peerProcessed: number
-      readonly peerOldest: number
-      readonly told: number
-    }
-  /** This connection is gone. */
-  | { readonly _tag: "Detach"; readonly generation: number }
-  /** The session is over. */
-  | { readonly _tag: "End" }
-
-/**
- * A thing that the driver must do; they come in order.
- *
- * @since 0.1.0
- * @category models
- */
-export type Effect<M extends Numbered = Numbered> =
-  /** Have the store append everything in `(appended, sent]`, then say `Appended`. */
-  | { readonly _tag: "Append" }
-  /** Write what is in `(transmitted, appended]` as far as the connection takes it, saying `Transmitted` for each. */
-  | { readonly _tag: "Transmit" }
-  /** Forget the messages up to this one: the peer has processed them. */
-  | { readonly _tag: "Release"; readonly upTo: number }
-  /** Forget this message, and number those after it anew, each one lower. */
-  | { readonly _tag: "Withdraw"; readonly seq: number }
-  /** Hand this message to the application. */
-  | { readonly _tag: "Deliver"; readonly message: M }
-  /** This message was here before: drop it. */
-  | { readonly _tag: "Suppress"; readonly message: M }
-  /** `recorded` is ahead of `ackSent`: acknowledge soon. */
-  | { readonly _tag: "AckDue" }
-  /** The peer broke the protocol: close with 4400 and this reason. */
-  | { readonly _tag: "Violation"; readonly reason: string }
-  /** The session cannot go on where it was. */
-  | { readonly _tag: "Refuse"; readonly reason: Protocol.ResetReason }
-
-/**
- * The next state, and what the driver must do, in order.
- *
- * @since 0.1.0
- * @category models
- */
-export type Step<M extends Numbered = Numbered> = readonly [State, ReadonlyArray<Effect<M>>]
+export * from "./sessionModel.js"
 
 const detached: Link = { _tag: "Detached" }
 
@@ -161,8 +33,12 @@ export const initial = (window: number): State => ({
   appended: 0,
   transmitted: 0,
   highest: 0,
+  begun: 0,
+  partOut: 0,
   acked: 0,
   received: 0,
+  partIn: 0,
+  partSize: 0,
   processed: 0,
   recorded: 0,
   ackSent: 0,
@@ -184,6 +60,7 @@ export const restored = (
   appended: stored.sent,
   transmitted: stored.acked,
   highest: stored.sent,
+  begun: stored.sent,
   acked: stored.acked,
   received: stored.processed,
   processed: stored.processed,
@@ -191,16 +68,8 @@ export const restored = (
   ackSent: stored.processed
 })
 
-/**
- * A state that its owner, who alone refers to it, lets change in place.
- *
- * @since 0.1.0
- * @category models
- */
-export type Draft = { -readonly [K in keyof State]: State[K] }
-
 /** Those that are about no message of the peer. */
-type Own = Effect<never>
+type Own = Effect<never, never>
 
 const none: ReadonlyArray<Own> = []
 const append: ReadonlyArray<Own> = [{ _tag: "Append" }]
@@ -216,41 +85,80 @@ const isStale = (state: State, generation: number): boolean =>
 const acknowledge = (state: Draft, ack: number): ReadonlyArray<Own> => {
   if (ack <= state.acked) return none
   state.acked = ack
-  state.transmitted = Math.max(state.transmitted, ack)
+  if (ack > state.transmitted) {
+    state.transmitted = ack
+    state.partOut = 0
+  }
   return ack < state.appended ? [{ _tag: "Release", upTo: ack }, ...transmit] : [{ _tag: "Release", upTo: ack }]
 }
 
 const neverSent = (state: State, ack: number): string => `ack ${ack}, but the last message sent was ${state.highest}`
 
-const received = <M extends Numbered>(state: Draft, message: M, ack: number): ReadonlyArray<Effect<M>> => {
-  const { seq } = message
-  if (ack > state.highest) return violation(neverSent(state, ack))
-  if (seq > state.received + 1) return violation(`gap: message ${seq} came, ${state.received + 1} was expected`)
-  if (seq > state.received && seq > state.processed + state.window) {
-    return violation(`more than ${state.window} messages sent without waiting for acknowledgement`)
-  }
+/** The flaw of a message that comes next, or came before. */
+const flawOf = (state: Draft, seq: number, ack: number): string | undefined => {
+  if (ack > state.highest) return neverSent(state, ack)
+  if (seq > state.received + 1) return `gap: message ${seq} came, ${state.received + 1} was expected`
+  return seq > state.received && seq > state.processed + state.window
+    ? `more than ${state.window} messages sent without waiting for acknowledgement`
+    : undefined
+}
+
+/** A message that was here before: if the peer has not heard that it was processed, that is said again. */
+const repeated = (state: Draft, message: Numbered, ack: number): ReadonlyArray<Own> => {
   const effects = acknowledge(state, ack)
-  if (seq > state.received) {
-    state.received = seq
-    return effects === none ? [{ _tag: "Deliver", message }] : [...effects, { _tag: "Deliver", message }]
-  }
-  if (seq > state.recorded) return [...effects, { _tag: "Suppress", message }]
-  // The peer has not heard that it was processed: say it again.
-  state.ackSent = Math.min(state.ackSent, seq - 1)
+  if (message.seq > state.recorded) return [...effects, { _tag: "Suppress", message }]
+  state.ackSent = Math.min(state.ackSent, message.seq - 1)
   return [...effects, { _tag: "Suppress", message }, ...ackDue]
+}
+
+const received = <M extends Numbered>(state: Draft, message: M, ack: number): ReadonlyArray<Effect<M, never>> => {
+  const { seq } = message
+  const flaw = flawOf(state, seq, ack)
+  if (flaw !== undefined) return violation(flaw)
+  if (seq <= state.received) return repeated(state, message, ack)
+  const effects = acknowledge(state, ack)
+  state.received = seq
+  state.partIn = 0
+  state.partSize = 0
+  return effects === none ? [{ _tag: "Deliver", message }] : [...effects, { _tag: "Deliver", message }]
+}
+
+/** The flaw of a part of the message that comes next. */
+const partFlawOf = ({ partIn, partSize }: Draft, { at, of, seq, until }: Part): string | undefined => {
+  if (until > of) return `a part of message ${seq} ends at ${until}, and the message has ${of} bytes`
+  // At the beginning, it begins anew.
+  if (at === 0) return undefined
+  if (at !== partIn) return `a part of message ${seq} begins at ${at}, ${partIn} was expected`
+  return of === partSize
+    ? undefined
+    : `a part of message ${seq} is of ${of} bytes, and the first one was of ${partSize}`
+}
+
+const partReceived = <P extends Part>(state: Draft, part: P, ack: number): ReadonlyArray<Effect<never, P>> => {
+  const { of, seq, until } = part
+  const flaw = flawOf(state, seq, ack) ?? (seq <= state.received ? undefined : partFlawOf(state, part))
+  if (flaw !== undefined) return violation(flaw)
+  if (seq <= state.received) return until === of ? repeated(state, part, ack) : acknowledge(state, ack)
+  const effects = acknowledge(state, ack)
+  state.partIn = until
+  state.partSize = of
+  return [...effects, { _tag: until === of ? "Complete" : "Keep", part }]
 }
 
 const attach = (state: Draft, event: Extract<Event, { _tag: "Attach" }>): ReadonlyArray<Own> => {
   if (event.generation <= state.generation) return none
   const { generation, peerOldest, peerProcessed } = event
+  const { bytes, seq } = event.peerReceived ?? { seq: peerProcessed, bytes: 0 }
   // Complete or refused: what the peer still needs must be here, and the other way round.
-  if (peerProcessed < state.acked || peerProcessed > state.highest || peerOldest > state.received + 1) {
+  const isOurs = peerProcessed >= state.acked && peerProcessed <= seq && seq <= state.highest
+  if (!isOurs || (bytes > 0 && seq >= state.begun) || peerOldest > state.received + 1) {
     return [{ _tag: "Refuse", reason: "incomplete" }]
   }
   state.link = { _tag: "Attached", generation }
   state.generation = generation
   state.acked = peerProcessed
-  state.transmitted = peerProcessed
+  state.transmitted = seq
+  state.partOut = bytes
   state.ackSent = event.told
   return [{ _tag: "Release", upTo: peerProcessed }, ...transmit, ...(state.recorded > event.told ? ackDue : none)]
 }
@@ -262,7 +170,10 @@ const attach = (state: Draft, event: Extract<Event, { _tag: "Attach" }>): Readon
  * @since 0.1.0
  * @category step
  */
-export const advance = <M extends Numbered>(state: Draft, event: Event<M>): ReadonlyArray<Effect<M>> => {
+export const advance = <M extends Numbered, P extends Part>(
+  state: Draft,
+  event: Event<M, P>
+): ReadonlyArray<Effect<M, P>> => {
   if (state.link._tag === "Ended") return none
   switch (event._tag) {
     case "Send":
@@ -277,8 +188,22 @@ export const advance = <M extends Numbered>(state: Draft, event: Event<M>): Read
     case "Transmitted":
       if (state.link._tag !== "Attached" || event.seq !== state.transmitted + 1) return none
       state.transmitted = event.seq
+      state.partOut = 0
       state.highest = Math.max(state.highest, event.seq)
+      state.begun = Math.max(state.begun, event.seq)
       state.ackSent = Math.max(state.ackSent, event.ack)
+      return none
+    case "PartTransmitted":
+      if (state.link._tag !== "Attached" || event.seq !== state.transmitted + 1) return none
+      state.partOut = event.until
+      state.begun = Math.max(state.begun, event.seq)
+      state.ackSent = Math.max(state.ackSent, event.ack)
+      return none
+    case "PartReceived":
+      return isStale(state, event.generation) ? none : partReceived(state, event.part, event.ack)
+    case "PartDropped":
+      state.partIn = 0
+      state.partSize = 0
       return none
     case "Received":
       return isStale(state, event.generation) ? none : received(state, event.message, event.ack)
@@ -308,8 +233,8 @@ export const advance = <M extends Numbered>(state: Draft, event: Event<M>): Read
 
 /** While something is on its way to the store it has its number there already: nothing can move up then. */
 const withdraw = (state: Draft, seq: number): ReadonlyArray<Own> => {
-  const { appended, highest, link, sent } = state
-  if (seq <= highest || seq > sent || appended < sent) return none
+  const { appended, begun, link, sent } = state
+  if (seq <= begun || seq > sent || appended < sent) return none
   state.sent--
   state.appended--
   return link._tag === "Attached" ? [{ _tag: "Withdraw", seq }, ...transmit] : [{ _tag: "Withdraw", seq }]
@@ -322,8 +247,12 @@ const isSame = (a: State, b: State): boolean =>
   a.appended === b.appended &&
   a.transmitted === b.transmitted &&
   a.highest === b.highest &&
+  a.begun === b.begun &&
+  a.partOut === b.partOut &&
   a.acked === b.acked &&
   a.received === b.received &&
+  a.partIn === b.partIn &&
+  a.partSize === b.partSize &&
   a.processed === b.processed &&
   a.recorded === b.recorded &&
   a.ackSent === b.ackSent &&
@@ -336,7 +265,7 @@ const isSame = (a: State, b: State): boolean =>
  * @since 0.1.0
  * @category step
  */
-export const step = <M extends Numbered>(state: State, event: Event<M>): Step<M> => {
+export const step = <M extends Numbered, P extends Part>(state: State, event: Event<M, P>): Step<M, P> => {
   const next = { ...state }
   const effects = advance(next, event)
   return [isSame(next, state) ? state : next, effects]

@@ -7,10 +7,11 @@ import type * as Protocol from "../protocol/Protocol.js"
 import type { AckTimer } from "./ackTimer.js"
 import type { InboundLimiter } from "./inboundLimiter.js"
 import type { Pacer } from "./pacer.js"
+import type { UnfinishedBytes } from "./partReceiver.js"
 import type { Bounds, Entry } from "./replayBuffer.js"
 import type * as Session from "./Session.js"
 
-type ControlMessage = Exclude<Protocol.Message, Protocol.Data | { type: "ack" | "ping" | "pong" }>
+type ControlMessage = Exclude<Protocol.Control, { type: "ack" | "received" | "ping" | "pong" }>
 
 export interface Hooks {
   /** A message that is not the session's own business, and its size. */
@@ -57,6 +58,10 @@ export interface DriverOptions {
   readonly hooks: Hooks
   /** Counts what the peer sends. */
   readonly guard?: InboundLimiter | undefined
+  /** The bytes of unfinished messages that all sessions here may hold. */
+  readonly unfinished?: UnfinishedBytes | undefined
+  /** Milliseconds of the monotonic clock. */
+  readonly now: () => number
   /** Spreads what this end sends. */
   readonly pacing?: Pacer | undefined
   /** True where `replayed` is said after what was retransmitted. */

@@ -2,7 +2,7 @@
  * A gateway's side of the rates: counts what one session's client sends,
  * through all of its connections, and ends the one that sends too fast. The
  * session stays. Of requests it counts the bytes alone: they wait for a rate
- * of their own (`requestIntake`).
+ * of their own (`requestIntake`); and of the parts of a message, but for the last.
  */
 
 import type { LiveConnection } from "../connection/liveConnection.js"
@@ -58,11 +58,14 @@ export class InboundLimiter {
     private readonly codec: Codec
   ) {}
 
-  /** Counts a message that the connection has just heard, and whether it may be looked at; if not, the connection ends. */
-  admits(live: LiveConnection, size: number, isRequest = false): boolean {
+  /**
+   * Counts a message that the connection has just heard, or its bytes alone, and whether it may be looked at; if not, the
+   * connection ends.
+   */
+  admits(live: LiveConnection, size: number, isOfBytes = false): boolean {
     const now = live.lastActivity
     this.limit ??= new RateLimit(this.terms.rates, now)
-    const lacking = isRequest ? this.limit.takeBytes(size, now) : this.limit.take(size, now)
+    const lacking = isOfBytes ? this.limit.takeBytes(size, now) : this.limit.take(size, now)
     if (lacking === undefined) return true
     const reason = this.terms.words[lacking]
     const retryAfter = Math.min(mostRetryAfter, Math.max(leastRetryAfter, this.limit.untilFull(now)))

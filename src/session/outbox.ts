@@ -15,6 +15,7 @@ import {
   OutcomeUnknown,
   SessionClosed
 } from "../protocol/ConnectionError.js"
+import type { Hooks } from "./driverOptions.js"
 import type { FlowControl } from "./flowControl.js"
 import { type Bounds, type Entry, ReplayBuffer } from "./replayBuffer.js"
 import type * as Session from "./Session.js"
@@ -27,8 +28,7 @@ export interface Sending {
   readonly flow: Pick<FlowControl, "maxMessage">
   /** Why the session is over. */
   readonly endReason: string | undefined
-  /** A message was given the next number and is in the outbox. */
-  readonly send: () => void
+  readonly apply: (event: Session.Event<never, never>) => void
   /** Nobody wants this message sent any more. */
   readonly giveUp: (seq: number) => void
 }
@@ -52,6 +52,9 @@ export class Outbox {
   private readonly appends = new SequenceWaiters<SessionClosed>()
   private readonly deliveries = new SequenceWaiters<Fate>()
   private closing = false
+  private isAppending = false
+  /** Made when somebody waits until all is written, and opened once. */
+  private whenWritten: Effect.Latch | undefined
 
   constructor(
     bounds: Bounds,
@@ -77,7 +80,7 @@ export class Outbox {
     return this.buffer.get(seq)
   }
 
-  after(seq: number): ReadonlyArray<Entry> {
+  private after(seq: number): ReadonlyArray<Entry> {
     return this.buffer.after(seq)
   }
 
@@ -86,9 +89,41 @@ export class Outbox {
     return entry.offset - this.buffer.releasedOffset
   }
 
-  /** The store has all messages up to this one. */
-  appended(upTo: number): void {
-    this.appends.reach(upTo)
+  /** Has the store append what was sent, in order and one call at a time: only what it has may leave. */
+  append(store: Hooks["append"]): void {
+    const { session } = this
+    const upTo = session.state.sent
+    if (store === undefined) return session.apply({ _tag: "Appended", upTo })
+    if (this.isAppending) return
+    this.isAppending = true
+    store(this.after(session.state.appended), (exit) => {
+      this.isAppending = false
+      if (exit._tag === "Failure" || session.endReason !== undefined) return
+      session.apply({ _tag: "Appended", upTo })
+      this.appends.reach(upTo)
+      if (session.state.appended < session.state.sent) this.append(store)
+    })
+  }
+
+  /** Something was written, or needs not be any more. */
+  wrote(): void {
+    const { sent, transmitted } = this.session.state
+    if (transmitted === sent) this.writesNoMore()
+  }
+
+  /** Whoever waits until all is written waits no longer. */
+  writesNoMore(): void {
+    const { whenWritten } = this
+    this.whenWritten = undefined
+    whenWritten?.unsafeOpen()
+  }
+
+  /** Waits until all is written, or can be no more. */
+  get written(): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      this.whenWritten ??= Effect.unsafeMakeLatch()
+      return this.whenWritten.await
+    })
   }
 
   /** The peer has processed all messages up to this one. */
@@ -254,7 +289,7 @@ export class Outbox {
     const seq = this.session.state.sent + 1
     this.buffer.push(seq, payload, size, confirm, mail)
     accepted(seq)
-    this.session.send()
+    this.session.apply({ _tag: "Send" })
     return seq
   }
 

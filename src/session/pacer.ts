@@ -21,7 +21,7 @@ export interface Paced {
 }
 
 /** The kind that it is counted as, beside its bytes. */
-export type Kind = "message" | "request"
+export type Kind = "message" | "request" | "part"
 
 interface Waiter {
   readonly size: number
@@ -37,8 +37,9 @@ export const share = 0.95
 /** The meaning of the other rates where a server names one. */
 const unlimited = 2 ** 30
 
-/** The counters: of a server that does not count requests by themselves, those are messages. */
+/** The counters: of a server that does not count requests by themselves, those are messages. Parts are counted by their bytes alone. */
 interface Buckets {
+  readonly part: TokenBucket
   readonly message: TokenBucket
   readonly request: TokenBucket
   readonly bytes: TokenBucket
@@ -83,7 +84,8 @@ export class Pacer {
     const message = of(messageRate, messagesAtOnce)
     const request = requestRate === undefined ? message : of(requestRate, ownRate)
     const isPaced = byteRate !== undefined || messageRate !== undefined || requestRate !== undefined
-    this.buckets = isPaced ? { message, request, bytes: of(byteRate, bytesAtOnce) } : undefined
+    const part = of(unlimited, ownRate)
+    this.buckets = isPaced ? { message, request, part, bytes: of(byteRate, bytesAtOnce) } : undefined
     this.disarm()
     this.call()
   }

@@ -19,9 +19,12 @@ import { FlowControl } from "./flowControl.js"
 import { type Inbound, Inbox } from "./inbox.js"
 import { Outbox, type Sending } from "./outbox.js"
 import type { Paced } from "./pacer.js"
+import { type Exchanging, isInnerPart, isInParts, PartExchange } from "./partExchange.js"
+import type { Piece } from "./partReceiver.js"
+import type { Entry } from "./replayBuffer.js"
 import * as Session from "./Session.js"
 
-export class SessionDriver implements Acknowledging, Attachable, Paced, Sending {
+export class SessionDriver implements Acknowledging, Attachable, Exchanging, Paced, Sending {
   state: Session.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
@@ -32,10 +35,9 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
   readonly flow: FlowControl
 
   private epoch = 0
-  /** Made when somebody waits until all is written, and opened once. */
-  private whenIdle: Effect.Latch | undefined
-  private appending = false
   private replayUntil: number | undefined
+  /** Made when there is a large message to send, or a part of one comes. */
+  exchange: PartExchange | undefined
 
   constructor(private readonly options: DriverOptions) {
     this.state = { ...options.state }
@@ -68,7 +70,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
   }
 
   /** Writes what does not wait for its turn: it is small, and there is little of it. */
-  writeUnpaced(live: LiveConnection, message: Exclude<Protocol.Message, Protocol.Data>): void {
+  writeUnpaced(live: LiveConnection, message: Protocol.Control): void {
     const frame = this.options.codec.encode(message)
     this.options.pacing?.charge(frame.length)
     live.write(frame)
@@ -85,13 +87,14 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     event: Omit<Extract<Session.Event, { _tag: "Attach" }>, "_tag">,
     introduce: () => void
   ): Protocol.ResetReason | undefined {
-    const effects = Session.advance<Inbound>(this.state, { _tag: "Attach", ...event })
+    const effects = Session.advance<Inbound, Piece>(this.state, { _tag: "Attach", ...event })
     if (this.state.generation !== event.generation || effects.length === 0) {
       const refusal = effects[0]
       return refusal?._tag === "Refuse" ? refusal.reason : "incomplete"
     }
     const old = this.live
     this.live = live
+    this.exchange?.attached()
     this.replayUntil = this.options.marksReplay && event.generation > 1 ? this.state.appended : undefined
     live.handOver(new AttachedSink(this, live, event.generation))
     old?.close(CloseCode.TakenOver, "a newer connection of this session took over")
@@ -106,13 +109,20 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     const { codec } = this.options
     const message = bodyLimit.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
     // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
-    const isAsked = message.type === "ack" && message.ack > this.state.acked
-    if (!isAsked && this.options.guard?.admits(live, frame.length, isRequest(message)) === false) return
+    const isAsked =
+      (message.type === "ack" && message.ack > this.state.acked) ||
+      (message.type === "received" && this.exchange?.isAnswer(message) === true)
+    const isOfBytes = isRequest(message) || isInnerPart(message)
+    if (!isAsked && this.options.guard?.admits(live, frame.length, isOfBytes) === false) return
     switch (message.type) {
       case "malformed":
         return live.violate(message.code, message.reason)
       case "data":
         return this.received(message, generation, frame.length)
+      case "part":
+        return this.parts.came(message, live, generation)
+      case "received":
+        return this.parts.answered(message, live)
       case "ack":
         return this.apply({ _tag: "Acknowledged", generation, ack: message.ack })
       case "ping":
@@ -136,23 +146,24 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
   detach(live: LiveConnection, generation: number, end: ConnectionEnd): void {
     if (live !== this.live) return
     this.live = undefined
+    this.exchange?.detached()
     this.apply({ _tag: "Detach", generation })
-    this.wakeIdle()
+    this.outbox.writesNoMore()
     this.options.hooks.detached(end, live)
   }
 
   // ---- the pure step and what it asks for
 
-  private apply(event: Session.Event<Inbound>): void {
+  apply(event: Session.Event<Inbound, Piece>): void {
     const effects = Session.advance(this.state, event)
     if (effects.length > 0) this.perform(effects)
   }
 
-  private perform(effects: ReadonlyArray<Session.Effect<Inbound>>): void {
+  private perform(effects: ReadonlyArray<Session.Effect<Inbound, Piece>>): void {
     for (const effect of effects) {
       switch (effect._tag) {
         case "Append":
-          this.append()
+          this.outbox.append(this.options.hooks.append)
           break
         case "Transmit":
           this.transmit()
@@ -165,6 +176,10 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
           break
         case "Deliver":
           this.accept(effect.message)
+          break
+        case "Keep":
+        case "Complete":
+          this.parts.take(effect)
           break
         case "Suppress":
           this.counts.suppressed++
@@ -181,24 +196,6 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     }
   }
 
-  private append(): void {
-    const append = this.options.hooks.append
-    if (append === undefined) {
-      this.apply({ _tag: "Appended", upTo: this.state.sent })
-      return
-    }
-    if (this.appending) return
-    this.appending = true
-    const upTo = this.state.sent
-    append(this.outbox.after(this.state.appended), (exit) => {
-      this.appending = false
-      if (exit._tag === "Failure" || this.endReason !== undefined) return
-      this.apply({ _tag: "Appended", upTo })
-      this.outbox.appended(upTo)
-      if (this.state.appended < this.state.sent) this.append()
-    })
-  }
-
   /** Writes what the connection and the peer's limits take now. */
   transmit(): void {
     const live = this.live
@@ -208,18 +205,24 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
       const entry = this.outbox.get(this.state.transmitted + 1)
       if (entry?.seq !== this.state.transmitted + 1) break
       if (!this.flow.fits(this.state.transmitted - this.state.acked, this.outbox.bytesWith(entry))) break
-      const ack = this.state.recorded
-      const frame = this.options.codec.data(entry.seq, ack, entry.confirm, entry.payload)
-      if (pacing?.take(frame.length, this) === false) break
-      if (entry.seq <= this.state.highest) this.counts.replayed++
-      live.write(frame)
-      this.apply({ _tag: "Transmitted", seq: entry.seq, ack })
+      if (!(isInParts(entry, live, this.flow) ? this.parts.write(live, entry) : this.writeWhole(live, entry))) break
     }
     if (this.replayUntil !== undefined && this.state.transmitted >= this.replayUntil) {
       this.replayUntil = undefined
       live.write(this.options.codec.encode({ type: "replayed" }))
     }
-    if (this.state.transmitted === this.state.sent) this.wakeIdle()
+    this.outbox.wrote()
+  }
+
+  /** False when it has to wait. */
+  private writeWhole(live: LiveConnection, entry: Entry): boolean {
+    const ack = this.state.recorded
+    const frame = this.options.codec.data(entry.seq, ack, entry.confirm, entry.payload)
+    if (this.options.pacing?.take(frame.length, this) === false) return false
+    if (entry.seq <= this.state.highest) this.counts.replayed++
+    live.write(frame)
+    this.apply({ _tag: "Transmitted", seq: entry.seq, ack })
+    return true
   }
 
   /** The peer's rates allow the next message. */
@@ -229,7 +232,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
 
   private release(upTo: number): void {
     this.outbox.release(upTo)
-    if (this.state.transmitted === this.state.sent) this.wakeIdle()
+    this.outbox.wrote()
     if (upTo > 0) this.options.hooks.released()
   }
 
@@ -240,7 +243,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     this.outbox.withdrawn(seq)
   }
 
-  private received({ ack, body, confirm, seq }: Protocol.Data, generation: number, size: number): void {
+  received({ ack, body, confirm, seq }: Protocol.Data, generation: number, size: number): void {
     const message = { seq, body, confirm: confirm === true, size, epoch: this.epoch }
     this.apply({ _tag: "Received", generation, message, ack })
   }
@@ -249,6 +252,13 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     this.inbox.push(message)
     const overrun = this.flow.overrun(this.inbox.unprocessedSize)
     if (overrun !== undefined) this.live?.violate(CloseCode.ProtocolViolation, overrun)
+  }
+
+  // ---- large messages
+
+  private get parts(): PartExchange {
+    this.exchange ??= new PartExchange(this, this.options)
+    return this.exchange
   }
 
   // ---- acknowledging
@@ -270,16 +280,12 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
   /** The connection takes writes again. */
   drained(): void {
     this.transmit()
+    this.exchange?.drained()
     this.sendAck()
     this.options.hooks.drained()
   }
 
   // ---- the application's side
-
-  /** The outbox has one more message. */
-  send(): void {
-    this.apply({ _tag: "Send" })
-  }
 
   /** Takes back a message that was never written, where that can be. */
   giveUp(seq: number): void {
@@ -306,28 +312,21 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
   get close(): Effect.Effect<void> {
     return Effect.suspend(() => {
       this.outbox.close()
-      if (this.live === undefined || this.state.transmitted === this.state.sent) return Effect.void
-      this.whenIdle ??= Effect.unsafeMakeLatch()
-      return this.whenIdle.await
+      return this.live === undefined || this.state.transmitted === this.state.sent ? Effect.void : this.outbox.written
     })
-  }
-
-  private wakeIdle(): void {
-    const { whenIdle } = this
-    this.whenIdle = undefined
-    whenIdle?.unsafeOpen()
   }
 
   /** The session is over, or kept for another client: everybody who waits is told. The connection is the caller's business. */
   end(reason: string, isKept = false): void {
     if (this.endReason !== undefined) return
     this.endReason = reason
+    this.exchange?.ended()
     this.outbox.end(reason, isKept)
     this.apply({ _tag: "End" })
     this.live = undefined
     this.options.pacing?.end()
     this.inbox.close(reason)
-    this.wakeIdle()
+    this.outbox.writesNoMore()
   }
 
   /**
@@ -338,6 +337,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending 
     const { acked, highest, window } = this.state
     const reset = () => {
       this.epoch++
+      this.exchange?.ended()
       this.inbox.unprocessedSize = 0
       this.state = Session.initial(window)
     }

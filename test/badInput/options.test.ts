@@ -157,6 +157,23 @@ describe("Options.resolve refuses", () => {
     )
   }
 
+  it.effect("a part that is hardly more than what surrounds it", () =>
+    Effect.gen(function* () {
+      assert.deepInclude(yield* Effect.flip(Options.resolve({ maxPart: 4095 })), { option: "maxPart", value: "4095" })
+      assert.strictEqual((yield* Options.resolve({ maxPart: 4096 })).maxPart, 4096)
+    })
+  )
+
+  it.effect("less room for unfinished messages than for one of them", () =>
+    Effect.gen(function* () {
+      const few = { maxMessage: 5000 }
+      const error = yield* Effect.flip(Options.resolve({ ...few, maxUnfinished: 4999 }))
+      assert.deepInclude(error, { option: "maxUnfinished", value: "4999" })
+      assert.include(error.message, "maxMessage (5000)")
+      assert.strictEqual((yield* Options.resolve({ ...few, maxUnfinished: 5000 })).maxUnfinished, 5000)
+    })
+  )
+
   it.effect("a message rate that leaves no room for the heartbeats", () =>
     Effect.gen(function* () {
       const few = { heartbeatInterval: "1 second", readDeadline: "3 seconds" } as const
@@ -177,6 +194,8 @@ describe("Options.resolve takes", () => {
         writeDeadline: 10_000,
         connectTimeout: 10_000,
         helloTimeout: 5_000,
+        maxPart: 64 * 1024,
+        maxUnfinished: 64 * 1024 * 1024,
         tokenTimeout: 10_000,
         closeTimeout: 5_000,
         resumeWindow: 120_000,

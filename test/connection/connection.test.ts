@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Metric, Scope, Stream, Supervisor, TestClock } from "effect"
+import { Effect, Exit, Fiber, Metric, Option, Runtime, Scope, Stream, Supervisor, TestClock } from "effect"
 import { Connection, type Options, WriteDeadline } from "holdfast"
 import { MemoryTransport } from "holdfast/testing"
 import { collect, isRunning, settle, withRandom } from "../support/virtual.js"
@@ -219,6 +219,57 @@ describe("A connection that ends while it is paused", () => {
   )
 })
 
+describe("A message that comes slowly", () => {
+  const size = 150 * 1024
+  const text = "x".repeat(size)
+
+  const surroundingsHere = Effect.gen(function* () {
+    const [clock, runtime, scope] = yield* Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope])
+    return {
+      now: () => clock.unsafeCurrentTimeMillis(),
+      after: (millis: number, then: () => void) => {
+        Runtime.runFork(runtime)(Effect.delay(Effect.sync(then), millis), { scope })
+      },
+      random: () => 0.5
+    }
+  })
+
+  const slow = (bytesPerSecond: number) =>
+    Effect.gen(function* () {
+      const surroundings = yield* surroundingsHere
+      const link = MemoryTransport.link({ surroundings })
+      const { connection } = yield* connect({ readDeadline: "6 seconds", heartbeatInterval: "5 seconds" }, link)
+      const end = yield* endOf(connection)
+      link.conditions({ bandwidth: bytesPerSecond }, "server")
+      return { connection, end, link }
+    })
+
+  it.scoped("is life with each of its bytes", () =>
+    Effect.gen(function* () {
+      const { connection, end, link } = yield* slow(16 * 1024)
+      const got = yield* Effect.fork(Stream.runHead(connection.messages))
+      link.server.send(text)
+      // Ten pieces, a second each, and the read deadline is six.
+      yield* TestClock.adjust(9000)
+      assert.isTrue(yield* isRunning(end))
+      yield* TestClock.adjust(1000)
+      assert.strictEqual(Option.getOrThrow(yield* Fiber.join(got)), text)
+    }).pipe(withRandom(0.5))
+  )
+
+  it.scoped("has one read deadline for each 64 KiB, and no more", () =>
+    Effect.gen(function* () {
+      const { end, link } = yield* slow((16 * 1024) / 4)
+      link.server.send(text)
+      // A piece every four seconds: at 4 s the first, which makes three deadlines of six; the silence is judged from the last that counts.
+      yield* TestClock.adjust(4000 + 3 * 6000 - 1)
+      assert.isTrue(yield* isRunning(end))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(end), { _tag: "ReadDeadlineExceeded", lastActivity: 16_000, deadline: 6000 })
+    }).pipe(withRandom(0.5))
+  )
+})
+
 describe("WriteDeadline", () => {
   it.scoped("a ping that is stuck for 10 s ends the connection", () =>
     Effect.gen(function* () {
@@ -269,19 +320,53 @@ describe("WriteDeadline", () => {
     }).pipe(withRandom(0.99))
   )
 
-  it.effect("is met to the millisecond by the write one millisecond after one that has left", () =>
+  it.effect("is moved by any byte that leaves, to the millisecond", () =>
     Effect.gen(function* () {
       const backlog = new WriteDeadline.Backlog()
-      backlog.note(0, 10)
-      backlog.note(1, 20)
       let taken = 0
+      backlog.note(0, 128 * 1024, taken)
+      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      yield* TestClock.adjust(9000)
+      taken = 1
+      backlog.note(9000, 128 * 1024, taken)
+      yield* TestClock.adjust(9999)
+      assert.isTrue(yield* isRunning(watching))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(watching), { _tag: "WriteDeadlineExceeded", since: 9000, deadline: 10_000 })
+    })
+  )
+
+  it.effect("is one for each 64 KiB of a write, however its bytes leave", () =>
+    Effect.gen(function* () {
+      const backlog = new WriteDeadline.Backlog()
+      let taken = 0
+      backlog.note(0, 192 * 1024, taken)
+      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      for (const at of [7000, 14_000, 21_000, 28_000]) {
+        yield* TestClock.adjust(7000)
+        backlog.note(at, 192 * 1024, ++taken)
+      }
+      yield* TestClock.adjust(1999)
+      assert.isTrue(yield* isRunning(watching))
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(watching), { _tag: "WriteDeadlineExceeded", since: 0, deadline: 30_000 })
+    })
+  )
+
+  it.effect("of what waits behind another begins when that has left", () =>
+    Effect.gen(function* () {
+      const backlog = new WriteDeadline.Backlog()
+      let taken = 0
+      backlog.note(0, 10, taken)
+      backlog.note(1, 20, taken)
       const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
       yield* TestClock.adjust(9999)
       taken = 10
-      yield* TestClock.adjust(1)
+      backlog.note(9999, 20, taken)
+      yield* TestClock.adjust(9999)
       assert.isTrue(yield* isRunning(watching))
       yield* TestClock.adjust(1)
-      assert.deepInclude(yield* Fiber.join(watching), { _tag: "WriteDeadlineExceeded", since: 1 })
+      assert.deepInclude(yield* Fiber.join(watching), { _tag: "WriteDeadlineExceeded", since: 9999 })
     })
   )
 

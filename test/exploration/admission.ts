@@ -1,5 +1,5 @@
 /** What a gateway does with a connection until the session is attached to it, as `gateway/admission.ts` does it. */
-import { apply, fromState } from "./end.js"
+import { apply, fromState, receptionOf } from "./end.js"
 import { movedAway, takenOver } from "./gateway.js"
 import { type Bounds, Broken, type Rules } from "./rules.js"
 import * as store from "./store.js"
@@ -31,7 +31,7 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, connecti
   const label = labels[place]
   if (hello === undefined) return
   if (answer === undefined) ask(rules, bounds, world, connection, hello, emit)
-  else emit(label.answered, () => answered(rules, world, connection, hello, answer))
+  else emit(label.answered, () => answered(rules, bounds, world, connection, hello, answer))
   if (!isOpenAtServer) return
   if (isOpenAtClient && world.faults.cuts >= bounds.cuts) return
   const faults = isOpenAtClient ? { ...world.faults, cuts: world.faults.cuts + 1 } : world.faults
@@ -64,7 +64,14 @@ const turnedAway = (world: World, connection: Connection, words: number): World 
     down: connection.isOpenAtServer ? [...connection.down, words] : connection.down
   })
 
-const answered = (rules: Rules, world: World, connection: Connection, hello: Hello, answer: Answer): World => {
+const answered = (
+  rules: Rules,
+  bounds: Bounds,
+  world: World,
+  connection: Connection,
+  hello: Hello,
+  answer: Answer
+): World => {
   switch (answer._tag) {
     case "Expired":
       return turnedAway(world, connection, wire.expired)
@@ -75,12 +82,19 @@ const answered = (rules: Rules, world: World, connection: Connection, hello: Hel
     case "Superseded":
       return turnedAway(world, connection, wire.takenOver)
     case "Attached":
-      return attached(rules, world, connection, hello, answer)
+      return attached(rules, bounds, world, connection, hello, answer)
   }
 }
 
 /** The store says that the session is this gateway's now. */
-const attached = (rules: Rules, world: World, connection: Connection, hello: Hello, answer: Answer): World => {
+const attached = (
+  rules: Rules,
+  bounds: Bounds,
+  world: World,
+  connection: Connection,
+  hello: Hello,
+  answer: Answer
+): World => {
   const { place } = connection
   const { began, generation } = answer
   const removal = world.removals.find((one) => one.place === place && one.generation === began)
@@ -93,8 +107,10 @@ const attached = (rules: Rules, world: World, connection: Connection, hello: Hel
   const known = world.hosts[place]
   if (known !== undefined && known.generation >= generation) return turnedAway(world, connection, wire.takenOver)
   // What lives here is the session as it stands only if nobody else has had it since.
-  if (known?.generation === generation - 1) return connect(rules, world, connection, hello, { ...known, generation })
-  return connect(rules, movedAway(world, place), connection, hello, restored(rules, world, answer))
+  if (known?.generation === generation - 1) {
+    return connect(rules, bounds, world, connection, hello, { ...known, generation })
+  }
+  return connect(rules, bounds, movedAway(world, place), connection, hello, restored(rules, world, answer))
 }
 
 const restored = (rules: Rules, world: World, answer: Answer): Host => ({
@@ -109,7 +125,14 @@ const restored = (rules: Rules, world: World, answer: Answer): Host => ({
 })
 
 /** Has the connection act for the session, after the welcome. */
-const connect = (rules: Rules, world: World, connection: Connection, hello: Hello, host: Host): World => {
+const connect = (
+  rules: Rules,
+  bounds: Bounds,
+  world: World,
+  connection: Connection,
+  hello: Hello,
+  host: Host
+): World => {
   const { id, place } = connection
   const { generation } = host
   const heard: Connection = { ...connection, hello: undefined, answer: undefined }
@@ -119,11 +142,12 @@ const connect = (rules: Rules, world: World, connection: Connection, hello: Hell
     return withConnection(withHost(world, place, { ...host, expiry }), heard)
   }
   const told = host.end.state.recorded
-  const peer = { peerProcessed: hello.processed, peerOldest: hello.oldest }
+  const received = receptionOf(host.end, bounds)
+  const peer = { peerProcessed: hello.processed, peerReceived: hello.received, peerOldest: hello.oldest }
   const { end } = apply(rules, host.end, { _tag: "Attach", generation, ...peer, told })
   if (end.state === host.end.state) throw new Broken("the resume of a correct client is refused")
   const next = withHost(world, place, { ...host, end, connection: id, expiry: "None" })
-  const welcomed = { ...heard, generation, down: [...connection.down, wire.welcome(generation, told)] }
+  const welcomed = { ...heard, generation, down: [...connection.down, wire.welcome(generation, told, received)] }
   return withConnection(replaced(rules, next, host, end), welcomed)
 }
 

@@ -21,8 +21,13 @@ export const worlds: ReadonlyArray<Bounds> = [
   { ...least, clientMessages: 2, serverMessages: 2, window: 1 },
   { ...least, cuts: 1, gateways: 2 as const, moves: 1 },
   { ...least, cuts: 2 },
-  { ...least, cuts: 1, withdrawals: 1 }
-].map((bounds) => ({ ...bounds, isReduced: false, prompt: { writes: true, client: false, store: false } }))
+  { ...least, cuts: 1, withdrawals: 1 },
+  { ...least, cuts: 1, withdrawals: 1, parts: true }
+].map((bounds) => ({
+  ...bounds,
+  isReduced: false,
+  prompt: { writes: !bounds.parts, client: bounds.parts, store: false }
+}))
 
 /** By what is wrong with the session, to be read after "finds out a session that". */
 export const breaks: Readonly<Record<string, Rules>> = {
@@ -100,6 +105,25 @@ export const breaks: Readonly<Record<string, Rules>> = {
     if (event._tag !== "Withdrawn" || state.link._tag !== "Detached" || right[1].length > 0) return right
     return [{ ...state, sent: state.sent - 1, appended: state.appended - 1 }, [{ _tag: "Withdraw", seq: event.seq }]]
   }),
+  "takes back what has left in part": withStep((state, event, right) =>
+    event._tag === "Withdrawn" ? Session.step({ ...state, begun: state.highest }, event) : right
+  ),
+  "goes on behind a part that did not arrive": withStep((state, event, right) =>
+    isAttach(state, event, right) && right[0].transmitted === state.transmitted
+      ? [{ ...right[0], partOut: Math.max(state.partOut, right[0].partOut) }, right[1]]
+      : right
+  ),
+  "takes a part for the message": withStep((_state, event, [next, effects]) => [
+    next,
+    effects.map((effect) =>
+      event._tag === "PartReceived" && effect._tag === "Keep" ? { ...effect, _tag: "Complete" } : effect
+    )
+  ]),
+  "sends again what was received": withStep((state, event, right) =>
+    event._tag === "Attach" && event.peerReceived !== undefined && isAttach(state, event, right)
+      ? [{ ...right[0], transmitted: event.peerProcessed, partOut: event.peerReceived.bytes }, right[1]]
+      : right
+  ),
   "counts what it has taken back": withStep((state, event, right) =>
     event._tag === "Withdrawn" ? [state, right[1]] : right
   ),

@@ -1,5 +1,5 @@
 /** What a client can do next, as `client/clientSession.ts` and the driver do it. */
-import { acknowledge, after, apply, type End, handle, hasRoom, transmit } from "./end.js"
+import { acknowledge, after, apply, type End, handle, hasRoom, receive, receptionOf, transmit } from "./end.js"
 import { type Bounds, Broken, type Rules } from "./rules.js"
 import type { Emit } from "./transition.js"
 import * as wire from "./wire.js"
@@ -20,7 +20,7 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, emit: Em
   givesUp(rules, bounds, world, emit)
   const connection = connectionOf(world, client.connection)
   if (connection === undefined) return dial(bounds, world, emit)
-  if (end.transmitDue) emit("client writes a message", () => written(world, connection, transmit(rules, end)))
+  if (end.transmitDue) emit("client writes a message", () => written(world, connection, transmit(rules, end, bounds)))
   if (end.ackDue) emit("client writes an acknowledgement", () => written(world, connection, acknowledge(rules, end)))
   if (connection.down.length > 0) emit("client reads", () => reads(rules, world, connection))
   leave(rules, bounds, world, connection, emit)
@@ -30,11 +30,11 @@ const written = (world: World, connection: Connection, [end, message]: readonly 
   withConnection(withEnd(world, end), { ...connection, up: [...connection.up, message] })
 
 /** Writes what is due; undefined if nothing is. */
-export const writes = (rules: Rules, world: World): World | undefined => {
+export const writes = (rules: Rules, bounds: Bounds, world: World): World | undefined => {
   const { connection: id, end } = world.client
   const connection = connectionOf(world, id)
   if (connection === undefined || !(end.transmitDue || end.ackDue)) return undefined
-  return written(world, connection, end.transmitDue ? transmit(rules, end) : acknowledge(rules, end))
+  return written(world, connection, end.transmitDue ? transmit(rules, end, bounds) : acknowledge(rules, end))
 }
 
 /** What was processed is recorded, since nobody else has to know; undefined if there is nothing to handle. */
@@ -87,11 +87,11 @@ const dial = (bounds: Bounds, world: World, emit: Emit): void => {
     if (place >= bounds.gateways) continue
     const isMove = place !== world.client.place
     if (isMove && world.faults.moves >= bounds.moves) continue
-    emit(place === 0 ? "client dials A" : "client dials B", () => dialled(world, place, isMove))
+    emit(place === 0 ? "client dials A" : "client dials B", () => dialled(bounds, world, place, isMove))
   }
 }
 
-const dialled = (world: World, place: Place, isMove: boolean): World => {
+const dialled = (bounds: Bounds, world: World, place: Place, isMove: boolean): World => {
   const { acked, generation, recorded } = world.client.end.state
   const id = world.client.attempts + 1
   const connection: Connection = {
@@ -99,7 +99,12 @@ const dialled = (world: World, place: Place, isMove: boolean): World => {
     place,
     isOpenAtClient: true,
     isOpenAtServer: true,
-    hello: { secret: generation, processed: recorded, oldest: acked + 1 },
+    hello: {
+      secret: generation,
+      processed: recorded,
+      oldest: acked + 1,
+      received: receptionOf(world.client.end, bounds)
+    },
     told: recorded,
     answer: undefined,
     generation: 0,
@@ -119,15 +124,10 @@ const reads = (rules: Rules, world: World, from: Connection): World => {
   const { generation } = end.state
   const message = wire.read(code)
   switch (message._tag) {
-    case "Data": {
-      const { ack, seq } = message
-      const next = after(rules, end, { _tag: "Received", generation, message: { seq }, ack })
-      return withConnection(withEnd(world, next), connection)
-    }
-    case "Ack": {
-      const next = after(rules, end, { _tag: "Acknowledged", generation, ack: message.ack })
-      return withConnection(withEnd(world, next), connection)
-    }
+    case "Ack":
+    case "Data":
+    case "Part":
+      return withConnection(withEnd(world, receive(rules, end, generation, message)), connection)
     case "Welcome":
       return welcomed(rules, world, connection, message)
     case "Farewell": {
@@ -144,11 +144,18 @@ const welcomed = (
   rules: Rules,
   world: World,
   connection: Connection,
-  { generation, processed }: Extract<wire.Message, { _tag: "Welcome" }>
+  { generation, processed, received }: Extract<wire.Message, { _tag: "Welcome" }>
 ): World => {
   const { told } = connection
   const before = world.client.end
-  const attach = { _tag: "Attach", generation, peerProcessed: processed, peerOldest: 1, told } as const
+  const attach = {
+    _tag: "Attach",
+    generation,
+    peerProcessed: processed,
+    peerReceived: received,
+    peerOldest: 1,
+    told
+  } as const
   const { end } = apply(rules, before, attach)
   if (end.state === before.state) throw new Broken(`the client refuses a welcome: processed ${processed}`)
   return withConnection(withEnd(world, end), { ...connection, told: 0, up: [...connection.up, told] })

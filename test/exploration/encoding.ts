@@ -24,11 +24,18 @@ const keyOfState = ({ link, ...state }: Session.State): number => {
     throw new Error("attached as another generation")
   digits.add(links[link._tag], 3).add(state.generation, small).add(state.sent, small).add(state.appended, small)
   digits.add(state.transmitted, small).add(state.highest, small).add(state.acked, small).add(state.received, small)
+  digits.add(state.begun, small).add(state.partOut, 2).add(state.partIn, 2)
   return digits.add(state.processed, small).add(state.recorded, small).add(state.ackSent, small).take()
 }
 
-const keyOfHello = ({ oldest, processed, secret }: Hello): number =>
-  digits.add(secret, small).add(processed, small).add(oldest, small).take()
+const keyOfHello = ({ oldest, processed, received, secret }: Hello): number =>
+  digits
+    .add(secret, small)
+    .add(processed, small)
+    .add(oldest, small)
+    .add(received.seq, small)
+    .add(received.bytes, 2)
+    .take()
 
 const keyOfAnswer = (answer: Answer): number => {
   digits.add(answers[answer._tag], 5).add(answer.generation, small).add(answer.sent, small).add(answer.acked, small)

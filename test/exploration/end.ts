@@ -1,7 +1,7 @@
 /** One end of the session: its real `Session.State`, and what the driver of that state keeps beside it. */
 import type { Session } from "holdfast"
 import { type Bounds, Broken, type Rules } from "./rules.js"
-import { data } from "./wire.js"
+import { data, type Message, part, type Reception } from "./wire.js"
 
 export interface End {
   readonly state: Session.State
@@ -24,7 +24,7 @@ export const fromState = (state: Session.State): End => ({
   inbox: [],
   handled: state.processed,
   released: state.acked,
-  written: state.highest,
+  written: state.begun,
   transmitDue: false,
   ackDue: false
 })
@@ -40,7 +40,17 @@ const canTransmit = ({ released, state }: End): boolean => {
 
 const canAck = ({ state }: End): boolean => isAttached(state) && state.ackSent < state.recorded
 
-const neverLess = ["generation", "sent", "appended", "highest", "acked", "received", "processed", "recorded"] as const
+const neverLess = [
+  "generation",
+  "sent",
+  "appended",
+  "highest",
+  "begun",
+  "acked",
+  "received",
+  "processed",
+  "recorded"
+] as const
 
 /** One step, and what the driver does about its effects that concerns this end alone; `effects` is for the rest. */
 export const apply = (
@@ -76,6 +86,8 @@ export const apply = (
       case "Violation":
         throw new Broken(`a correct peer is accused: ${effect.reason}`)
       case "Append":
+      case "Complete":
+      case "Keep":
       case "Refuse":
       case "Suppress":
         break
@@ -96,13 +108,49 @@ export const after = (rules: Rules, end: End, event: Session.Event): End => appl
 export const hasRoom = ({ released, state }: End, { buffer }: Bounds): boolean =>
   state.sent === released || state.sent - released < buffer
 
-/** Writes the next message. */
-export const transmit = (rules: Rules, end: End): readonly [End, number] => {
-  const { recorded: ack, transmitted } = end.state
+/** Writes the next message, or the next half of it. */
+export const transmit = (rules: Rules, end: End, { parts }: Bounds): readonly [End, number] => {
+  const { partOut, recorded: ack, transmitted } = end.state
   const seq = transmitted + 1
-  const next = after(rules, end, { _tag: "Transmitted", seq, ack })
-  return [seq > next.written ? { ...next, written: seq } : next, data(seq, ack)]
+  const isFirst = parts && partOut === 0
+  const next = after(
+    rules,
+    end,
+    isFirst ? { _tag: "PartTransmitted", seq, until: 1, ack } : { _tag: "Transmitted", seq, ack }
+  )
+  const code = parts ? part(seq, isFirst ? 0 : 1, ack) : data(seq, ack)
+  return [seq > next.written ? { ...next, written: seq } : next, code]
 }
+
+/** Takes what the peer has written. */
+export const receive = (
+  rules: Rules,
+  end: End,
+  generation: number,
+  message: Extract<Message, { readonly ack: number }>
+): End => {
+  const { ack } = message
+  switch (message._tag) {
+    case "Ack":
+      return after(rules, end, { _tag: "Acknowledged", generation, ack })
+    case "Data":
+      return after(rules, end, { _tag: "Received", generation, message: { seq: message.seq }, ack })
+    case "Part": {
+      const { half: at, seq } = message
+      const part = { seq, at, until: at + 1, of: 2 }
+      const { effects, end: next } = apply(rules, end, { _tag: "PartReceived", generation, part, ack })
+      const isWhole = effects.some(({ _tag }) => _tag === "Complete")
+      if (isWhole && at === 0) throw new Broken(`message ${seq} is whole with its first half`)
+      if (effects.some(({ _tag }) => _tag === "Suppress"))
+        throw new Broken(`message ${seq} was received, and is sent again`)
+      return isWhole ? after(rules, next, { _tag: "Received", generation, message: { seq }, ack }) : next
+    }
+  }
+}
+
+/** What an end says on a resume that it has; without parts, what it has processed. */
+export const receptionOf = ({ state }: End, { parts }: Bounds): Reception =>
+  parts ? { seq: state.received, bytes: state.partIn } : { seq: state.recorded, bytes: 0 }
 
 /** Writes an acknowledgement by itself. */
 export const acknowledge = (rules: Rules, end: End): readonly [End, number] => {

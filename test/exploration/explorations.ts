@@ -41,6 +41,24 @@ export const quick: Explorations = {
     withdrawals: 2,
     prompt: promptWrites
   },
+  "two messages of the client and one of the server, in halves, two cuts, a takeover, and messages that are given up": {
+    clientMessages: 2,
+    serverMessages: 1,
+    window: 1,
+    cuts: 2,
+    gateways: 2,
+    moves: 1,
+    withdrawals: 1,
+    parts: true,
+    prompt: promptWrites
+  },
+  "a message each way, in halves, a cut, every fault there is": {
+    ...everyFault,
+    cuts: 1,
+    records: 2,
+    parts: true,
+    prompt: allTakesTime
+  },
   "a message each way, a cut, every fault there is, nothing put aside": {
     ...everyFault,
     cuts: 1,
@@ -65,6 +83,15 @@ export const large: Explorations = {
     cuts: 1,
     buffer: 3,
     prompt: promptWrites
+  },
+  "two messages each way, in halves, two cuts, a takeover on another gateway": {
+    clientMessages: 2,
+    serverMessages: 2,
+    cuts: 2,
+    gateways: 2,
+    moves: 1,
+    parts: true,
+    prompt: promptClient
   },
   "two messages each way, a cut, every fault there is": {
     ...everyFault,

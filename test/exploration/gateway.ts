@@ -1,5 +1,5 @@
 /** What a gateway that hosts the session can do next, as the driver, `hostedSession.ts` and `handlerLoop.ts` do it. */
-import { acknowledge, after, apply, type End, handle, hasRoom, transmit } from "./end.js"
+import { acknowledge, after, apply, type End, handle, hasRoom, receive, transmit } from "./end.js"
 import type { Bounds, Rules } from "./rules.js"
 import * as store from "./store.js"
 import type { Emit } from "./transition.js"
@@ -53,7 +53,7 @@ export const transitions = (rules: Rules, bounds: Bounds, world: World, place: P
   asksStore(rules, bounds, world, place, host, emit)
   const connection = connectionOf(world, host.connection)
   if (connection === undefined) return
-  if (end.transmitDue) emit(label.writes, () => written(world, place, host, connection, transmit(rules, end)))
+  if (end.transmitDue) emit(label.writes, () => written(world, place, host, connection, transmit(rules, end, bounds)))
   if (end.ackDue) emit(label.acknowledges, () => written(world, place, host, connection, acknowledge(rules, end)))
   if (connection.up.length > 0) {
     emit(label.reads, () => reads(rules, world, place, host, connection, true))
@@ -75,11 +75,11 @@ const written = (
 ): World => withConnection(withEnd(world, place, host, end), { ...connection, down: [...connection.down, message] })
 
 /** Writes what is due; undefined if nothing is. */
-export const writes = (rules: Rules, world: World, place: Place): World | undefined => {
+export const writes = (rules: Rules, bounds: Bounds, world: World, place: Place): World | undefined => {
   const host = world.hosts[place]
   const connection = host === undefined ? undefined : connectionOf(world, host.connection)
   if (host === undefined || connection === undefined || !(host.end.transmitDue || host.end.ackDue)) return undefined
-  const message = host.end.transmitDue ? transmit(rules, host.end) : acknowledge(rules, host.end)
+  const message = host.end.transmitDue ? transmit(rules, host.end, bounds) : acknowledge(rules, host.end)
   return written(world, place, host, connection, message)
 }
 
@@ -166,12 +166,7 @@ const reads = (rules: Rules, world: World, place: Place, host: Host, from: Conne
   const [code = 0, ...up] = from.up
   const { generation } = from
   const message = wire.read(code)
-  const heard =
-    message._tag === "Data"
-      ? { _tag: "Received" as const, message: { seq: message.seq } }
-      : { _tag: "Acknowledged" as const }
-  const ack = message._tag === "Data" || message._tag === "Ack" ? message.ack : 0
-  const end = after(rules, host.end, { ...heard, generation, ack } as Parameters<typeof rules.step>[1]) // one of the two
+  const end = "ack" in message ? receive(rules, host.end, generation, message) : host.end
   const confirms = isConfirmed && !from.isProven
   const told = confirms ? { ...world, store: store.confirm(rules, world.store, generation) } : world
   return withConnection(withEnd(told, place, host, end), { ...from, isProven: true, up })

@@ -12,8 +12,12 @@ const counters = [
   "appended",
   "transmitted",
   "highest",
+  "begun",
+  "partOut",
   "acked",
   "received",
+  "partIn",
+  "partSize",
   "processed",
   "recorded",
   "ackSent",
@@ -29,7 +33,9 @@ const forgotten = ([state, effects]: Session.Step): Session.Step => [forgetful(s
 
 /** What an older acknowledgement than this could say the peer knows already. */
 const withOldNews = (state: Session.State, event: Session.Event): Session.Event | undefined => {
-  const isOld = (event._tag === "Received" || event._tag === "Acknowledged") && event.ack <= state.acked
+  const isOld =
+    (event._tag === "Received" || event._tag === "PartReceived" || event._tag === "Acknowledged") &&
+    event.ack <= state.acked
   return isOld ? { ...event, ack: state.acked } : undefined
 }
 
@@ -37,7 +43,7 @@ export const independent = (step: Rules["step"]): Rules["step"] => {
   return (state, event) => {
     const result = step(state, event)
     if (state.link._tag === "Detached") {
-      const other = step({ ...state, transmitted: state.highest, ackSent: 0 }, event)
+      const other = step({ ...state, transmitted: state.highest, partOut: 0, ackSent: 0 }, event)
       if (!same(forgotten(result), forgotten(other))) {
         throw new Broken(`${event._tag}: what the last connection carried matters to a session without one`)
       }

@@ -9,7 +9,20 @@ const flawOf = (laws: ReadonlyArray<Law>): string | undefined => laws.find(([hol
 
 /** Of each end by itself. */
 const ofEnd = ({ handled, inbox, released, state, written }: End): ReadonlyArray<Law> => {
-  const { acked, ackSent, appended, highest, processed, received, recorded, sent, transmitted, window } = state
+  const {
+    acked,
+    ackSent,
+    appended,
+    begun,
+    highest,
+    partOut,
+    processed,
+    received,
+    recorded,
+    sent,
+    transmitted,
+    window
+  } = state
   return [
     [ackSent <= recorded, "ackSent <= recorded"],
     [recorded <= processed, "recorded <= processed"],
@@ -17,8 +30,10 @@ const ofEnd = ({ handled, inbox, released, state, written }: End): ReadonlyArray
     [received <= processed + window, "received <= processed + window"],
     [acked <= transmitted, "acked <= transmitted"],
     [transmitted <= highest, "transmitted <= highest"],
-    [written <= highest, "what was ever written is known to have left"],
-    [highest <= appended, "highest <= appended: nothing leaves before the store has it"],
+    [written <= begun, "what was ever written is known to have left"],
+    [highest <= begun, "highest <= begun: what left whole has left"],
+    [partOut === 0 || transmitted < begun, "of what has left in part it is known"],
+    [begun <= appended, "begun <= appended: nothing leaves before the store has it"],
     [appended <= sent, "appended <= sent"],
     [handled === processed, "processed is what the application has handled"],
     [inbox.length === received - handled, "what was received is handled or in the inbox, once"],
@@ -41,13 +56,16 @@ const ofHost = (host: Host, { client, store }: World): ReadonlyArray<Law> => {
 
 /** Of the gateway that the store knows as the owner. */
 const ofOwner = (host: Host, { client, store }: World): ReadonlyArray<Law> => {
-  const { acked, highest, processed, received } = host.end.state
+  const { acked, begun, highest, partIn, processed, received } = host.end.state
+  const its = client.end.state
   return [
     [store.processed <= processed, "the store knows as processed only what was"],
     [store.acked <= acked, "the store releases only what the client has acknowledged"],
     [client.end.state.received <= highest, "what the client has received has left"],
     [client.end.released <= received, "what the client has released need not be sent again"],
-    [received <= client.end.state.highest, "what the gateway has received has left"]
+    [received <= client.end.state.highest, "what the gateway has received has left"],
+    [partIn === 0 || received < its.begun, "what the gateway has received in part has left"],
+    [its.partIn === 0 || its.received < begun, "what the client has received in part has left"]
   ]
 }
 

@@ -7,10 +7,9 @@ import { type World, withHost } from "./world.js"
 const places = [0, 1] as const
 
 export const prompt = (rules: Rules, bounds: Bounds, world: World): World => {
-  const isPrompt = bounds.prompt
   let current = world
   for (;;) {
-    const next = once(rules, isPrompt, current)
+    const next = once(rules, bounds, current)
     if (next === current) return bounds.isReduced ? remembered(bounds, current) : current
     current = next
   }
@@ -33,14 +32,15 @@ const remembered = (bounds: Bounds, world: World): World => {
   return withHost({ ...world, store: { ...store, acked } }, connection.place, { ...host, storedAcked: acked })
 }
 
-const once = (rules: Rules, isPrompt: Bounds["prompt"], world: World): World => {
+const once = (rules: Rules, bounds: Bounds, world: World): World => {
+  const isPrompt = bounds.prompt
   if (world.client.over !== "") return world
   let next = world
   if (isPrompt.client) next = client.handles(rules, next) ?? next
-  if (isPrompt.writes) next = client.writes(rules, next) ?? next
+  if (isPrompt.writes) next = client.writes(rules, bounds, next) ?? next
   for (const place of places) {
     if (isPrompt.store) next = gateway.hears(rules, next, place) ?? next
-    if (isPrompt.writes) next = gateway.writes(rules, next, place) ?? next
+    if (isPrompt.writes) next = gateway.writes(rules, bounds, next, place) ?? next
   }
   return next
 }

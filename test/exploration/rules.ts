@@ -44,6 +44,8 @@ export interface Bounds {
   readonly handlerFailures: number
   /** Messages that the client gives up before they were ever written; those that were are given up in vain, at any time. */
   readonly withdrawals: number
+  /** Whether both ends know parts: each message leaves in two halves, and what was received is not sent again. */
+  readonly parts: boolean
   /** Operations that note progress in the store and may be unanswered at a time. */
   readonly records: number
   /** Whether worlds that differ only in what can make no difference are explored once: `normal.ts` and `superseded.ts`. */
@@ -73,6 +75,7 @@ export const least: Bounds = {
   expiries: 0,
   handlerFailures: 0,
   withdrawals: 0,
+  parts: false,
   records: 1,
   isReduced: true,
   prompt: { writes: false, client: false, store: false }

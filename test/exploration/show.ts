@@ -4,10 +4,24 @@ import * as wire from "./wire.js"
 import type { Connection, Host, World } from "./world.js"
 
 const shownEnd = ({ handled, inbox, state }: End): string => {
-  const { acked, ackSent, appended, highest, link, processed, received, recorded, sent, transmitted } = state
+  const {
+    acked,
+    ackSent,
+    appended,
+    begun,
+    highest,
+    link,
+    partIn,
+    partOut,
+    processed,
+    received,
+    recorded,
+    sent,
+    transmitted
+  } = state
   const attached = link._tag === "Attached" ? `attached as generation ${link.generation}` : link._tag.toLowerCase()
-  const out = `out: sent ${sent} appended ${appended} transmitted ${transmitted} highest ${highest} acked ${acked}`
-  const into = `in: received ${received} processed ${processed} recorded ${recorded} ackSent ${ackSent}`
+  const out = `out: sent ${sent} appended ${appended} transmitted ${transmitted} highest ${highest} begun ${begun} halves ${partOut} acked ${acked}`
+  const into = `in: received ${received} halves ${partIn} processed ${processed} recorded ${recorded} ackSent ${ackSent}`
   return `${attached}; ${out}; ${into}; handled ${handled}, inbox [${inbox.join(" ")}]`
 }
 
@@ -23,7 +37,12 @@ const shownHost = (host: Host): string => {
 const shownConnection = (connection: Connection): string => {
   const { answer, down, hello, id, isOpenAtClient, isOpenAtServer, place, up } = connection
   const side = isOpenAtClient ? (isOpenAtServer ? "open" : "open at the client") : "open at the gateway"
-  const said = hello === undefined ? [] : [`hello (processed ${hello.processed}, oldest ${hello.oldest})`]
+  const said =
+    hello === undefined
+      ? []
+      : [
+          `hello (processed ${hello.processed}, oldest ${hello.oldest}, received ${hello.received.seq} and ${hello.received.bytes} halves)`
+        ]
   const answered = answer === undefined ? "" : `; the store answers ${answer._tag} ${answer.generation}`
   const ways = `up [${[...said, ...up.map(wire.show)].join(", ")}], down [${down.map(wire.show).join(", ")}]`
   return `connection ${id} to ${"AB"[place]}, ${side}: ${ways}${answered}`

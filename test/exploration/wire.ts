@@ -3,8 +3,11 @@
 /** Sequence numbers and generations are below this. */
 const base = 64
 const dataBase = base
-const welcomeBase = dataBase + base * base
-const farewellBase = welcomeBase + base * base
+const partBase = dataBase + base * base
+const welcomeBase = partBase + 2 * base * base
+/** What was received, in a welcome, is below this. */
+const few = 32
+const farewellBase = welcomeBase + base * few * 2 * base
 
 /** Every code is below this. */
 export const codes = farewellBase + base
@@ -12,8 +15,18 @@ export const codes = farewellBase + base
 /** Message `seq` with the acknowledgement `ack`. */
 export const data = (seq: number, ack: number): number => dataBase + seq * base + ack
 
-/** A session resumed: its generation, and the last message of the client that was processed. */
-export const welcome = (generation: number, processed: number): number => welcomeBase + generation * base + processed
+/** One half of message `seq`, the first or the last, with the acknowledgement `ack`. */
+export const part = (seq: number, half: 0 | 1, ack: number): number => partBase + (half * base + seq) * base + ack
+
+/** All messages up to `seq`, and so many halves of the next. */
+export interface Reception {
+  readonly seq: number
+  readonly bytes: number
+}
+
+/** A session resumed: its generation, the last message of the client that was processed, and what was received. */
+export const welcome = (generation: number, processed: number, { bytes, seq }: Reception): number =>
+  welcomeBase + ((generation * few + seq) * 2 + bytes) * base + processed
 
 /** Last words on a connection. */
 export const farewells = [
@@ -35,14 +48,22 @@ export const isFarewell = (code: number | undefined): boolean => code !== undefi
 export type Message =
   | { readonly _tag: "Ack"; readonly ack: number }
   | { readonly _tag: "Data"; readonly seq: number; readonly ack: number }
-  | { readonly _tag: "Welcome"; readonly generation: number; readonly processed: number }
+  | { readonly _tag: "Part"; readonly seq: number; readonly half: 0 | 1; readonly ack: number }
+  | { readonly _tag: "Welcome"; readonly generation: number; readonly processed: number; readonly received: Reception }
   | { readonly _tag: "Farewell"; readonly words: (typeof farewells)[number] }
 
 export const read = (code: number): Message => {
   if (code < dataBase) return { _tag: "Ack", ack: code }
-  if (code < welcomeBase) return { _tag: "Data", seq: Math.floor((code - dataBase) / base), ack: code % base }
-  if (code < farewellBase)
-    return { _tag: "Welcome", generation: Math.floor((code - welcomeBase) / base), processed: code % base }
+  if (code < partBase) return { _tag: "Data", seq: Math.floor((code - dataBase) / base), ack: code % base }
+  if (code < welcomeBase) {
+    const rest = Math.floor((code - partBase) / base)
+    return { _tag: "Part", seq: rest % base, half: rest < base ? 0 : 1, ack: code % base }
+  }
+  if (code < farewellBase) {
+    const rest = Math.floor((code - welcomeBase) / base)
+    const received = { seq: Math.floor(rest / 2) % few, bytes: rest % 2 }
+    return { _tag: "Welcome", generation: Math.floor(rest / 2 / few), processed: code % base, received }
+  }
   return { _tag: "Farewell", words: farewells[code - farewellBase] ?? farewells[1] }
 }
 
@@ -53,8 +74,12 @@ export const show = (code: number): string => {
       return `ack ${message.ack}`
     case "Data":
       return `data ${message.seq} (ack ${message.ack})`
-    case "Welcome":
-      return `welcome generation ${message.generation} (processed ${message.processed})`
+    case "Part":
+      return `${message.half === 0 ? "first" : "last"} half of data ${message.seq} (ack ${message.ack})`
+    case "Welcome": {
+      const { generation, processed, received } = message
+      return `welcome generation ${generation} (processed ${processed}, received ${received.seq} and ${received.bytes} halves)`
+    }
     case "Farewell":
       return message.words
   }

@@ -2,6 +2,7 @@
 import { Session } from "holdfast"
 import { after, type End, fromState } from "./end.js"
 import type { Bounds, Rules } from "./rules.js"
+import type { Reception } from "./wire.js"
 
 export type Place = 0 | 1
 
@@ -22,6 +23,7 @@ export interface Hello {
   readonly secret: number
   readonly processed: number
   readonly oldest: number
+  readonly received: Reception
 }
 
 /** What the store said to a hello, on its way to the gateway. */

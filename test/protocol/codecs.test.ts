@@ -28,8 +28,10 @@ const data: fc.Arbitrary<Protocol.Data> = fc
 
 const anyMessage = fc.oneof(data, message)
 
-const encode = (codec: Codec.Codec, made: Protocol.Message): Codec.Frame =>
-  made.type === "data" ? dataFrame(codec, made) : codec.encode(made)
+const encode = (codec: Codec.Codec, made: Protocol.Message): Codec.Frame => {
+  if (made.type === "data") return dataFrame(codec, made)
+  return made.type === "part" ? codec.part(made, made.piece) : codec.encode(made)
+}
 
 const isMessage = Schema.is(Schema.Union(Protocol.ClientMessage, Protocol.ServerMessage))
 

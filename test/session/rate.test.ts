@@ -97,6 +97,7 @@ describe("A gateway with a message rate", () => {
         maxMessage: 1_048_576,
         messages: 1024,
         bytes: 1_048_576,
+        part: 65_536,
         messageRate: 10_000,
         byteRate: 16_777_216,
         requestRate: 1000,

@@ -24,6 +24,7 @@ const bounds: fc.Arbitrary<Bounds> = fc
     expiries: fc.nat(1),
     handlerFailures: fc.nat(1),
     withdrawals: fc.nat(6),
+    parts: fc.boolean(),
     records: fc.integer({ min: 1, max: 3 })
   })
   .map((made) => ({ ...least, ...made, isReduced: false }))

@@ -59,13 +59,15 @@ const limits: fc.Arbitrary<Protocol.Limits> = fc.record(
   { requiredKeys: ["maxMessage", "messages", "bytes"] }
 )
 
+const received = fc.record({ seq: count, bytes: count })
+
 const hello: fc.Arbitrary<Protocol.Hello> = fc.record(
   {
     type: type("hello"),
     token: text,
     heartbeat: type("message"),
     resume: fc.record(
-      { session: id, secret: id, processed: count, oldest: sequence, attempt: sequence },
+      { session: id, secret: id, processed: count, oldest: sequence, received, attempt: sequence },
       { requiredKeys: ["session", "secret", "processed", "oldest"] }
     ),
     features,
@@ -81,6 +83,7 @@ const welcome: fc.Arbitrary<Protocol.Welcome> = fc.record(
     generation: sequence,
     secret: id,
     processed: count,
+    received,
     resumed: fc.boolean(),
     reason: fc.constantFrom("unknown", "expired", "overflow", "secret", "incomplete"),
     refused: fc.array(refusal, { maxLength: 3 }),
@@ -122,13 +125,14 @@ const subscribed: fc.Arbitrary<Protocol.Subscribed> = fc.record(
 )
 
 /** By type: none can be left out, for they are all the types that there are. */
-const arbitraries: { readonly [T in Exclude<Protocol.Message["type"], "data">]: fc.Arbitrary<Protocol.Message> } = {
+const arbitraries: { readonly [T in Protocol.Control["type"]]: fc.Arbitrary<Protocol.Message> } = {
   hello,
   welcome,
   subscribed,
   error: refusal,
   replayed: fc.record({ type: type("replayed") }),
   ack: fc.record({ type: type("ack"), ack: count }),
+  received: fc.record({ type: type("received"), seq: count, bytes: count }),
   ping: fc.record({ type: type("ping"), id: count }),
   pong: fc.record({ type: type("pong"), id: count }),
   bye: fc.record({ type: type("bye") }),
@@ -161,8 +165,8 @@ const arbitraries: { readonly [T in Exclude<Protocol.Message["type"], "data">]: 
   invite: fc.record({ type: type("invite"), topic: text, since }, { requiredKeys: ["type", "topic"] })
 }
 
-/** Any message but `data`, which is framed by itself. */
+/** Any message but `data` and `part`, which are framed by themselves. */
 export const message = fc
   .oneof(...Object.values(arbitraries))
   // fast-check's records have no prototype.
-  .map((made) => structuredClone(made) as Exclude<Protocol.Message, Protocol.Data>) // none of them is data
+  .map((made) => structuredClone(made) as Protocol.Control) // none of them is one of the two

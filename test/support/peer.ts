@@ -17,6 +17,7 @@ export interface Closed {
 
 export interface Peer {
   readonly say: (message: unknown) => Effect.Effect<void>
+  readonly sayFrame: (frame: string) => Effect.Effect<void>
   /** What the gateway has said so far of this type. */
   readonly said: (type: string) => ReadonlyArray<Said>
   readonly closed: () => Closed | undefined
@@ -46,12 +47,14 @@ export const dial = Effect.gen(function* () {
       closed = { code, reason }
     }
   })
+  const sayFrame = (frame: string) =>
+    Effect.zipRight(
+      Effect.sync(() => transport.send(frame)),
+      settle
+    )
   const peer: Peer = {
-    say: (message) =>
-      Effect.zipRight(
-        Effect.sync(() => transport.send(JSON.stringify(message))),
-        settle
-      ),
+    say: (message) => sayFrame(JSON.stringify(message)),
+    sayFrame,
     said: (type) => said.filter((message) => message.type === type),
     closed: () => closed,
     leave: Effect.zipRight(

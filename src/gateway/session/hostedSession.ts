@@ -57,6 +57,8 @@ export interface Peer {
   readonly processed: number
   /** The first of its own that it can send again. */
   readonly oldest: number
+  /** What it has received, where it says so. */
+  readonly received: Protocol.Reception | undefined
   /** Bytes of the largest message that it takes. */
   readonly takes: number
 }
@@ -116,6 +118,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       ackTimer: services.ackTimer,
       hooks,
       guard: new InboundLimiter(services.guard, origin.codec),
+      unfinished: services.unfinished,
+      now: services.now,
       marksReplay: true
     })
     this.driver.outbox.restore(origin.outbound)
@@ -258,14 +262,13 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     live: LiveConnection,
     generation: number,
     peer: Peer,
-    introduce: (processed: number) => void
+    introduce: (told: { readonly processed: number; readonly received: Protocol.Reception }) => void
   ): Protocol.ResetReason | undefined {
     if (!this.driver.heed(peer.takes, peer.processed)) return "incomplete"
-    const told = this.driver.state.recorded
-    const refused = this.driver.attach(
-      live,
-      { generation, peerProcessed: peer.processed, peerOldest: peer.oldest, told },
-      () => introduce(told)
+    const { partIn: bytes, received: seq, recorded: told } = this.driver.state
+    const { oldest: peerOldest, processed: peerProcessed, received: peerReceived } = peer
+    const refused = this.driver.attach(live, { generation, peerProcessed, peerReceived, peerOldest, told }, () =>
+      introduce({ processed: told, received: { seq, bytes } })
     )
     if (refused === undefined) {
       this.window.close()

@@ -9,6 +9,7 @@ import type { decoder, encoder } from "../../protocol/messageCodec.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { AckTimer } from "../../session/ackTimer.js"
 import type { InboundLimiterTerms } from "../../session/inboundLimiter.js"
+import type { UnfinishedBytes } from "../../session/partReceiver.js"
 import type { SessionStore } from "../../session/SessionStore.js"
 import type { Gateway, Handlers, Hello, Principal, SessionEnd } from "../GatewaySession.js"
 import type { GatewayStats } from "../gatewayStats.js"
@@ -20,6 +21,7 @@ export interface SessionServices<C, S, P extends Principal, R> {
   readonly options: Resolved
   readonly limits: Protocol.Limits
   readonly guard: InboundLimiterTerms
+  readonly unfinished: UnfinishedBytes
   readonly handlers: Handlers<C, S, P, R, R, R, R>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
   readonly encode: ReturnType<typeof encoder<S>>

@@ -43,7 +43,7 @@ export class DeliveryBacklog implements Form {
     this.live.write(frame)
   }
 
-  say(message: Exclude<Protocol.ServerMessage, Protocol.Data>): void {
+  say(message: Exclude<Protocol.ServerMessage, Protocol.Data | Protocol.Part>): void {
     this.live.write(this.codec.encode(message))
   }
 

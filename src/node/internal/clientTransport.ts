@@ -1,7 +1,8 @@
 /** A transport of a client: each of its frames is masked with a key of its own (RFC 6455 §5.3). */
 import { randomFillSync } from "node:crypto"
 import type { Frame } from "../../protocol/Codec.js"
-import { type First, headerSize, largeTurn, writeHeader } from "./frameHeader.js"
+import { type First, fragments, headerSize, largeTurn, writeHeader } from "./frameHeader.js"
+import type { Chunk } from "./outgoing.js"
 import { WsTransport } from "./wsTransport.js"
 
 const keySize = 4
@@ -17,7 +18,8 @@ const freshKey = (): number => {
 }
 
 interface Kept {
-  readonly first: First
+  /** The first byte of the frame. */
+  readonly first: number
   readonly frame: Frame
   /** Of the payload, in bytes. */
   readonly length: number
@@ -37,6 +39,17 @@ const writeMasked = (target: Buffer, view: DataView, start: number, { first, fra
   return end
 }
 
+const sizeOf = (length: number): number => headerSize(length) + keySize + length
+
+/** Frames of so many bytes in all. */
+const masked = (kept: ReadonlyArray<Kept>, size: number): Buffer => {
+  const bytes = Buffer.allocUnsafe(size)
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  let at = 0
+  for (const one of kept) at = writeMasked(bytes, view, at, one)
+  return bytes
+}
+
 export class ClientTransport extends WsTransport {
   private kept: Array<Kept> = []
   protected pending = 0
@@ -48,22 +61,31 @@ export class ClientTransport extends WsTransport {
 
   protected keep(first: First, frame: Frame): void {
     const length = typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength
+    if (length > largeTurn) return this.keepLarge(first, frame)
     this.kept.push({ first, frame, length })
-    this.pending += headerSize(length) + keySize + length
-    if (this.pending < largeTurn) return
-    this.cork()
-    this.write()
+    this.pending += sizeOf(length)
+    if (this.pending >= largeTurn) this.putKept()
   }
 
-  protected write(): void {
+  private keepLarge(first: First, frame: Frame): void {
+    this.putKept()
+    const payload = typeof frame === "string" ? Buffer.from(frame) : frame
+    for (const { end, firstByte, start } of fragments(first, payload.byteLength)) {
+      const length = end - start
+      this.put(masked([{ first: firstByte, frame: payload.subarray(start, end), length }], sizeOf(length)))
+    }
+  }
+
+  protected alone(first: First, frame: Frame): Chunk {
+    const length = typeof frame === "string" ? Buffer.byteLength(frame) : frame.byteLength
+    return masked([{ first, frame, length }], sizeOf(length))
+  }
+
+  protected putKept(): void {
     const { kept, pending } = this
+    if (pending === 0) return
     this.kept = []
     this.pending = 0
-    if (!this.socket.writable) return
-    const bytes = Buffer.allocUnsafe(pending)
-    let at = 0
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-    for (const one of kept) at = writeMasked(bytes, view, at, one)
-    this.socket.write(bytes)
+    this.put(masked(kept, pending))
   }
 }

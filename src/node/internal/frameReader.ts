@@ -15,8 +15,8 @@ export interface Heard {
   readonly ponged: (payload: Uint8Array) => void
   /** `ws` gets a fragment of a message, of so many bytes. */
   readonly fragment: (size: number) => void
-  /** The bytes that came end within a frame. */
-  readonly partial: () => void
+  /** The bytes that came end within a frame, of so many bytes as far as its header has come. */
+  readonly partial: (size: number) => void
 }
 
 type OnData = (this: Socket, chunk: Buffer) => void
@@ -84,6 +84,8 @@ const isAscii = (bytes: Buffer, from: number, to: number): boolean => {
 export class FrameReader {
   /** Bytes to come of a frame of which `ws` has the start. */
   private missing = 0
+  /** Bytes of its payload. */
+  private size = 0
   /** `ws` has the start of a message, whose last fragment has not come. */
   private isFragmented = false
   /** Bytes of its fragments so far. */
@@ -210,7 +212,7 @@ export class FrameReader {
         chunk.copy(this.kept, 0, at)
         this.missing = 0
         this.pass(chunk, from, at)
-        return this.heard.partial()
+        return this.heard.partial(head.end - head.start)
       } else {
         const { end, start } = head
         const opcode = head.first & 0x0f
@@ -220,13 +222,14 @@ export class FrameReader {
           this.fragments = this.isFragmented ? this.fragments + end - start : 0
         }
         at = end
-        if (isFragment) this.heard.fragment(end - start)
+        this.size = end - start
+        if (isFragment) this.heard.fragment(this.size)
         if (!this.isReading) return
       }
     }
     this.missing = at - chunk.length
     this.pass(chunk, from, chunk.length)
-    if (this.missing > 0) this.heard.partial()
+    if (this.missing > 0) this.heard.partial(this.size)
   }
 
   private pass(chunk: Buffer, from: number, to: number): void {

@@ -1,7 +1,8 @@
 /** A transport of a server: its frames are not masked, so that one that many sockets are sent is framed once. */
 import type { Socket } from "node:net"
 import { byteLength, type Frame } from "../../protocol/Codec.js"
-import { First, headerSize, largePayload, largeTurn, writeHeader } from "./frameHeader.js"
+import { First, fragments, headerSize, largePayload, largeTurn, writeHeader } from "./frameHeader.js"
+import type { Chunk } from "./outgoing.js"
 import { type ReasonedWebSocket, WsTransport } from "./wsTransport.js"
 
 /**
@@ -67,20 +68,22 @@ export class ServerTransport extends WsTransport {
     const { next } = this.sent
     if (next !== undefined && next.frame === frame && next.first === first) this.sent = next
     else this.sent = this.sent.next = new Sent(first, frame, this.sent.bytes + framed(first, frame))
-    if (this.sent.bytes.length < largeTurn) return
-    this.cork()
-    this.write()
+    if (this.sent.bytes.length >= largeTurn) this.putKept()
   }
 
   private keepLarge(first: First, frame: Frame): void {
-    this.cork()
-    this.write()
+    this.putKept()
     if (large?.frame !== frame) large = { frame, payload: typeof frame === "string" ? Buffer.from(frame) : frame }
     const { payload } = large
-    const head = Buffer.allocUnsafe(headerSize(payload.byteLength))
-    writeHeader(head, 0, first, payload.byteLength, 0)
-    this.socket.write(head)
-    this.socket.write(payload)
+    for (const { end, firstByte, start } of fragments(first, payload.byteLength)) {
+      const header = Buffer.allocUnsafe(headerSize(end - start))
+      writeHeader(header, 0, firstByte, end - start, 0)
+      this.put({ header, payload: payload.subarray(start, end) })
+    }
+  }
+
+  protected alone(first: First, frame: Frame): Chunk {
+    return framed(first, frame)
   }
 
   override flush(): void {
@@ -90,9 +93,9 @@ export class ServerTransport extends WsTransport {
     large = undefined
   }
 
-  protected write(): void {
+  protected putKept(): void {
     const { bytes } = this.sent
     this.sent = nothing
-    if (bytes !== "" && this.socket.writable) this.socket.write(bytes, "latin1")
+    if (bytes !== "") this.put(bytes)
   }
 }

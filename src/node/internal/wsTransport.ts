@@ -15,6 +15,7 @@ import { CloseCode } from "../../protocol/CloseCode.js"
 import type { Frame } from "../../protocol/Codec.js"
 import { First } from "./frameHeader.js"
 import { FrameReader, type Heard } from "./frameReader.js"
+import { type Chunk, Outgoing } from "./outgoing.js"
 import { limitReceiver } from "./receiverLimit.js"
 import { atEndOfTurn, type Due } from "./writeBatch.js"
 
@@ -48,7 +49,7 @@ export class ReasonedWebSocket extends WebSocket {
   transport: WsTransport | undefined
 
   override close(code?: number, reason?: string | Buffer): void {
-    this.transport?.flush()
+    this.transport?.finish()
     super.close(code, reason ?? (code === undefined ? undefined : violations[code]))
   }
 }
@@ -82,13 +83,9 @@ function onClose(this: WebSocket, code: number, reason: Buffer): void {
   ;(this as ReasonedWebSocket).transport?.closed(code, reason.toString())
 }
 
-function onDrain(this: Carrier): void {
-  this[transportOf]?.emptied()
-}
-
 /** Before `ws` ends the socket in its turn. */
 function onEnd(this: Carrier): void {
-  this[transportOf]?.flush()
+  this[transportOf]?.finish()
 }
 
 export abstract class WsTransport implements Transport, Due, Heard {
@@ -97,8 +94,8 @@ export abstract class WsTransport implements Transport, Due, Heard {
   private violation: { readonly code: number; readonly reason: string } | undefined
   private cause: unknown
   private isDue = false
-  private isCorked = false
   private isAwaited = false
+  private readonly outgoing: Outgoing
   private reader: FrameReader | undefined
 
   constructor(
@@ -106,20 +103,28 @@ export abstract class WsTransport implements Transport, Due, Heard {
     protected readonly socket: Carrier,
     readonly remoteAddress: string
   ) {
+    this.outgoing = new Outgoing(socket)
     ws.transport = this
     socket[transportOf] = this
     ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose)
-    socket.on("drain", onDrain).prependListener("end", onEnd)
+    socket.prependListener("end", onEnd)
   }
 
   // ---- how its end frames
 
-  /** Bytes that `write` will give to the socket. */
+  /** Bytes of frames that are kept until the end of the turn. */
   protected abstract readonly pending: number
-  /** Keeps a message for `write`; what is too large for that goes to the socket, with what was kept before. */
+  /** Frames a message, and keeps it to go with others; what is large is put out at once, with what was kept before. */
   protected abstract keep(first: First, frame: Frame): void
-  /** Gives the socket what was kept. */
-  protected abstract write(): void
+  /** Puts out what was kept. */
+  protected abstract putKept(): void
+  /** Frames a message by itself. */
+  protected abstract alone(first: First, frame: Frame): Chunk
+
+  /** Has it leave in its turn. */
+  protected put(chunk: Chunk): void {
+    this.outgoing.push(chunk)
+  }
 
   // ---- what happens to the WebSocket
 
@@ -149,9 +154,9 @@ export abstract class WsTransport implements Transport, Due, Heard {
     else this.tell((receiver) => receiver.fragment?.(size))
   }
 
-  partial(): void {
-    if (this.receiver !== undefined) this.receiver.partial?.()
-    else this.tell((receiver) => receiver.partial?.())
+  partial(size: number): void {
+    if (this.receiver !== undefined) this.receiver.partial?.(size)
+    else this.tell((receiver) => receiver.partial?.(size))
   }
 
   /** Reads most of what comes by itself, in front of `ws`, which has taken its socket. */
@@ -167,7 +172,7 @@ export abstract class WsTransport implements Transport, Due, Heard {
   }
 
   closed(code: number, reason: string): void {
-    this.socket.off("drain", onDrain).off("end", onEnd)
+    this.socket.off("end", onEnd)
     const event = this.closeEvent(code, reason)
     this.tell((receiver) => receiver.closed(event))
   }
@@ -175,11 +180,6 @@ export abstract class WsTransport implements Transport, Due, Heard {
   private closeEvent(code: number, reason: string): CloseEvent {
     if (this.violation !== undefined) return { ...this.violation, clean: false, violation: true, cause: this.cause }
     return { code, reason, clean: code !== CloseCode.Abnormal, cause: this.cause }
-  }
-
-  /** The network has taken all that the socket had. */
-  emptied(): void {
-    if (this.buffered() === 0) this.receiver?.drained()
   }
 
   // ---- Transport
@@ -214,7 +214,10 @@ export abstract class WsTransport implements Transport, Due, Heard {
       this.isDue = true
       atEndOfTurn(this)
     }
-    this.keep(first, frame)
+    // A heartbeat does not wait behind messages.
+    if (this.outgoing.bytes > 0 && (first === First.Ping || first === First.Pong)) {
+      this.outgoing.pushFirst(this.alone(first, frame))
+    } else this.keep(first, frame)
   }
 
   close(code: number, reason: string): void {
@@ -228,7 +231,7 @@ export abstract class WsTransport implements Transport, Due, Heard {
 
   discard(): void {
     this.reader?.stop()
-    this.flush()
+    this.finish()
     this.socket.end()
     // Nobody listens to what comes.
     this.socket.resume()
@@ -236,7 +239,7 @@ export abstract class WsTransport implements Transport, Due, Heard {
 
   destroy(): void {
     // What was sent must have a chance to leave before the socket goes.
-    this.flush()
+    this.finish()
     this.ws.terminate()
   }
 
@@ -249,11 +252,11 @@ export abstract class WsTransport implements Transport, Due, Heard {
   }
 
   buffered(): number {
-    return this.socket.destroyed ? 0 : this.socket.writableLength + this.pending
+    return this.socket.destroyed ? 0 : this.socket.writableLength + this.outgoing.bytes + this.pending
   }
 
   accepted(): number {
-    return this.socket.bytesWritten + this.pending
+    return this.socket.bytesWritten + this.outgoing.bytes + this.pending
   }
 
   afterReads(then: () => void): void {
@@ -263,37 +266,35 @@ export abstract class WsTransport implements Transport, Due, Heard {
 
   // ---- the turn
 
-  /** Holds back what the socket is given, so that it leaves with the rest of the turn. */
-  protected cork(): void {
-    if (this.isCorked) return
-    this.isCorked = true
-    this.socket.cork()
-  }
-
   flush(): void {
     // What others send while they hear that the turn is over is of the next one.
     this.isDue = false
-    if (this.pending > 0) this.write()
-    if (!this.isCorked) return
-    this.isCorked = false
-    this.socket.uncork()
+    if (this.pending > 0) this.putKept()
+    this.outgoing.advance()
+  }
+
+  /** Gives the socket all there is: from now on others write to it. */
+  finish(): void {
+    if (this.pending > 0) this.putKept()
+    this.outgoing.finish()
   }
 
   flushed(): void {
     if (this.socket.destroyed) return
     if (this.buffered() === 0) return this.receiver?.drained()
     this.receiver?.congested()
-    this.awaitEmptied()
+    this.awaitMoved()
   }
 
-  /** A socket says that it is empty only where it was full before. */
-  private awaitEmptied(): void {
+  /** Goes on when the socket has let go what it has. */
+  private awaitMoved(): void {
     // After its end a socket takes no more, and writes what it has.
-    if (this.isAwaited || this.socket.writableNeedDrain || !this.socket.writable) return
+    if (this.isAwaited || !this.socket.writable) return
     this.isAwaited = true
     this.socket.write("", "latin1", () => {
       this.isAwaited = false
-      this.emptied()
+      this.outgoing.advance()
+      this.flushed()
     })
   }
 }

@@ -6,11 +6,17 @@ import { byteLength, type Frame } from "../../protocol/Codec.js"
 import { type Surroundings, Wire } from "./wire.js"
 
 export type Packet =
-  | { readonly type: "message"; readonly frame: Frame; readonly size: number }
+  /** The rest of a message, or all of it; `whole` is the size of all. */
+  | { readonly type: "message"; readonly frame: Frame; readonly size: number; readonly whole: number }
+  /** A part of the bytes of a message, which is not whole yet. */
+  | { readonly type: "partial"; readonly size: number; readonly whole: number }
   | { readonly type: "ping" | "pong"; readonly payload: Uint8Array; readonly size: number }
   | { readonly type: "close"; readonly code: number; readonly reason: string; readonly size: number }
   /** The other end is gone without a word. */
   | { readonly type: "gone"; readonly size: 0 }
+
+/** A larger message travels in pieces, so that a slow wire carries some of its bytes before the others. */
+const piece = 16 * 1024
 
 const lost: CloseEvent = { code: CloseCode.Abnormal, reason: "", clean: false }
 
@@ -68,7 +74,10 @@ export class End implements Transport {
   // ---- writing
 
   send(frame: Frame): void {
-    this.write({ type: "message", frame, size: byteLength(frame) })
+    const whole = byteLength(frame)
+    const pieces = Math.max(0, Math.ceil(whole / piece) - 1)
+    for (let i = 0; i < pieces; i++) this.write({ type: "partial", size: piece, whole })
+    this.write({ type: "message", frame, size: whole - pieces * piece, whole })
   }
 
   private beat(payload: Uint8Array): void {
@@ -100,7 +109,7 @@ export class End implements Transport {
 
   /** Moves to the peer what the wire takes. */
   flush(): void {
-    const { peer } = this
+    const { peer, waitingBytes } = this
     if (peer === undefined) return
     while (!this.stalled && this.wire.bytes + peer.arrivedBytes < this.capacity) {
       const packet = this.waiting.shift()
@@ -110,7 +119,7 @@ export class End implements Transport {
     }
     // Who is gone need not hear of it: two such ends would schedule each other for ever.
     const isThere = this.end === undefined && this.crashed === undefined
-    if (this.wasCongested && this.waitingBytes === 0 && isThere) this.schedule()
+    if (this.wasCongested && this.waitingBytes < waitingBytes && isThere) this.schedule()
   }
 
   /** Tells the writer how the wire takes what it wrote. */
@@ -189,12 +198,13 @@ export class End implements Transport {
   private receive(receiver: Receiver, packet: Packet): void {
     switch (packet.type) {
       case "message":
-        if (packet.size > this.maxFrame) {
+      case "partial":
+        if (packet.whole > this.maxFrame) {
           const reason = "Max payload size exceeded"
           this.close(CloseCode.MessageTooBig, reason)
           return this.finish({ code: CloseCode.MessageTooBig, reason, clean: false, violation: true })
         }
-        return receiver.message(packet.frame)
+        return packet.type === "message" ? receiver.message(packet.frame) : receiver.partial?.(packet.whole)
       case "ping":
         return receiver.ping(packet.payload)
       case "pong":

@@ -1,0 +1,184 @@
+/**
+ * The large messages of a session, in parts, either way: what is written of one, what is answered, and what is here of one that is
+ * not whole. It outlives the connections: parts that arrived are not sent again.
+ */
+import type { LiveConnection } from "../connection/liveConnection.js"
+import { CloseCode } from "../protocol/CloseCode.js"
+import { byteLength, type Frame, type Malformed } from "../protocol/Codec.js"
+import type * as Protocol from "../protocol/Protocol.js"
+import type { DriverOptions } from "./driverOptions.js"
+import type { FlowControl } from "./flowControl.js"
+import type { Paced } from "./pacer.js"
+import { flawOf, type Holder, PartReceiver, type Piece, pieceOf } from "./partReceiver.js"
+import { PartSender } from "./partSender.js"
+import type { Entry } from "./replayBuffer.js"
+import type * as Session from "./Session.js"
+
+/** The session whose messages they are. */
+export interface Exchanging extends Paced {
+  readonly state: Session.State
+  readonly live: LiveConnection | undefined
+  readonly flow: FlowControl
+  readonly apply: (event: Session.Event<never, Piece>) => void
+  /** Writes what can be written. */
+  readonly transmit: () => void
+  /** A message came whole, in a frame of this size. */
+  readonly received: (message: Protocol.Data, generation: number, size: number) => void
+}
+
+/** Milliseconds until one should come back for whose parts there is no room. */
+const retryAfter = 1000
+
+const noRoom = "too many bytes of unfinished messages are held here"
+
+/** True for a message that leaves in parts on this connection. */
+export const isInParts = ({ size }: Entry, live: LiveConnection, { limits: { part } }: FlowControl): boolean =>
+  part !== undefined && size > part && live.features.has("parts")
+
+/** True for a part that is not the last of its message. */
+export const isInnerPart = (message: Protocol.Message | Malformed): boolean =>
+  message.type === "part" && message.at + byteLength(message.piece) < message.of
+
+type Options = Pick<DriverOptions, "codec" | "largestBody" | "now" | "pacing" | "unfinished">
+
+export class PartExchange implements Holder {
+  private sender: PartSender | undefined
+  private readonly receiver: PartReceiver
+  private owesAnswer = false
+  /** The message that leaves in parts, or left last. */
+  private leaving: Session.Unfinished | undefined
+
+  constructor(
+    private readonly session: Exchanging,
+    private readonly options: Options
+  ) {
+    this.receiver = new PartReceiver(options.unfinished)
+  }
+
+  // ---- its connections
+
+  attached(): void {
+    const { partOut: received } = this.session.state
+    this.leaving = received === 0 || this.leaving === undefined ? undefined : { ...this.leaving, received }
+    this.sender?.restart()
+    this.owesAnswer = false
+    this.options.unfinished?.isBack(this)
+  }
+
+  detached(): void {
+    if (this.session.state.partIn > 0) this.options.unfinished?.left(this)
+  }
+
+  drained(): void {
+    if (this.owesAnswer) this.answer()
+  }
+
+  /** The session is over, or another one takes its place. */
+  ended(): void {
+    this.options.unfinished?.isBack(this)
+    this.receiver.drop()
+    this.leaving = undefined
+  }
+
+  // ---- out
+
+  /** Writes the next part of a message; false when it has to wait. */
+  write(live: LiveConnection, { confirm, payload, seq, size: of }: Entry): boolean {
+    const { codec, now, pacing } = this.options
+    const { part: largest = of } = this.session.flow.limits
+    if (this.sender?.largest !== largest) this.sender = new PartSender(largest, now)
+    const { sender } = this
+    if (!sender.hasRoom) return false
+    const { partOut: at, recorded: ack } = this.session.state
+    const cut = sender.cut(payload, at)
+    if (cut === undefined) {
+      live.violate(CloseCode.ProtocolViolation, `received ${at} bytes of message ${seq}, which cannot be`)
+      return false
+    }
+    const { piece, until } = cut
+    const frame = codec.part({ seq, ack, confirm, at, of }, piece)
+    const isLast = until === of
+    if (pacing?.take(frame.length, this.session, isLast ? "message" : "part") === false) return false
+    live.write(frame)
+    if (this.leaving?.seq !== seq) this.leaving = { seq, received: at, size: of }
+    sender.wrote(isLast ? { seq, bytes: 0 } : { seq: seq - 1, bytes: until }, until - at)
+    this.session.apply(isLast ? { _tag: "Transmitted", seq, ack } : { _tag: "PartTransmitted", seq, until, ack })
+    return true
+  }
+
+  /** True for an answer to a part that is on its way. */
+  isAnswer(has: Protocol.Reception): boolean {
+    return this.sender !== undefined && this.sender.answers(has) > 0
+  }
+
+  /** The peer has received this. */
+  answered(has: Protocol.Reception, live: LiveConnection): void {
+    const { partOut, transmitted } = this.session.state
+    if (has.seq > transmitted || (has.seq === transmitted && has.bytes > partOut)) {
+      const reason = `received message ${has.seq} and ${has.bytes} bytes more, which were not sent`
+      return live.violate(CloseCode.ProtocolViolation, reason)
+    }
+    this.sender?.answered(has)
+    if (has.seq + 1 === this.leaving?.seq) this.leaving = { ...this.leaving, received: has.bytes }
+    else if (has.seq === this.leaving?.seq) this.leaving = undefined
+    this.session.transmit()
+  }
+
+  /** The message that leaves in parts, if one does. */
+  get sending(): Session.Unfinished | undefined {
+    const { leaving, session } = this
+    return leaving !== undefined && leaving.seq > session.state.acked ? leaving : undefined
+  }
+
+  // ---- in
+
+  /** The message that comes in parts, if one does. */
+  get receiving(): Session.Unfinished | undefined {
+    const { partIn: received, partSize: size, received: seq } = this.session.state
+    return received === 0 ? undefined : { seq: seq + 1, received, size }
+  }
+
+  came(message: Protocol.Part, live: LiveConnection, generation: number): void {
+    const part = pieceOf(message)
+    const { limits } = this.session.flow
+    const largest = { part: live.features.has("parts") ? limits.part : undefined, body: this.options.largestBody }
+    const flaw = flawOf(part, largest)
+    if (flaw !== undefined) return live.violate(flaw.code, flaw.reason)
+    this.session.apply({ _tag: "PartReceived", generation, part, ack: part.ack })
+    this.answer()
+  }
+
+  /** Keeps a part, if there is room for it; with the last one the message has come. */
+  take({ _tag, part }: Extract<Session.Effect<never, Piece>, { readonly part: Piece }>): void {
+    const { codec } = this.options
+    if (!this.receiver.keep(part)) {
+      this.dropParts()
+      const { live } = this.session
+      live?.write(codec.encode({ type: "goaway", retryAfter, reason: noRoom }))
+      live?.violate(CloseCode.TooManyRequests, noRoom)
+    } else if (_tag === "Complete") this.completed(this.receiver.whole(part, codec))
+  }
+
+  /** A message is here as this `data` frame would have brought it. */
+  private completed(frame: Frame): void {
+    const { live, state } = this.session
+    const message = this.options.codec.decode(frame)
+    if (message.type === "data") this.session.received(message, state.generation, frame.length)
+    else if (message.type === "malformed") live?.violate(message.code, message.reason)
+  }
+
+  /** While the connection is congested, the end of that brings it. */
+  private answer(): void {
+    const { live, state } = this.session
+    if (live === undefined || live.end !== undefined) return
+    this.owesAnswer = live.isCongested
+    if (this.owesAnswer) return
+    live.write(this.options.codec.encode({ type: "received", seq: state.received, bytes: state.partIn }))
+  }
+
+  /** Forgets what is here of a message that is not whole. */
+  dropParts(): void {
+    this.receiver.drop()
+    this.session.apply({ _tag: "PartDropped" })
+  }
+}
