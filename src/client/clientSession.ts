@@ -153,7 +153,8 @@ export class ClientSession {
     const peer = { generation, peerProcessed: processed, peerReceived, peerOldest: 1, told }
     const refused = this.driver.attach(live, peer, proof)
     if (refused !== undefined) {
-      const reason = `welcome: processed ${processed}, received ${peerReceived?.seq}, generation ${generation} cannot be`
+      const received = peerReceived === undefined ? "" : `received ${peerReceived.seq}, `
+      const reason = `welcome: processed ${processed}, ${received}generation ${generation} cannot be`
       live.violate(CloseCode.ProtocolViolation, reason)
       return undefined
     }

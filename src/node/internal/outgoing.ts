@@ -18,6 +18,11 @@ export class Outgoing {
 
   constructor(private readonly socket: Socket) {}
 
+  /** True while the socket is not given the rest, because it has not let go what it has. */
+  get isWaiting(): boolean {
+    return this.bytes > 0 && this.socket.writableLength > 0
+  }
+
   push(chunk: Chunk): void {
     this.chunks.push(chunk)
     this.bytes += sizeOf(chunk)

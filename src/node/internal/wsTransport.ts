@@ -214,8 +214,8 @@ export abstract class WsTransport implements Transport, Due, Heard {
       this.isDue = true
       atEndOfTurn(this)
     }
-    // A heartbeat does not wait behind messages.
-    if (this.outgoing.bytes > 0 && (first === First.Ping || first === First.Pong)) {
+    // A heartbeat does not wait behind messages that wait.
+    if (this.outgoing.isWaiting && (first === First.Ping || first === First.Pong)) {
       this.outgoing.pushFirst(this.alone(first, frame))
     } else this.keep(first, frame)
   }
