@@ -8,6 +8,7 @@ import * as limits from "./faults/limits.js"
 import * as many from "./faults/many.js"
 import * as manyGateways from "./faults/manyGateways.js"
 import * as pages from "./faults/pages.js"
+import * as parts from "./faults/parts.js"
 import * as presence from "./faults/presence.js"
 import * as reconnect from "./faults/reconnect.js"
 import * as session from "./faults/session.js"
@@ -18,6 +19,7 @@ export const groups: ReadonlyArray<Group> = [
   session.group,
   sessionStore.group,
   connection.group,
+  parts.group,
   reconnect.group,
   gateway.group,
   givenUp.group,

@@ -30,8 +30,8 @@ export const group: Group = {
     {
       name: "a message without a sequence number is let through as number 0",
       file: protocolShape,
-      find: "if (!isCount(seq) || seq === 0) return",
-      replace: "if (!isCount(seq)) return",
+      find: 'if (!isCount(seq) || seq === 0) return malformed("data:',
+      replace: 'if (!isCount(seq)) return malformed("data:',
       caughtBy: [frames]
     },
     {

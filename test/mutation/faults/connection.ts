@@ -179,36 +179,36 @@ export const group: Group = {
     {
       name: "the write deadline is never armed",
       file: live,
-      find: "if (this.backlog !== undefined) return",
-      replace: "if (this.backlog === undefined) return void now\n    if (this.backlog !== undefined) return",
+      find: "if (isWatched) return\n",
+      replace: "if (isWatched || !isWatched) return\n",
       caughtBy: [connection]
     },
     {
       name: "the write deadline counts from the latest write",
       file: writeDeadline,
-      find: "    this.marks.push({ at, until })\n",
-      replace: "    this.marks = [{ at, until }]\n",
+      find: "else this.marks.push({ at, from, until })\n",
+      replace: "else this.marks = [{ at, from, until }]\n",
       caughtBy: [connection]
     },
     {
       name: "the write deadline counts writes that have left",
       file: writeDeadline,
-      find: "if (mark.until > taken) break",
-      replace: "if (mark.until >= taken) break",
+      find: "({ until }) => until > taken",
+      replace: "({ until }) => until >= taken",
       caughtBy: [connection]
     },
     {
       name: "the write deadline is one millisecond early",
       file: writeDeadline,
-      find: "const left = since + deadline - monotonic(clock)",
-      replace: "const left = since + deadline - monotonic(clock) - 1",
+      find: "const now = monotonic(clock)",
+      replace: "const now = monotonic(clock) + 1",
       caughtBy: [connection]
     },
     {
       name: "the last millisecond of the write deadline is not waited for when it was moved",
       file: writeDeadline,
-      find: "return left > 0\n",
-      replace: "return left > 1\n",
+      find: "return at > now\n",
+      replace: "return at > now + 1\n",
       caughtBy: [connection]
     },
     {

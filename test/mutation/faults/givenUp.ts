@@ -10,8 +10,8 @@ export const group: Group = {
     {
       name: "a message is taken back that was written",
       file: "src/session/Session.ts",
-      find: "if (seq <= highest || seq > sent || appended < sent) return none",
-      replace: "if (seq <= highest - highest || seq > sent || appended < sent) return none",
+      find: "if (seq <= begun || seq > sent || appended < sent) return none",
+      replace: "if (seq <= begun - begun || seq > sent || appended < sent) return none",
       caughtBy: [withdrawn]
     },
     {

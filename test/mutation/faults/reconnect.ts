@@ -149,8 +149,8 @@ export const group: Group = {
     {
       name: "the client asks to resume from what it has received, not processed",
       file: session,
-      find: "const { acked, recorded } = this.driver.state",
-      replace: "const { acked, received: recorded } = this.driver.state",
+      find: "const resume = this.held.ask(recorded, ",
+      replace: "const resume = this.held.ask(seq + recorded - recorded, ",
       caughtBy: ["test/client/client.test.ts"]
     },
     {

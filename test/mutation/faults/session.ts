@@ -16,22 +16,22 @@ export const group: Group = {
     {
       name: "the duplicate check is skipped",
       file: step,
-      find: "if (seq > state.received) {",
-      replace: "if (seq > 0) {",
+      find: "if (seq <= state.received) return repeated(state, message, ack)",
+      replace: "if (seq <= 0) return repeated(state, message, ack)",
       caughtBy: [pure],
       simulate: true
     },
     {
       name: "only what was processed already counts as a duplicate",
       file: step,
-      find: "if (seq > state.received) {",
-      replace: "if (seq > state.processed) {",
+      find: "if (seq <= state.received) return repeated(state, message, ack)",
+      replace: "if (seq <= state.processed) return repeated(state, message, ack)",
       caughtBy: [pure]
     },
     {
       name: "a duplicate is not acknowledged again",
       file: step,
-      find: '  state.ackSent = Math.min(state.ackSent, seq - 1)\n  return [...effects, { _tag: "Suppress", message }, ...ackDue]',
+      find: '  state.ackSent = Math.min(state.ackSent, message.seq - 1)\n  return [...effects, { _tag: "Suppress", message }, ...ackDue]',
       replace: '  return [...effects, { _tag: "Suppress", message }]',
       caughtBy: [pure]
     },
@@ -39,7 +39,7 @@ export const group: Group = {
       name: "a message is acknowledged on receipt",
       file: step,
       find: 'return effects === none ? [{ _tag: "Deliver", message }] : [...effects, { _tag: "Deliver", message }]',
-      replace: 'state.recorded = seq\n    return [...effects, { _tag: "Deliver", message }, ...ackDue]',
+      replace: 'state.recorded = seq\n  return [...effects, { _tag: "Deliver", message }, ...ackDue]',
       caughtBy: [pure, resume],
       simulate: true
     },
@@ -88,15 +88,15 @@ export const group: Group = {
     {
       name: "the window is counted from what was received, and so is not enforced",
       file: step,
-      find: "seq > state.processed + state.window) {",
-      replace: "seq > state.received + state.window) {",
+      find: "seq > state.processed + state.window\n",
+      replace: "seq > state.received + state.window\n",
       caughtBy: [pure]
     },
     {
       name: "the window is one message too small",
       file: step,
-      find: "seq > state.processed + state.window) {",
-      replace: "seq >= state.processed + state.window) {",
+      find: "seq > state.processed + state.window\n",
+      replace: "seq >= state.processed + state.window\n",
       caughtBy: [pure, resume]
     },
     {
@@ -116,23 +116,23 @@ export const group: Group = {
     {
       name: "a resume from before what was released is not refused",
       file: step,
-      find: "if (peerProcessed < state.acked || peerProcessed > state.highest",
-      replace: "if (peerProcessed > state.highest",
+      find: "const isOurs = peerProcessed >= state.acked && ",
+      replace: "const isOurs = ",
       caughtBy: [pure]
     },
     {
       name: "the first frame of a retransmission is dropped",
       file: step,
-      find: "state.transmitted = peerProcessed\n",
-      replace: "state.transmitted = Math.min(state.sent, peerProcessed + 1)\n",
+      find: "state.transmitted = seq\n",
+      replace: "state.transmitted = Math.min(state.sent, seq + 1)\n",
       caughtBy: [pure, resume],
       simulate: true
     },
     {
       name: "what was written to the old connection is not retransmitted",
       file: step,
-      find: "state.transmitted = peerProcessed\n",
-      replace: "state.transmitted = Math.max(state.transmitted, peerProcessed)\n",
+      find: "state.transmitted = seq\n",
+      replace: "state.transmitted = Math.max(state.transmitted, seq)\n",
       caughtBy: [pure, resume]
     },
     {
