@@ -56,6 +56,8 @@ export class PartSender {
   private window: number
   private sent: Array<Sent> = []
   private inFlight = 0
+  /** False on a connection that is not the first, until a part is answered there. */
+  private isAnswered = true
   private cursor: Cursor | undefined
 
   /** `largest` is the size of the largest part, in bytes; `now` gives milliseconds of the monotonic clock. */
@@ -66,10 +68,11 @@ export class PartSender {
     this.window = 2 * largest
   }
 
-  /** Nothing is on its way on the next connection; the way may be the same. */
+  /** Nothing is on its way on the next connection; the way may be the same, and others have waited for it: one part goes first. */
   restart(): void {
     this.sent = []
     this.inFlight = 0
+    this.isAnswered = false
     this.window = Math.min(this.window, 2 * this.largest)
   }
 
@@ -79,7 +82,7 @@ export class PartSender {
 
   /** True when one more part may be on its way. */
   get hasRoom(): boolean {
-    return this.inFlight === 0 || this.inFlight + this.size <= this.window
+    return this.inFlight === 0 || (this.isAnswered && this.inFlight + this.size <= this.window)
   }
 
   /** The next piece of a body, from this byte on; undefined where it has no character that begins there. */
@@ -111,6 +114,7 @@ export class PartSender {
   }
 
   answered(has: Protocol.Reception): void {
+    this.isAnswered = true
     for (const { at, inFlight, size } of this.sent.splice(0, this.answers(has))) {
       this.inFlight -= size
       const took = this.now() - at

@@ -265,6 +265,15 @@ describe("The window of parts", () => {
     assert.strictEqual(written() - before, 32 * 1024)
   })
 
+  it("is one part on a later connection, until that is answered", () => {
+    const { answer, fill, parts } = sender()
+    fill()
+    parts.restart()
+    assert.strictEqual(fill(), 1)
+    answer(192 * 1024)
+    assert.strictEqual(fill(), 3)
+  })
+
   it("takes one answer for all before it", () => {
     const { answer, fill } = sender()
     fill()

@@ -112,8 +112,8 @@ export const group: Group = {
     {
       name: "parts are sent without waiting for answers",
       file: sender,
-      find: "return this.inFlight === 0 || this.inFlight + this.size <= this.window",
-      replace: "return this.inFlight >= 0 || this.inFlight + this.size <= this.window",
+      find: "return this.inFlight === 0 || ",
+      replace: "return this.inFlight >= 0 || ",
       caughtBy: [parts]
     },
     {
