@@ -10,20 +10,26 @@ export const lobby = Room.at({ room: "lobby" })
 
 export interface Asked extends Said {
   readonly isPoison: boolean
+  readonly filler: string
 }
 
 export interface Told {
   readonly sender: string
   readonly n: number
+  readonly filler: string
 }
+
+/** Every other message is large, where any is. */
+export const fillerOf = ({ filler }: Scenario, n: number): string => "x".repeat(n % 2 === 0 ? filler : 0)
 
 const Asked = Schema.Struct({
   life: Schema.String,
   by: Schema.Literal("send", "deliver"),
   n: Schema.Number,
-  isPoison: Schema.Boolean
+  isPoison: Schema.Boolean,
+  filler: Schema.String
 })
-const Told = Schema.Struct({ sender: Schema.String, n: Schema.Number })
+const Told = Schema.Struct({ sender: Schema.String, n: Schema.Number, filler: Schema.String })
 
 export const messages: Messages.Messages<Asked, Told> = Messages.make({ client: Asked, server: Told })
 
@@ -75,7 +81,10 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
 
     const send = (session: Gateway.Session<Told>, sender: Sender) =>
       Effect.map(
-        Effect.suspend(() => session.send({ sender: sender.id, n: sender.accepted + 1 })),
+        Effect.suspend(() => {
+          const n = sender.accepted + 1
+          return session.send({ sender: sender.id, n, filler: fillerOf(scenario, n) })
+        }),
         () => {
           sender.accepted++
         }
@@ -104,6 +113,7 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
     const gateway = yield* Gateway.make({
       messages,
       replayMessages: scenario.replayMessages,
+      maxPart: scenario.maxPart,
       drainSpread: "2 seconds",
       authenticate: ({ token }) => Effect.succeed({ id: token ?? "nobody" }),
       onOpen: (session) =>

@@ -1,7 +1,7 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
 import { Effect, Option, Random, Stream } from "effect"
 import { Client, type ClientStatus, Codec } from "holdfast"
-import { type Asked, blamed, forever, lobby, messages, restFor, type Told } from "./gateway.js"
+import { type Asked, blamed, fillerOf, forever, lobby, messages, restFor, type Told } from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
@@ -46,7 +46,8 @@ const live = (name: string, world: World) =>
       messages,
       token: name,
       codec: Codec[scenario.codec],
-      replayMessages: scenario.replayMessages
+      replayMessages: scenario.replayMessages,
+      maxPart: scenario.maxPart
     })
     world.clients.set(name, { client, life })
     yield* Effect.addFinalizer(() => Effect.sync(() => void world.clients.delete(name)))
@@ -101,7 +102,7 @@ const live = (name: string, world: World) =>
           yield* rest
           if (world.isOver()) return
           const isPoison = isMallory && (yield* Random.next) < 0.2
-          const message = { life: life.id, by, n, isPoison }
+          const message = { life: life.id, by, n, isPoison, filler: fillerOf(scenario, n) }
           const note = (fate: Fate) =>
             Effect.sync(() => {
               life.said.set(idOf(message), fate)

@@ -12,6 +12,11 @@ export interface Scenario {
   /** Milliseconds of every way, and the most that is added to it. */
   readonly latency: number
   readonly jitter: number
+  /** Bytes a second of each connection, while there are faults; 0 for no bound. */
+  readonly bandwidth: number
+  /** Bytes that every other message has beside what it says; and those of the parts in which they travel. */
+  readonly filler: number
+  readonly maxPart: number
   /** Messages in the replay buffer of either end. */
   readonly replayMessages: number
   /** What each client does of each kind: sends, delivers, publishes. */
@@ -46,6 +51,7 @@ export const scenario = (seed: number): Scenario =>
       ...clients.flatMap((client) => gateways.map((gateway) => [client, gateway] as const)),
       ...gateways.map((gateway) => [gateway, "store"] as const)
     ]
+    const filler = yield* pick(0, 0, 0, 30_000)
     return {
       seed,
       clients,
@@ -54,6 +60,10 @@ export const scenario = (seed: number): Scenario =>
       clientPings: (yield* Random.next) < 0.7,
       latency: yield* pick(0, 0, 10, 80),
       jitter: yield* pick(0, 0, 5, 100),
+      // So slow that a message takes longer than the read deadline, where it is large.
+      bandwidth: filler === 0 ? 0 : yield* pick(0, 400, 400, 4000),
+      filler,
+      maxPart: yield* pick(4096, 10_000),
       replayMessages: yield* pick(2, 5, 1024),
       actions: yield* pick(1, 2, 4, 8),
       pushes: yield* pick(0, 2, 6),

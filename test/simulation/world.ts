@@ -49,7 +49,18 @@ const unfold = (scenario: Scenario, ledger: Ledger) =>
     const world = { scenario, ledger, running, clients, shutdown, isOver: () => isOver }
     const shared = Layer.merge(Layer.succeed(SessionStore.SessionStore, store), Layer.succeed(Broker.Broker, broker))
 
-    yield* network.way({ latency: Duration.millis(scenario.latency), jitter: Duration.millis(scenario.jitter) })
+    const usual = { latency: Duration.millis(scenario.latency), jitter: Duration.millis(scenario.jitter) }
+    yield* network.way(usual)
+    const ways = scenario.clients.flatMap((client) => scenario.gateways.map((gateway) => [client, gateway] as const))
+    /** Of those between clients and gateways, both ways. */
+    const bandwidth = (bandwidth: number) =>
+      Effect.forEach(ways, ([client, gateway]) =>
+        Effect.zipRight(
+          network.way({ ...usual, bandwidth }, client, gateway),
+          network.way({ ...usual, bandwidth }, gateway, client)
+        )
+      )
+    if (scenario.bandwidth > 0) yield* bandwidth(scenario.bandwidth)
     for (const name of scenario.gateways) {
       const program = gateway.program(name, world).pipe(Effect.withRandom(randomFor(scenario.seed, name)))
       yield* Effect.provide(network.run(name, program), shared)
@@ -66,6 +77,7 @@ const unfold = (scenario: Scenario, ledger: Ledger) =>
     isOver = true
     if (attacking !== undefined) yield* Fiber.interruptFork(attacking)
     ledger.event("network", "all is well from now on")
+    if (scenario.bandwidth > 0) yield* bandwidth(Number.POSITIVE_INFINITY)
     yield* Effect.sleep(aWhile)
     invariants.atRest(ledger)
 
