@@ -184,6 +184,24 @@ for (const end of ends) {
       })
     )
 
+    it.scopedLive("lets a ping pass the rest of a large message, and tells how that leaves", () =>
+      Effect.gen(function* () {
+        const { heard, peer, told, transport } = yield* make(end)
+        const large = Buffer.alloc(12_000_000, 7)
+        peer.pause()
+        transport.send(large)
+        yield* until("the network takes no more", () => told.includes("congested") && transport.buffered() > 0)
+        transport.ping?.(Buffer.from("1"))
+        peer.resume()
+        yield* until("all has come", () => heard.length === 2)
+        assert.deepStrictEqual(heard[0], ["ping", "1"])
+        assert.isTrue(large.equals(heard[1] as Buffer))
+        yield* until("nothing waits", () => told.at(-1) === "drained")
+        // Once for each time that some had left and others waited.
+        assert.isAbove(told.filter((event) => event === "congested").length, 2)
+      })
+    )
+
     it.scopedLive("says that nothing waits any more, however little has waited", () =>
       Effect.gen(function* () {
         const { heard, peer, socket, told, transport } = yield* make(end)

@@ -63,6 +63,8 @@ const life = (step: Step) =>
           )
         )
         yield* client.publish(feed.at({}), "one", { key: "k" })
+        // Once the clock was set.
+        yield* Effect.delay(client.publish(feed.at({}), "two", { key: "l" }), "16 seconds")
         return yield* Effect.never
       }).pipe(Effect.scoped)
       yield* network.run("laptop", Effect.orDie(laptop))
@@ -97,7 +99,7 @@ describe("A machine whose clock is set", () => {
     Effect.gen(function* () {
       const plain = yield* life(undefined)
       const tags = new Set(plain.map(([, what]) => what))
-      for (const what of ["status: Waiting", "asked for a token", "closed: Expired", "history: 1", "history: 0"]) {
+      for (const what of ["status: Waiting", "asked for a token", "closed: Expired", "history: 2", "history: 0"]) {
         assert.isTrue(tags.has(what), what)
       }
       for (const machine of machines) {
