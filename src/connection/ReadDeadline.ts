@@ -17,9 +17,7 @@ import * as timerQueue from "./timerQueue.js"
 export interface Watched {
   /** When something last arrived, in milliseconds of the monotonic clock. */
   readonly lastActivity: number
-  /** While this end has paused reading, silence proves nothing. */
-  readonly isPaused: boolean
-  /** Nothing has come for as long as the deadline, in milliseconds, and nothing is watched any more. */
+  /** Nothing has come for as long as the deadline, in milliseconds, and nothing is watched any more: what that proves is its own to judge. */
   readonly exceeded: (deadline: number) => void
   /** `exceeded` has thrown; where it waits before it judges, that is its own business. */
   readonly died: (defect: unknown) => void
@@ -59,7 +57,6 @@ class WatchTask extends timerQueue.Task implements Watch {
   }
 
   due(now: number): number | undefined {
-    if (this.watched.isPaused) return undefined
     const at = this.watched.lastActivity + this.deadline
     if (at > now) return at
     this.watched.exceeded(this.deadline)

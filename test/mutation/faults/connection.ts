@@ -120,9 +120,9 @@ export const group: Group = {
     },
     {
       name: "the read deadline runs while this end has paused reading",
-      file: readDeadline,
-      find: "    if (this.watched.isPaused) return undefined\n",
-      replace: "",
+      file: live,
+      find: "      if (this.isPaused) return\n      if (this.lastActivity",
+      replace: "      if (this.lastActivity",
       caughtBy: [connection]
     },
     {
