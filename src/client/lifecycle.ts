@@ -41,6 +41,8 @@ export type Phase =
       readonly goaway: Protocol.Goaway | undefined
       /** On the monotonic clock. */
       readonly readyAt: number
+      /** Milliseconds over which all clients of the server come back that lose it together. */
+      readonly spread: number
       readonly keepAlive: KeepAlive
     }
   | { readonly _tag: "Waiting"; readonly attempt: number }
@@ -71,6 +73,8 @@ export type Decision =
       /** The server is asked once more, with fresh credentials. */
       readonly isRefused: boolean
       readonly goaway: Protocol.Goaway | undefined
+      /** Milliseconds, some part of which is waited besides: others may have lost the server, too. */
+      readonly spread: number
       /** Where the policy makes no other attempt. */
       readonly otherwise: EndReason
     }
@@ -116,9 +120,9 @@ export class Lifecycle {
   }
 
   /** The welcome came, at this instant of the monotonic clock. */
-  ready(status: Ready, readyAt: number, keepAlive: KeepAlive): void {
+  ready(status: Ready, readyAt: number, keepAlive: KeepAlive, spread: number): void {
     if (this.phase._tag !== "Greeting") return
-    this.phase = { ...this.phase, _tag: "Ready", readyAt, keepAlive }
+    this.phase = { ...this.phase, _tag: "Ready", readyAt, keepAlive, spread }
     this.experience = { wasReady: true, isRefused: false }
     this.status.set(status)
   }
@@ -169,6 +173,8 @@ export class Lifecycle {
       isStable,
       isRefused: isFinal,
       goaway,
+      // A peer that was silent was so for this client alone, as far as anybody knows.
+      spread: phase._tag === "Ready" && end._tag === "ConnectionLost" ? phase.spread : 0,
       otherwise
     }
   }

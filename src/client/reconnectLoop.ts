@@ -122,7 +122,8 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           life.ready(
             { _tag: "Ready", session: id, generation, start, since },
             live.lastActivity,
-            keepAliveOf(options, welcome)
+            keepAliveOf(options, welcome),
+            welcome.spread ?? 0
           )
         },
         goaway: (goaway) => session.control(goaway, live, 0)
@@ -162,7 +163,7 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
         const decision = life.over(end, now())
         if (decision._tag === "End") return finish(decision.reason)
         if (decision.isStable) yield* backoff.reset
-        const delay = yield* retry.delay(end, decision.goaway, decision.isRefused)
+        const delay = yield* retry.delay(end, decision)
         if (Option.isNone(delay)) return finish(decision.otherwise)
         attempt = decision.attempt
         yield* retry.wait(attempt, delay.value, end)

@@ -2,11 +2,12 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
+import * as Random from "effect/Random"
 import { monotonicNow, wallTimeNow } from "../connection/clocks.js"
 import type { Backoff } from "../connection/Reconnect.js"
 import type { AttemptError } from "../protocol/ConnectionError.js"
-import type * as Protocol from "../protocol/Protocol.js"
 import type { Status } from "./ClientStatus.js"
+import type { Decision } from "./lifecycle.js"
 
 /**
  * The least delay that a server may ask for, in milliseconds: a server that
@@ -52,20 +53,22 @@ export class RetryDelay<R> {
     private readonly show: (status: Extract<Status, { _tag: "Waiting" }>) => void
   ) {}
 
-  /** The delay that the server asked for, or else the policy's next delay: never none after a refusal. */
+  /**
+   * The delay that the server asked for, or else the policy's next delay, and a part of `spread`: never none after a refusal.
+   */
   delay(
     end: AttemptError,
-    goaway: Protocol.Goaway | undefined,
-    wasRefused: boolean
+    { goaway, isRefused, spread }: Pick<Extract<Decision, { _tag: "Retry" }>, "goaway" | "isRefused" | "spread">
   ): Effect.Effect<Option.Option<Delay>> {
     return Effect.gen(this, function* () {
       // A server that says when to come back has not failed.
       if (goaway !== undefined) return Option.some({ millis: within(goaway.retryAfter), isAsked: true })
       const next = yield* Effect.provide(this.backoff.next(end), this.context)
+      const besides = spread === 0 ? 0 : Math.floor((yield* Random.next) * spread)
       return Option.map(next, (millis) =>
         end._tag === "DialRefused" && end.retryAfter !== undefined
           ? { millis: within(end.retryAfter), isAsked: true }
-          : { millis: wasRefused ? Math.max(leastRetryAfter, millis) : millis, isAsked: false }
+          : { millis: besides + (isRefused ? Math.max(leastRetryAfter, millis) : millis), isAsked: false }
       )
     })
   }

@@ -92,6 +92,11 @@ export interface Options {
    * `too-many-keys`. Default 10,000.
    */
   readonly maxKeysPerSession?: number | undefined
+  /**
+   * Sessions per second that are to come back when a gateway is gone: clients that lose it are told to spread over as many seconds
+   * as it had sessions for, at most 10. Default 2000.
+   */
+  readonly admitRate?: number | undefined
   /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
   readonly maxSessionsPerPrincipal?: number | undefined
   /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
@@ -143,6 +148,7 @@ const counts = {
   maxRequests: 2048,
   maxKeysPerSession: 10_000,
   maxSessions: 100_000,
+  admitRate: 2000,
   maxSessionsPerPrincipal: 10_000,
   maxConnections: 100_000,
   maxConnectionsPerAddress: 10_000
@@ -272,6 +278,7 @@ export const config: Config.Config<Options> = Config.nested(
     maxRequests: integer("MAX_REQUESTS"),
     maxKeysPerSession: integer("MAX_KEYS_PER_SESSION"),
     maxSessions: integer("MAX_SESSIONS"),
+    admitRate: integer("ADMIT_RATE"),
     maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
     maxConnections: integer("MAX_CONNECTIONS"),
     maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS")

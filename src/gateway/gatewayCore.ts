@@ -45,6 +45,9 @@ import * as gatewayTopics from "./topics/topicRegistry.js"
 /** The options, all of whose effects may need the same services. */
 type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
 
+/** Milliseconds. */
+const longestSpread = 10_000
+
 const noTopics = ({ name }: { readonly name: string }) =>
   Effect.fail(new TopicRefused({ topic: name, code: "unknown-topic", reason: "this gateway has no topics" }))
 
@@ -83,6 +86,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       | "isStopped"
       | "limits"
       | "unfinished"
+      | "spread"
       | "options"
       | "handlers"
       | "authenticate"
@@ -134,6 +138,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
       unfinished: new UnfinishedBytes(options.maxUnfinished),
+      spread: () => Math.min(longestSpread, Math.floor((this.sessions.size * 1000) / options.admitRate)),
       isStopped: () => this.connections.stopped,
       removed: (id, end) => this.admission.removed(id, end)
     }

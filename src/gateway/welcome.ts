@@ -31,7 +31,7 @@ const nothing = { processed: 0, oldest: 1, received: undefined }
 
 /** Tells why the client cannot go on with this session, if it cannot. */
 export const welcome = <C, S, P extends Principal, R>(
-  { limits, options, stats, topics }: Pick<SessionServices<C, S, P, R>, "limits" | "options" | "stats" | "topics">,
+  services: Pick<SessionServices<C, S, P, R>, "limits" | "options" | "spread" | "stats" | "topics">,
   session: HostedSession<C, S, P, R>,
   { codec, hello, jitter, live, request }: Greeted<P>,
   generation: number,
@@ -39,6 +39,7 @@ export const welcome = <C, S, P extends Principal, R>(
   outcome: Outcome
 ): Protocol.ResetReason | undefined => {
   if (live.end !== undefined) return undefined // `abandoned` sees to it
+  const { limits, options, stats, topics } = services
   const { heartbeatInterval, maxMessage, readDeadline, resumeWindow } = options
   const { oldest, processed, received } = (outcome.resumed ? hello.resume : undefined) ?? nothing
   const knowsParts = live.features.has("parts")
@@ -66,6 +67,7 @@ export const welcome = <C, S, P extends Principal, R>(
         deadline: readDeadline,
         resumeWindow,
         limits,
+        spread: services.spread(),
         ...(topics === undefined ? {} : { keyWindow: topics.keyWindow }),
         features: Protocol.features
       })

@@ -220,6 +220,8 @@ export const Welcome = Schema.Struct({
   /** How long the session waits for its client once a connection is gone. */
   resumeWindow: Millis,
   limits: Limits,
+  /** The time over which clients spread that lose this server together: some part of it is added to the first delay. */
+  spread: Schema.optionalWith(Millis, { exact: true }),
   /** The time for which a publication's key is remembered; absent where there are no topics. */
   keyWindow: Schema.optionalWith(Millis, { exact: true }),
   /** The features that this server knows: see `features`. */

@@ -45,6 +45,7 @@ const whole: ReadonlyArray<Fields> = [
     reason: "unknown",
     refused: [refusal],
     limits: { ...limit, messages: 1, bytes: 1, part: 1, ...rates },
+    spread: 1,
     features: []
   },
   refusal,

@@ -91,6 +91,7 @@ const welcome: fc.Arbitrary<Protocol.Welcome> = fc.record(
     deadline: interval,
     resumeWindow: millis,
     limits,
+    spread: millis,
     keyWindow: millis,
     features
   },

@@ -47,5 +47,7 @@ export interface SessionServices<C, S, P extends Principal, R> {
   /** The session lives no more; its connection may be accounted for. */
   readonly removed: (id: string, end: SessionEnd) => void
   readonly stats: GatewayStats
+  /** Milliseconds over which its clients are to come back when this gateway is gone. */
+  readonly spread: () => number
   readonly farewells: Farewells
 }

@@ -147,6 +147,20 @@ export const group: Group = {
       caughtBy: [resume]
     },
     {
+      name: "all clients of a gateway that is gone come at once",
+      file: "src/client/retryDelay.ts",
+      find: "{ millis: besides + (",
+      replace: "{ millis: besides - besides + (",
+      caughtBy: ["test/client/spread.test.ts"]
+    },
+    {
+      name: "a client spreads after a silence, too",
+      file: "src/client/lifecycle.ts",
+      find: 'phase._tag === "Ready" && end._tag === "ConnectionLost" ? phase.spread',
+      replace: 'phase._tag === "Ready" ? phase.spread',
+      caughtBy: ["test/client/spread.test.ts"]
+    },
+    {
       name: "the client asks to resume from what it has received, not processed",
       file: session,
       find: "const resume = this.held.ask(recorded, ",
