@@ -110,5 +110,6 @@ export const echo = workload("echo", {}, [bySend, byLayer])
 export const variants: ReadonlyArray<Workload> = [
   workload("echo-1", { inFlight: 1 }, [bySend]),
   workload("echo-1k", { size: 1024 }),
+  workload("large", { size: 256 * 1024, inFlight: 1 }),
   workload("echo-5000", { connections: 5000, warmUp: 2000 })
 ]
