@@ -158,11 +158,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     if (this.phase._tag === "Closing" && ++this.phase.lateFrames === lateFrames) this.transport.discard?.()
   }
 
-  /** A pong came as a message. */
+  /** A pong came as a message, which was heard. */
   ponged(id: number): void {
-    if (this.end !== undefined) return
-    this.heard()
-    this.pings.answered(id, this.lastActivity)
+    if (this.end === undefined) this.pings.answered(id, this.lastActivity)
   }
 
   // ---- whether the peer lives

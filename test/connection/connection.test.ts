@@ -336,6 +336,22 @@ describe("WriteDeadline", () => {
     })
   )
 
+  it.effect("is met to the millisecond when it was moved by one alone", () =>
+    Effect.gen(function* () {
+      const backlog = new WriteDeadline.Backlog()
+      let taken = 0
+      backlog.note(0, 128 * 1024, taken)
+      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      yield* TestClock.adjust(1)
+      taken = 1
+      backlog.note(1, 128 * 1024, taken)
+      yield* TestClock.adjust(9999)
+      assert.isTrue(yield* isRunning(watching), "looked at, and one millisecond is left")
+      yield* TestClock.adjust(1)
+      assert.deepInclude(yield* Fiber.join(watching), { _tag: "WriteDeadlineExceeded", since: 1 })
+    })
+  )
+
   it.effect("is one for each 64 KiB of a write, however its bytes leave", () =>
     Effect.gen(function* () {
       const backlog = new WriteDeadline.Backlog()

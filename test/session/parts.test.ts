@@ -153,6 +153,21 @@ describe("A large message", () => {
     }).pipe(Effect.ensuring(leave), Effect.provide(World), withRandom(0.5))
   )
 
+  it.scoped("is not taken back once a part of it was written", () =>
+    Effect.gen(function* () {
+      yield* slowWay
+      const { handled } = yield* keeping()
+      const client = yield* clientOf()
+      yield* TestClock.adjust(1000)
+      const delivery = yield* Effect.fork(client.deliver(large))
+      yield* TestClock.adjust(2000)
+      yield* Fiber.interrupt(delivery)
+      yield* client.send("next")
+      yield* TestClock.adjust(30_000)
+      assert.deepStrictEqual(handled, [large, "next"])
+    }).pipe(Effect.ensuring(leave), Effect.provide(World), withRandom(0.5))
+  )
+
   it.scoped("leaves whole to a server that knows no parts", () =>
     Effect.gen(function* () {
       const sent: Array<string> = []

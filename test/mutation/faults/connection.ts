@@ -135,8 +135,8 @@ export const group: Group = {
     {
       name: "a pong does not move the read deadline",
       file: live,
-      find: "    this.heard()\n    this.pings.answered",
-      replace: "    this.pings.answered",
+      find: "    this.heard()\n    // What this end has asked for",
+      replace: "    // What this end has asked for",
       caughtBy: [connection]
     },
     {

@@ -5,7 +5,6 @@ const sender = "src/session/partSender.ts"
 const receiver = "src/session/partReceiver.ts"
 const exchange = "src/session/partExchange.ts"
 const parts = "test/session/parts.test.ts"
-const explored = "test/exploration/session.test.ts"
 const connection = "test/connection/connection.test.ts"
 
 export const group: Group = {
@@ -58,7 +57,7 @@ export const group: Group = {
       file: step,
       find: "if (seq <= begun || ",
       replace: "if (seq <= Math.min(begun, state.highest) || ",
-      caughtBy: [explored]
+      caughtBy: [parts]
     },
     {
       name: "a part may begin anywhere",
