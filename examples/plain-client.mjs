@@ -41,8 +41,8 @@ export class PlainClient {
   #partOut = 0
   /** The last one of which anything was ever written. */
   #begun = 0
-  /** Parts that were written to this connection and are not answered. */
-  #unanswered = 0
+  /** What the server will have with each part that was written to this connection and is not answered: [seq, bytes]. */
+  #unanswered = []
 
   // In: the last message received and the last processed, and the pieces of one that is not whole.
   #received = 0
@@ -63,6 +63,7 @@ export class PlainClient {
   #timers = new Set()
   #ackTimer
   #lastHeard = 0
+  #isSilent = false
   #isClosing = false
   #ended
 
@@ -107,6 +108,7 @@ export class PlainClient {
       if (this.#socket === socket) handle(event)
     }
     this.#lastHeard = performance.now()
+    this.#isSilent = false
     const given = this.#after(10_000, () => this.#lost(socket, 1006))
     socket.addEventListener(
       "open",
@@ -149,6 +151,8 @@ export class PlainClient {
   #lost(socket, code) {
     if (this.#socket !== socket) return
     this.#socket = undefined
+    // What this server had of clients may all be coming back.
+    const spread = code === 1006 && !this.#isSilent ? (this.#welcome?.spread ?? 0) : 0
     const wasStable = this.#welcome !== undefined && performance.now() - this.#welcome.at >= stableAfter
     this.#welcome = undefined
     for (const timer of this.#timers) clearTimeout(timer)
@@ -158,7 +162,8 @@ export class PlainClient {
     if (this.#isClosing || isFinal(code)) return this.#end(code === 1000 ? "closed" : `closed with ${code}`)
     if (wasStable) this.#failures = 0
     const { second } = this.options
-    const delay = Math.min(30 * second, second * 2 ** this.#failures++ * (0.8 + 0.4 * Math.random()))
+    const delay =
+      Math.min(30 * second, second * 2 ** this.#failures++ * (0.8 + 0.4 * Math.random())) + spread * Math.random()
     setTimeout(() => this.#isClosing || this.#connect(), this.#retryAfter ?? delay)
     this.#retryAfter = undefined
   }
@@ -199,7 +204,10 @@ export class PlainClient {
         this.#acknowledged(message.ack)
         return this.#takePart(message, text.slice(end + 1))
       case "received":
-        this.#unanswered = Math.max(0, this.#unanswered - 1)
+        // One answer may do for several.
+        this.#unanswered = this.#unanswered.filter(
+          ([seq, bytes]) => seq > message.seq || (seq === message.seq && bytes > message.bytes)
+        )
         return this.#transmit()
       case "ack":
         return this.#acknowledged(message.ack)
@@ -225,7 +233,7 @@ export class PlainClient {
     const has = (this.#shared.has("parts") && welcome.received) || { seq: welcome.processed, bytes: 0 }
     this.#written = has.seq
     this.#partOut = has.bytes
-    this.#unanswered = 0
+    this.#unanswered = []
     this.#acked = welcome.resumed ? this.#processed : 0
     this.#say({ type: "ack", ack: this.#acked })
     this.#acknowledged(welcome.processed)
@@ -245,8 +253,10 @@ export class PlainClient {
     if (id > 0) return
     const watch = () => {
       const left = this.#lastHeard + deadline - performance.now()
-      if (left <= 0) this.#lost(socket, 1006)
-      else this.#after(left, watch)
+      if (left <= 0) {
+        this.#isSilent = true
+        this.#lost(socket, 1006)
+      } else this.#after(left, watch)
     }
     watch()
   }
@@ -286,6 +296,7 @@ export class PlainClient {
   #takePart({ at, confirm, of, seq }, piece) {
     if (seq <= this.#received) return
     if (at === 0) this.#pieces = []
+    else if (at !== this.#partIn) return this.#socket.close(4400, "a part is missing")
     this.#pieces.push(piece)
     this.#partIn = at + sizeOf(piece)
     if (this.#partIn === of) this.#take({ seq, confirm, body: JSON.parse(this.#pieces.join("")) })
@@ -325,7 +336,7 @@ export class PlainClient {
       const size = inFlight.reduce((sum, { bytes }) => sum + bytes.length, next?.bytes.length ?? 0)
       if (next === undefined || (inFlight.length > 0 && (inFlight.length >= messages || size > most))) return
       if (!this.#shared.has("parts") || next.bytes.length <= part) this.#writeWhole(next)
-      else if (this.#unanswered < partsAtOnce) this.#writePart(next, part)
+      else if (this.#unanswered.length < partsAtOnce) this.#writePart(next, part)
       else return
     }
   }
@@ -342,8 +353,8 @@ export class PlainClient {
     this.#acked = this.#processed
     const head = { type: "part", seq, ack: this.#acked, at, of: bytes.length }
     this.#socket.send(`${JSON.stringify(head)}\n${decoder.decode(piece)}`)
-    this.#unanswered++
     this.#partOut = at + piece.length
+    this.#unanswered.push(this.#partOut === bytes.length ? [seq, 0] : [seq - 1, this.#partOut])
     this.#begun = Math.max(this.#begun, seq)
     if (this.#partOut === bytes.length) this.#wrote(seq)
   }

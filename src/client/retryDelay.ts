@@ -64,7 +64,7 @@ export class RetryDelay<R> {
       // A server that says when to come back has not failed.
       if (goaway !== undefined) return Option.some({ millis: within(goaway.retryAfter), isAsked: true })
       const next = yield* Effect.provide(this.backoff.next(end), this.context)
-      const besides = spread === 0 ? 0 : Math.floor((yield* Random.next) * spread)
+      const besides = spread === 0 ? 0 : Math.floor((yield* Random.next) * Math.min(spread, mostRetryAfter))
       return Option.map(next, (millis) =>
         end._tag === "DialRefused" && end.retryAfter !== undefined
           ? { millis: within(end.retryAfter), isAsked: true }

@@ -91,7 +91,8 @@ export const json: Codec = {
     } catch {
       return malformed("the message is not JSON")
     }
-    return shallow(validate(value), frame)
+    const message = validate(value)
+    return message.type === "part" ? malformed("part: the piece follows the object") : shallow(message, frame)
   },
   bodySize: (frame) => byteLength(jsonScan.bodyOf(frame as string)) // one that decodes
 }

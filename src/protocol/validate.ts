@@ -62,7 +62,7 @@ const partOf = (message: Record<string, unknown>): Protocol.Message | Malformed 
   if (!isCount(at)) return malformed("part: at is not a count")
   if (!isCount(of) || of === 0) return malformed("part: of is not a size")
   if (typeof piece !== "string" && !(piece instanceof Uint8Array)) return malformed("part: piece is missing")
-  return message as unknown as Protocol.Part // every field was checked above
+  return { type: "part", seq, ack, ...(confirm === undefined ? {} : { confirm }), at, of, piece }
 }
 
 /** Names what looks like a type; what else a peer puts there may be a secret. */

@@ -31,9 +31,12 @@ const retryAfter = 1000
 
 const noRoom = "too many bytes of unfinished messages are held here"
 
+/** Bytes that a peer allows for a part, at the least: another that names fewer is sent none. */
+const leastLimit = 4096
+
 /** True for a message that leaves in parts on this connection. */
-export const isInParts = ({ size }: Entry, live: LiveConnection, { limits: { part } }: FlowControl): boolean =>
-  part !== undefined && size > part && live.features.has("parts")
+export const isInParts = ({ size }: Entry, live: LiveConnection, { limits: { part = 0 } }: FlowControl): boolean =>
+  part >= leastLimit && size > part && live.features.has("parts")
 
 /** True for a part that is not the last of its message. */
 export const isInnerPart = (message: Protocol.Message | Malformed): boolean =>
@@ -66,7 +69,12 @@ export class PartExchange implements Holder {
   }
 
   detached(): void {
-    if (this.session.state.partIn > 0) this.options.unfinished?.left(this)
+    if (this.receiver.isHolding) this.options.unfinished?.left(this)
+  }
+
+  /** A message has come: parts of it that came before it came whole are not needed. */
+  delivered(): void {
+    this.receiver.drop()
   }
 
   drained(): void {
@@ -77,6 +85,7 @@ export class PartExchange implements Holder {
   ended(): void {
     this.options.unfinished?.isBack(this)
     this.receiver.drop()
+    this.sender = undefined
     this.leaving = undefined
   }
 
@@ -163,8 +172,10 @@ export class PartExchange implements Holder {
   private completed(frame: Frame): void {
     const { live, state } = this.session
     const message = this.options.codec.decode(frame)
-    if (message.type === "data") this.session.received(message, state.generation, frame.length)
-    else if (message.type === "malformed") live?.violate(message.code, message.reason)
+    if (message.type === "data") return this.session.received(message, state.generation, frame.length)
+    this.dropParts()
+    if (message.type === "malformed") live?.violate(message.code, message.reason)
+    else live?.violate(CloseCode.ProtocolViolation, "parts that are no body")
   }
 
   /** While the connection is congested, the end of that brings it. */

@@ -86,6 +86,11 @@ export class PartReceiver {
   private pieces: Array<Payload> = []
   private bytes = 0
 
+  /** True while parts are held here. */
+  get isHolding(): boolean {
+    return this.bytes > 0
+  }
+
   constructor(private readonly unfinished: UnfinishedBytes | undefined) {}
 
   /** Keeps one more piece; false where there is no room for it. The first of a message begins it anew. */

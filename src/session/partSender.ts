@@ -56,6 +56,8 @@ export class PartSender {
   private window: number
   private sent: Array<Sent> = []
   private inFlight = 0
+  /** The least time after which a part was answered on this connection: the way is as long as that, however fast. */
+  private least = Number.POSITIVE_INFINITY
   /** False on a connection that is not the first, until a part is answered there. */
   private isAnswered = true
   private cursor: Cursor | undefined
@@ -73,6 +75,7 @@ export class PartSender {
     this.sent = []
     this.inFlight = 0
     this.isAnswered = false
+    this.least = Number.POSITIVE_INFINITY
     this.window = Math.min(this.window, 2 * this.largest)
   }
 
@@ -95,7 +98,8 @@ export class PartSender {
     const isKnown = known?.text === payload && known.bytes <= at
     const start = advance(isKnown ? known : { text: payload, index: 0, bytes: 0 }, at - (isKnown ? known.bytes : 0))
     const end = advance(start, this.size)
-    this.cursor = start
+    // A text that has left is not held.
+    this.cursor = end.index < payload.length ? start : undefined
     return start.bytes === at && end.index > start.index
       ? { piece: payload.slice(start.index, end.index), until: end.bytes }
       : undefined
@@ -118,10 +122,12 @@ export class PartSender {
     for (const { at, inFlight, size } of this.sent.splice(0, this.answers(has))) {
       this.inFlight -= size
       const took = this.now() - at
+      this.least = Math.min(this.least, took)
       // What the way carries within the patience, as far as this part tells.
       const carried = Math.floor((inFlight * patience) / Math.max(1, took))
-      this.window =
-        took > patience ? Math.min(this.window, carried) : Math.max(this.window, Math.min(carried, this.window + size))
+      const isQueued = took - this.least > patience / 2
+      if (took <= patience) this.window = Math.max(this.window, Math.min(carried, this.window + size))
+      else if (isQueued) this.window = Math.max(2 * leastCut, Math.min(this.window, carried))
     }
   }
 }

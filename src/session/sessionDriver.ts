@@ -249,6 +249,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   }
 
   private accept(message: Inbound): void {
+    this.exchange?.delivered()
     this.inbox.push(message)
     const overrun = this.flow.overrun(this.inbox.unprocessedSize)
     if (overrun !== undefined) this.live?.violate(CloseCode.ProtocolViolation, overrun)
@@ -279,8 +280,9 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
 
   /** The connection takes writes again. */
   drained(): void {
-    this.transmit()
+    // Before what fills the connection again.
     this.exchange?.drained()
+    this.transmit()
     this.sendAck()
     this.options.hooks.drained()
   }

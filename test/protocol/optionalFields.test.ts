@@ -84,7 +84,11 @@ describe("null in the place of an optional field", () => {
   )
 
   for (const codec of [Codec.json, Codec.msgpack]) {
-    const decode = (message: Fields) => codec.decode(codec.encode(message as never)) // whatever it is
+    /** Whatever it is. */
+    const decode = ({ piece, ...message }: Fields) => {
+      if (codec === Codec.json && piece !== undefined) return codec.decode(`${JSON.stringify(message)}\n${piece}`)
+      return codec.decode(codec.encode({ ...message, ...(piece === undefined ? {} : { piece }) } as never))
+    }
     it(`is a violation, 4400, of each field of each message (${codec.subprotocol})`, () => {
       assert.sameMembers(
         whole.map(({ type }) => type),

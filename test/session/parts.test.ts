@@ -271,11 +271,15 @@ describe("The window of parts", () => {
     fill()
     clock.now = 2000
     answer(64 * 1024)
-    // 32 KiB a second.
-    const before = written()
-    assert.strictEqual(fill(), 0)
+    // It may be that long: nothing was ever answered sooner.
+    assert.strictEqual(fill(), 1)
     clock.now = 4000
     answer(128 * 1024)
+    assert.strictEqual(fill(), 0)
+    clock.now = 6000
+    answer(192 * 1024)
+    // 32 KiB a second.
+    const before = written()
     assert.strictEqual(fill(), 2)
     assert.strictEqual(written() - before, 32 * 1024)
   })
@@ -287,6 +291,17 @@ describe("The window of parts", () => {
     assert.strictEqual(fill(), 1)
     answer(192 * 1024)
     assert.strictEqual(fill(), 3)
+  })
+
+  it("is not made smaller by a way that is long, and not slow", () => {
+    const { answer, clock, fill } = sender()
+    let answered = 0
+    for (let turn = 0; turn < 20; turn++) {
+      assert.strictEqual(fill(), 2)
+      clock.now += 1500
+      answered += 128 * 1024
+      answer(answered)
+    }
   })
 
   it("takes one answer for all before it", () => {
@@ -332,6 +347,13 @@ describe("Parts that are wrong", () => {
     ["are of too large a message", [part({ at: 0, of: 2_000_000 })], "a body of 2000000 bytes"],
     ["make no JSON", [part({ at: 0, of: 2000 })], "the message is not JSON"],
     ["acknowledge what was not sent", [part({ at: 0, of: 9000, ack: 7 })], "ack 7"],
+    [
+      "are no body",
+      [part({ at: 0, of: 2000 }, `0,"type":"ack","ack":0,"x":"${"y".repeat(1971)}"`)],
+      "parts that are no body"
+    ],
+    ["are fields", [JSON.stringify({ type: "part", seq: 1, ack: 0, at: 0, of: 2000, piece })], "the piece follows"],
+    ["have a long line", [part({ at: 0, of: 9000, more: "z".repeat(1024) })], "the message is not JSON"],
     ["lack a field", [`{"type":"part","seq":1,"ack":0,"at":0}\n${piece}`], "part: of is not a size"],
     ["are answered before they were sent", ['{"type":"received","seq":3,"bytes":0}'], "were not sent"]
   ]
@@ -375,6 +397,29 @@ describe("Parts that are wrong", () => {
         ]
       )
     }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("are forgotten when their message comes whole", () =>
+    Effect.gen(function* () {
+      const { handled } = yield* keeping({ maxMessage: 9000, maxUnfinished: 9000 })
+      const [one, other] = yield* Effect.all([join({ features: ["parts"] }), join({ features: ["parts"] })])
+      const big = "y".repeat(8000)
+      yield* one.peer.sayFrame(part({ at: 0, of: 9000 }, big))
+      yield* one.peer.say({ type: "data", seq: 1, ack: 0, body: "whole" })
+      yield* other.peer.sayFrame(part({ at: 0, of: 9000 }, big))
+      assert.deepStrictEqual(handled, ["whole"])
+      assert.isUndefined(other.peer.closed())
+    }).pipe(Effect.provide(World))
+  )
+
+  it.scoped("cost no more to read than their bytes, whatever they look like", () =>
+    Effect.sync(() => {
+      const line = `{${'"type":"part",'.repeat(70_000)}\n`
+      const before = process.cpuUsage()
+      assert.strictEqual(Codec.json.decode(line).type, "malformed")
+      const { system, user } = process.cpuUsage(before)
+      assert.isBelow(system + user, 500_000, "µs")
+    })
   )
 
   it.scoped("give way while their client is away, the longest away first, and none is taken beyond the bound", () =>
