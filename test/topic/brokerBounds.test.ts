@@ -89,12 +89,13 @@ describe("An empty topic", () => {
     Effect.gen(function* () {
       const broker = yield* Broker.makeMemory({ topicTtl: 600_000, keyWindow: 2_000_000 })
       const ends = new Map<string, Parameters<Service["history"]>[1]["since"]>()
-      for (const topic of ["quiet", "old", "used", "heard", "keyed", "long"]) {
+      for (const topic of ["quiet", "awaited", "old", "used", "heard", "keyed", "long"]) {
         const retention = { ...Broker.defaultRetention, age: topic === "long" ? 3_600_000 : 300_000 }
-        if (topic === "quiet") ends.set(topic, (yield* broker.history(topic, { limit: 0 })).end)
+        if (topic === "quiet" || topic === "awaited") ends.set(topic, (yield* broker.history(topic, { limit: 0 })).end)
         else ends.set(topic, yield* broker.publish(topic, "1", { retention, key: topic === "keyed" ? "k" : undefined }))
       }
       yield* broker.subscribe("heard", nobody)
+      yield* broker.subscribe("awaited", nobody)
       yield* TestClock.adjust(300_000)
       yield* broker.expire
       yield* broker.history("used", { limit: 0 })
@@ -108,6 +109,7 @@ describe("An empty topic", () => {
       )
       assert.deepStrictEqual(Object.fromEntries(answers), {
         quiet: "epoch",
+        awaited: [],
         old: "epoch",
         used: [],
         heard: [],

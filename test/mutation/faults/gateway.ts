@@ -109,7 +109,7 @@ export const group: Group = {
       file: plan,
       find: 'return { _tag: here.generation === generation - 1 ? "GoOn" : "Outdated" }',
       replace: 'return { _tag: "GoOn" }',
-      caughtBy: [lifecycle, races]
+      caughtBy: ["test/gateway/resumePlan.test.ts"]
     },
     {
       name: "attempts that the store answers in the wrong order take the session from the latest",

@@ -118,8 +118,29 @@ export const group: Group = {
     {
       name: "the window of parts does not shrink",
       file: sender,
-      find: "took > patience ? Math.min(this.window, carried)",
-      replace: "took > patience ? this.window",
+      find: "else if (isQueued) this.window = ",
+      replace: "else if (isQueued && took < 0) this.window = ",
+      caughtBy: [parts]
+    },
+    {
+      name: "a long way closes the window of parts",
+      file: sender,
+      find: "else if (isQueued) ",
+      replace: "else if (isQueued || took > 0) ",
+      caughtBy: [parts]
+    },
+    {
+      name: "a line that looks like a part's is read however long it is",
+      file: "src/protocol/jsonPart.ts",
+      find: "if (end < 0 || end > envelopeBytes) return undefined",
+      replace: "if (end < 0) return undefined",
+      caughtBy: [parts]
+    },
+    {
+      name: "parts of a message that came whole are held",
+      file: "src/session/sessionDriver.ts",
+      find: "    this.exchange?.delivered()\n",
+      replace: "",
       caughtBy: [parts]
     },
     {
