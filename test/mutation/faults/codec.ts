@@ -25,7 +25,7 @@ export const group: Group = {
       file: "src/protocol/frame.ts",
       find: "unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1",
       replace: "unit > 0x7ff ? 2 : 1",
-      caughtBy: [codecs]
+      caughtBy: ["test/session/parts.test.ts"]
     },
     {
       name: "a message without a sequence number is let through as number 0",
