@@ -242,6 +242,15 @@ for (const end of ["server", "client"] as const) {
       assert.strictEqual(large.left, long.length + all.length)
     })
 
+    it("is no frame where the bytes of a payload look like one, which a read begins with", async () => {
+      const bytes = whole(0x82, "x".repeat(9000))
+      whole(0x81, "within").copy(bytes, 5000)
+      const all = { chunks: [bytes.subarray(0, 5000), bytes.subarray(5000), whole(0x81, "after")] }
+      const { told } = await inFront(end, all)
+      assert.lengthOf(told, 3)
+      assert.deepStrictEqual(told, await alone(end, all))
+    })
+
     it("ends with the violation: what the peer sends after it is not told", async () => {
       const bad = frame({ first: 0x81, payload: Buffer.from([0xff]), isMasked, long: false })
       // ASCII with its mask on.
