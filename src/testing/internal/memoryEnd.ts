@@ -62,11 +62,6 @@ export class End implements Transport {
     return this.end === undefined
   }
 
-  /** True when nobody is at this end any more: it has ended, or its machine crashed. */
-  get isLeft(): boolean {
-    return this.end !== undefined || this.crashed !== undefined
-  }
-
   run(receiver: Receiver): void {
     this.receiver = receiver
     this.schedule()

@@ -7,7 +7,7 @@ export interface Made {
   readonly link: Link
   /** The wires that carry what each side sends. */
   readonly wires: Readonly<Record<Side, Governed>>
-  /** True when nobody is at either end any more. */
+  /** True when neither end is open any more. */
   readonly isOver: () => boolean
 }
 
@@ -45,5 +45,5 @@ export const make = (options?: LinkOptions): Made => {
     forget: (side) => ends[side].forget(),
     pings: (side) => ends[side].pingCount
   }
-  return { link, wires: { client: client.wire, server: server.wire }, isOver: () => client.isLeft && server.isLeft }
+  return { link, wires: { client: client.wire, server: server.wire }, isOver: () => !client.isOpen && !server.isOpen }
 }
