@@ -95,9 +95,7 @@ const unfold = (scenario: Scenario, ledger: Ledger) =>
     yield* Deferred.succeed(shutdown, undefined)
     yield* Effect.sleep(aWhile)
     const links = yield* network.links
-    // Of one whose machines have both crashed, the word of the first on its way, nobody hears any more.
-    const crashed = scenario.plan.filter(({ fault }) => fault._tag === "Crash").length > 1
-    if (links.length > 0 && !crashed) ledger.violation(5, `${links.length} links are open, and nobody is left`)
+    if (links.length > 0) ledger.violation(5, `${links.length} links are open, and nobody is left`)
     if (listeners() > 0) ledger.violation(5, `${listeners()} listeners of the broker are left`)
     const kept = yield* Effect.orDie(store.size)
     if (kept > 0 && !orphansSessions(scenario)) ledger.violation(5, `${kept} sessions are left in the store`)

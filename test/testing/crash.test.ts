@@ -76,6 +76,24 @@ it.effect("what was sent to a dead machine is answered with a reset once it is b
   )
 )
 
+it.effect("nothing is left of a link whose machines have both crashed, the word of the first on its way", () =>
+  virtually(
+    Effect.gen(function* () {
+      const network = yield* Network
+      const [server] = yield* hold("server")
+      listenTo(yield* dial())
+      listenTo(yield* server)
+      yield* network.way({ latency: "1 minute" })
+      yield* network.crash("client")
+      yield* network.crash("server")
+      yield* network.restart("client")
+      yield* network.restart("server")
+      yield* Effect.sleep("2 minutes")
+      assert.lengthOf(yield* network.links, 0)
+    })
+  )
+)
+
 it.effect("a machine that died without a word takes no more than the wire holds", () =>
   virtually(
     Effect.gen(function* () {

@@ -62,6 +62,10 @@ export class End implements Transport {
     return this.end === undefined
   }
 
+  get isCrashed(): boolean {
+    return this.crashed !== undefined
+  }
+
   run(receiver: Receiver): void {
     this.receiver = receiver
     this.schedule()

@@ -25,7 +25,8 @@ export const make = (options?: LinkOptions): Made => {
   const link: Link = {
     client,
     server,
-    isOpen: () => client.isOpen && server.isOpen,
+    // Where both machines have crashed nobody is left to hear of it.
+    isOpen: () => client.isOpen && server.isOpen && !(client.isCrashed && server.isCrashed),
     cut: () => {
       client.break()
       server.break()
