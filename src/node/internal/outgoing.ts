@@ -14,7 +14,8 @@ const sizeOf = (chunk: Chunk): number =>
 export class Outgoing {
   /** Bytes that the socket was not given. */
   bytes = 0
-  private chunks: Array<Chunk> = []
+  /** Made by the first that has to wait: most connections never need it. */
+  private chunks: Array<Chunk> | undefined
 
   constructor(private readonly socket: Socket) {}
 
@@ -23,21 +24,24 @@ export class Outgoing {
     return this.bytes > 0 && this.socket.writableLength > 0
   }
 
+  /** Gives it to the socket, if that has let go all it had. */
   push(chunk: Chunk): void {
+    if (this.bytes === 0 && this.socket.writableLength === 0) return this.write(chunk)
+    this.chunks ??= []
     this.chunks.push(chunk)
     this.bytes += sizeOf(chunk)
   }
 
   /** A control frame may come between the fragments of a message (RFC 6455 §5.4). */
   pushFirst(chunk: Chunk): void {
+    this.chunks ??= []
     this.chunks.unshift(chunk)
     this.bytes += sizeOf(chunk)
   }
 
   /** Gives the socket the next, for as long as the network takes it at once. */
   advance(): void {
-    const { socket } = this
-    while (this.bytes > 0 && socket.writableLength === 0) this.give(largeTurn)
+    while (this.bytes > 0 && this.socket.writableLength === 0) this.give(largeTurn)
   }
 
   /** Gives the socket the rest: something is to be sent behind it that does not come this way. */
@@ -47,7 +51,7 @@ export class Outgoing {
 
   /** Gives at least one chunk, and more up to so many bytes, in one write. */
   private give(most: number): void {
-    const { chunks, socket } = this
+    const chunks = this.chunks ?? []
     let size = 0
     let count = 0
     for (const chunk of chunks) {
@@ -55,19 +59,22 @@ export class Outgoing {
       size += sizeOf(chunk)
       count++
     }
-    const given = chunks.splice(0, count)
     this.bytes -= size
+    this.socket.cork()
+    for (const chunk of chunks.splice(0, count)) this.write(chunk)
+    this.socket.uncork()
+  }
+
+  private write(chunk: Chunk): void {
+    const { socket } = this
     if (!socket.writable) return
-    const isMany = count > 1 || typeof given[0] === "object"
-    if (isMany) socket.cork()
-    for (const chunk of given) {
-      if (typeof chunk === "string") socket.write(chunk, "latin1")
-      else if (!("header" in chunk)) socket.write(chunk)
-      else {
-        socket.write(chunk.header)
-        socket.write(chunk.payload)
-      }
+    if (typeof chunk === "string") socket.write(chunk, "latin1")
+    else if (!("header" in chunk)) socket.write(chunk)
+    else {
+      socket.cork()
+      socket.write(chunk.header)
+      socket.write(chunk.payload)
+      socket.uncork()
     }
-    if (isMany) socket.uncork()
   }
 }
