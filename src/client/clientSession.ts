@@ -61,24 +61,21 @@ export class ClientSession {
       detached: () => this.topics.detached(),
       proved: () => {},
       drained: () => this.topics.drained(),
-      arrived: undefined,
       released: () => this.held.released(this.driver.state.acked),
-      recorded: keeper === undefined ? undefined : (upTo) => this.held.note(upTo),
       withdrawn: (seq) => this.held.withdrawn(seq),
-      append: keeper === undefined ? undefined : append
+      ...(keeper === undefined ? {} : { append, recorded: (upTo) => this.held.note(upTo) })
     }
-    this.driver = new SessionDriver({
+    const driving = {
       codec,
       limits: { maxMessage, ...bounds },
       largestBody: maxMessage,
       bounds,
-      state: stateOf(this.held.found, replayMessages),
       ackTimer,
-      hooks,
       now: config.now,
       pacing,
       marksReplay: false
-    })
+    }
+    this.driver = new SessionDriver(driving, hooks, stateOf(this.held.found, replayMessages))
     this.driver.outbox.restore(this.held.found?.messages ?? [])
     const { closeTimeout, maxSubscriptions, queueBytes, queueMessages } = options
     this.topics = new Subscriptions({
@@ -87,6 +84,11 @@ export class ClientSession {
       maxInvitations: maxSubscriptions,
       limits: () => this.driver.flow.limits,
       pacing,
+      chunks: {
+        codec,
+        write: (message) => this.driver.large.chunks.write(message),
+        giveUp: (message) => this.driver.large.chunks.giveUp(message)
+      },
       later: (run) => ackTimer.add({ sendAck: run }),
       now: config.now,
       patience: closeTimeout,
@@ -110,7 +112,11 @@ export class ClientSession {
 
   hello(live: LiveConnection, token: string | undefined): Protocol.Hello {
     const { acked, partIn: bytes, received: seq, recorded } = this.driver.state
-    const resume = this.held.ask(recorded, acked + 1, { seq, bytes })
+    const unfinished = this.driver.largeMessages?.chunks.unfinished
+    const resume = this.held.ask(recorded, acked + 1, {
+      received: { seq, bytes },
+      ...(unfinished === undefined ? {} : { unfinished })
+    })
     return {
       type: "hello",
       ...(token === undefined ? {} : { token }),
@@ -151,7 +157,8 @@ export class ClientSession {
     }
     const peerReceived = live.features.has("parts") ? welcome.received : undefined
     const peer = { generation, peerProcessed: processed, peerReceived, peerOldest: 1, told }
-    const refused = this.driver.attach(live, peer, proof)
+    const peerHas = live.features.has("chunks") ? welcome.unfinished : undefined
+    const refused = this.driver.attach(live, peer, peerHas, proof)
     if (refused !== undefined) {
       const received = peerReceived === undefined ? "" : `received ${peerReceived.seq}, `
       const reason = `welcome: processed ${processed}, ${received}generation ${generation} cannot be`

@@ -14,6 +14,7 @@ export type Fate = NotSent | OutcomeUnknown | TopicRefused
 interface Pending {
   readonly id: number
   readonly topic: string
+  readonly key: string
   readonly frame: Frame
   /** Bytes of the body's JSON text. */
   readonly bodySize: number
@@ -60,8 +61,8 @@ export class PublishQueue {
     return Effect.async((resume) => {
       if (this.ended !== undefined) return resume(Effect.fail(new NotSent({ reason: this.ended })))
       const frame = this.codec.encode({ type: "publish", ...request })
-      const { id, topic } = request
-      const pending = { id, topic, frame, bodySize, writtenAt: undefined, resume }
+      const { id, key = String(id), topic } = request
+      const pending = { id, topic, key, frame, bodySize, writtenAt: undefined, resume }
       this.pending.set(id, pending)
       this.ask(pending)
       return Effect.sync(() => {
@@ -72,10 +73,11 @@ export class PublishQueue {
   }
 
   private ask(pending: Pending): void {
-    const { frame, id } = pending
+    const { frame, id, key: name } = pending
     this.queue.add({
       id,
       frame,
+      name,
       isWanted: () => {
         this.giveUp(pending)
         return this.pending.has(id)

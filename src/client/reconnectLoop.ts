@@ -260,8 +260,8 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           received: state.received,
           processed: state.processed,
           unacknowledged: outbox.buffered,
-          sending: driver.exchange?.sending,
-          receiving: driver.exchange?.receiving,
+          sending: driver.largeMessages?.parts.sending,
+          receiving: driver.largeMessages?.parts.receiving,
           replayed: counts.replayed,
           suppressed: counts.suppressed
         }

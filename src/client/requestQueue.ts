@@ -5,14 +5,17 @@
 
 import type { LiveConnection } from "../connection/liveConnection.js"
 import { bytesAtOnce, messagesAtOnce } from "../connection/tokenBucket.js"
-import { byteLength, type Frame } from "../protocol/Codec.js"
+import { byteLength, type Codec, type Frame } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
+import { type ChunkExchange, type Chunked, chunked, chunkLimit } from "../session/chunkExchange.js"
 import { type Paced, type Pacer, share } from "../session/pacer.js"
 
 export interface QueuedRequest {
   /** By `nextId`: no other request of the session has it. */
   readonly id: number
   readonly frame: Frame
+  /** Of one that is to publish: those leave in their order, large ones in chunks under this name. */
+  readonly name?: string
   /** Looked at when its turn has come: false when nobody wants it any more. */
   readonly isWanted: () => boolean
   /** It leaves now. */
@@ -38,7 +41,21 @@ const inFlightOf = (live: LiveConnection, limits: Protocol.Limits): InFlight => 
 
 const none: InFlight = { requests: 0, bytes: 0 }
 
+/** The chunks of the session. */
+export interface Chunks {
+  readonly codec: Codec
+  readonly write: ChunkExchange["write"]
+  readonly giveUp: ChunkExchange["giveUp"]
+}
+
+/** A request of which a part has left. */
+interface Leaving {
+  readonly request: QueuedRequest
+  readonly message: Chunked
+}
+
 export class RequestQueue implements Paced {
+  private leaving: Leaving | undefined
   private waiting = new Map<number, QueuedRequest>()
   /** Written to this connection and not answered: the bytes of each. */
   private unanswered = new Map<number, number>()
@@ -47,7 +64,13 @@ export class RequestQueue implements Paced {
   private lastId = 0
   private most = none
 
-  constructor(private readonly pacing: Pacer) {}
+  /** Bytes of the largest frame that is sent whole. */
+  private part = Number.POSITIVE_INFINITY
+
+  constructor(
+    private readonly pacing: Pacer,
+    private readonly chunks: Chunks
+  ) {}
 
   get isAttached(): boolean {
     return this.live !== undefined
@@ -61,11 +84,13 @@ export class RequestQueue implements Paced {
     this.detached()
     this.live = live
     this.most = inFlightOf(live, limits)
+    this.part = chunkLimit(live, limits)
   }
 
   /** Nothing waits any more: what is still wanted is asked for again on the next connection. */
   detached(): void {
     this.live = undefined
+    this.leaving = undefined
     this.waiting = new Map()
     this.unanswered = new Map()
     this.bytes = 0
@@ -79,6 +104,13 @@ export class RequestQueue implements Paced {
 
   /** Takes back a request; false when it has left, or never waited. */
   withdraw(id: number): boolean {
+    const { leaving } = this
+    if (leaving?.request.id === id) {
+      this.leaving = undefined
+      this.chunks.giveUp(leaving.message)
+      this.write()
+      return true
+    }
     const [next] = this.waiting.keys()
     if (!this.waiting.delete(id)) return false
     if (next === id) {
@@ -100,22 +132,56 @@ export class RequestQueue implements Paced {
 
   /** Writes what the connection and the server's limits take now. */
   write(): void {
-    for (;;) {
-      const { live } = this
-      const [next] = this.waiting.values()
-      if (live === undefined || next === undefined || live.isCongested || this.pacing.holds(this)) return
-      if (!next.isWanted()) {
-        this.waiting.delete(next.id)
-        continue
-      }
-      const size = byteLength(next.frame)
-      if (!this.fits(size) || !this.pacing.take(next.frame.length, this, "request")) return
-      this.waiting.delete(next.id)
-      this.unanswered.set(next.id, size)
-      this.bytes += size
-      next.written()
-      live.write(next.frame)
+    let isMore = true
+    while (isMore) isMore = this.writeNext() || this.writeChunk()
+  }
+
+  /** Of those that wait: while one leaves in chunks, others that are to publish wait behind it. */
+  private get next(): QueuedRequest | undefined {
+    for (const request of this.waiting.values()) {
+      if (this.leaving === undefined || request.name === undefined) return request
     }
+    return undefined
+  }
+
+  /** False when nothing can go. */
+  private writeNext(): boolean {
+    const { live, next } = this
+    if (live === undefined || next === undefined || live.isCongested || this.pacing.holds(this)) return false
+    const { frame, id, name } = next
+    if (!next.isWanted()) {
+      this.waiting.delete(id)
+      return true
+    }
+    const size = byteLength(frame)
+    if (!this.fits(size)) return false
+    const message = name === undefined ? undefined : chunked(name, frame, this.chunks.codec, this.part)
+    if (message === undefined && !this.pacing.take(frame.length, this, "request")) return false
+    this.waiting.delete(id)
+    if (message !== undefined) {
+      this.leaving = { request: next, message }
+      return true
+    }
+    this.left(next, size)
+    live.write(frame)
+    return true
+  }
+
+  private writeChunk(): boolean {
+    if (this.leaving === undefined) return false
+    const { message, request } = this.leaving
+    const progress = this.chunks.write(message)
+    if (progress === "Whole") {
+      this.leaving = undefined
+      this.left(request, message.size)
+    }
+    return progress !== "Waits"
+  }
+
+  private left({ id, written }: QueuedRequest, size: number): void {
+    this.unanswered.set(id, size)
+    this.bytes += size
+    written()
   }
 
   /** The server's rates allow the next one. */

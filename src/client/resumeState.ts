@@ -45,11 +45,15 @@ export class ResumeState {
   }
 
   /** The part of a hello that asks to resume the session. The attempt is noted before it is made: no two have one number. */
-  ask(processed: number, oldest: number, received: Protocol.Reception): Protocol.Hello["resume"] {
+  ask(
+    processed: number,
+    oldest: number,
+    has: Pick<Protocol.Resume, "received" | "unfinished">
+  ): Protocol.Hello["resume"] {
     if (this.ticket === undefined || this.keeper?.isMine() === false) return undefined
     this.attempts++
     this.note()
-    return { ...this.ticket, processed, oldest, received, attempt: this.attempts }
+    return { ...this.ticket, processed, oldest, ...has, attempt: this.attempts }
   }
 
   /** A welcome named the session, new or not, and a new secret. */

@@ -11,7 +11,7 @@ import type { Pacer } from "../session/pacer.js"
 import type { Bounds } from "../topic/bounds.js"
 import * as Topic from "../topic/Topic.js"
 import { PublishQueue } from "./publishQueue.js"
-import { RequestQueue } from "./requestQueue.js"
+import { type Chunks, RequestQueue } from "./requestQueue.js"
 import { Standings } from "./standings.js"
 import { Subscription } from "./subscription.js"
 
@@ -28,6 +28,7 @@ export interface SubscriptionsOptions {
   readonly maxInvitations: number
   readonly limits: () => Protocol.Limits
   readonly pacing: Pacer
+  readonly chunks: Chunks
   /** Calls back after a short while, if the client lives still. */
   readonly later: (run: () => void) => void
   readonly now: () => number
@@ -54,9 +55,9 @@ export class Subscriptions {
   private isOver = false
 
   constructor(private readonly options: SubscriptionsOptions) {
-    const { codec, limits, now, pacing, subscribedBefore } = options
+    const { chunks, codec, limits, now, pacing, subscribedBefore } = options
     this.standings = new Standings(subscribedBefore)
-    this.queue = new RequestQueue(pacing)
+    this.queue = new RequestQueue(pacing, chunks)
     this.publications = new PublishQueue(codec, limits, this.queue, now)
   }
 

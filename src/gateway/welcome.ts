@@ -27,7 +27,7 @@ export interface Outcome {
   readonly reason?: Protocol.ResetReason | undefined
 }
 
-const nothing = { processed: 0, oldest: 1, received: undefined }
+const nothing = { processed: 0, oldest: 1, received: undefined, unfinished: undefined }
 
 /** Tells why the client cannot go on with this session, if it cannot. */
 export const welcome = <C, S, P extends Principal, R>(
@@ -41,12 +41,13 @@ export const welcome = <C, S, P extends Principal, R>(
   if (live.end !== undefined) return undefined // `abandoned` sees to it
   const { limits, options, stats, topics } = services
   const { heartbeatInterval, maxMessage, readDeadline, resumeWindow } = options
-  const { oldest, processed, received } = (outcome.resumed ? hello.resume : undefined) ?? nothing
+  const { oldest, processed, received, unfinished } = (outcome.resumed ? hello.resume : undefined) ?? nothing
   const knowsParts = live.features.has("parts")
   const peer = {
     processed,
     oldest,
     received: knowsParts ? received : undefined,
+    unfinished: live.features.has("chunks") ? unfinished : undefined,
     takes: hello.limits?.maxMessage ?? Number.POSITIVE_INFINITY
   }
   const missed = session.loop.refusalsFrom(oldest, peer.takes, codec)
@@ -60,6 +61,7 @@ export const welcome = <C, S, P extends Principal, R>(
         secret,
         processed: told.processed,
         ...(outcome.resumed && knowsParts ? { received: told.received } : {}),
+        ...(told.unfinished === undefined ? {} : { unfinished: told.unfinished }),
         resumed: outcome.resumed,
         ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
         ...(missed.length === 0 ? {} : { refused: missed }),

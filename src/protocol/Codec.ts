@@ -35,9 +35,11 @@ export interface Codec {
   readonly data: (seq: number, ack: number, confirm: boolean, payload: Payload) => Frame
   /** Frames a piece of an encoded body. */
   readonly part: (part: Protocol.PartHead, piece: Payload) => Frame
+  /** Frames a piece of a frame. */
+  readonly chunk: (chunk: Protocol.ChunkHead, piece: Payload) => Frame
   /** Frames a `publication` of a body that is given as JSON text. */
   readonly publication: (topic: string, position: Protocol.Position, json: string) => Frame
-  /** Frames any message but `data` and `part`. */
+  /** Frames any message but `data`, `part` and `chunk`. */
   readonly encode: (message: Protocol.Control) => Frame
   /** Decodes a frame; total, never throws. */
   readonly decode: (frame: Frame) => Protocol.Message | Malformed
@@ -73,7 +75,8 @@ export const json: Codec = {
   },
   data: (seq, ack, confirm, payload) =>
     `{"type":"data","seq":${seq},"ack":${ack}${confirm ? ',"confirm":true' : ""},"body":${payload as string}}`,
-  part: jsonPart.write,
+  part: jsonPart.part,
+  chunk: jsonPart.chunk,
   publication: (topic, { epoch, offset }, json) =>
     `{"type":"publication","topic":${JSON.stringify(topic)},"position":{"epoch":${JSON.stringify(epoch)},"offset":${offset}},"body":${json}}`,
   encode: (message) => JSON.stringify(message),
@@ -92,7 +95,8 @@ export const json: Codec = {
       return malformed("the message is not JSON")
     }
     const message = validate(value)
-    return message.type === "part" ? malformed("part: the piece follows the object") : shallow(message, frame)
+    const isPiece = message.type === "part" || message.type === "chunk"
+    return isPiece ? malformed(`${message.type}: the piece follows the object`) : shallow(message, frame)
   },
   bodySize: (frame) => byteLength(jsonScan.bodyOf(frame as string)) // one that decodes
 }

@@ -43,11 +43,12 @@ export type Subprotocol = (typeof subprotocols)[number]
  * - `client-limits`: a client says in its hello what it takes, and is sent no more.
  * - `parts`: a large `data` message travels in parts, and each end says on a resume what it has received, beside what it has
  *   processed.
+ * - `chunks`: a large `publish` or `publication` travels in chunks, and each end says on a resume what it has of one that is not whole.
  *
  * @since 0.1.0
  * @category features
  */
-export const features = ["request-limits", "client-limits", "parts"] as const
+export const features = ["request-limits", "client-limits", "parts", "chunks"] as const
 
 /**
  * The name of a feature that this version knows.
@@ -71,6 +72,20 @@ export const Reception = Schema.Struct({ seq: Count, bytes: Count })
 /** A decoded reception. @since 0.1.0 @category messages */
 export type Reception = typeof Reception.Type
 
+/** At most 512 characters: a topic, an epoch and an offset have room in it. */
+const ChunkName = Schema.String.pipe(Schema.minLength(1), Schema.maxLength(512))
+
+/**
+ * What an end has of a message that comes in chunks and is not whole: so many bytes of the one of this name and size.
+ *
+ * @since 0.1.0
+ * @category messages
+ */
+export const Unfinished = Schema.Struct({ name: ChunkName, of: Sequence, bytes: Sequence })
+
+/** A decoded beginning of a message. @since 0.1.0 @category messages */
+export type Unfinished = typeof Unfinished.Type
+
 /**
  * The part of a hello that resumes a session.
  *
@@ -86,6 +101,8 @@ export const Resume = Schema.Struct({
   oldest: Sequence,
   /** What this client has of the server's messages, and need not be sent again; without it, what it has processed. */
   received: Schema.optionalWith(Reception, { exact: true }),
+  /** What it has of a publication that is not whole. */
+  unfinished: Schema.optionalWith(Unfinished, { exact: true }),
   /** Larger than in any earlier hello that asked for this session: an older one that arrives late is refused. */
   attempt: Schema.optionalWith(Sequence, { exact: true })
 })
@@ -208,6 +225,8 @@ export const Welcome = Schema.Struct({
   processed: Count,
   /** What the server has of the client's messages, for one that knows `parts`. */
   received: Schema.optionalWith(Reception, { exact: true }),
+  /** What the server has of the client's `publish` that is not whole, for one that knows `chunks`. */
+  unfinished: Schema.optionalWith(Unfinished, { exact: true }),
   resumed: Schema.Boolean,
   /** Why the session that was asked for does not go on; absent where it does, or none was asked for. */
   reason: Schema.optionalWith(ResetReason, { exact: true }),
@@ -293,6 +312,43 @@ export const Received = Schema.Struct({ type: Schema.Literal("received"), ...Rec
 export type Received = typeof Received.Type
 
 /**
+ * A piece of a message that has no number, a `publish` or a `publication`: the bytes of its frame from `at` on, of `of` in all. The piece
+ * is as in a `part`.
+ *
+ * @since 0.1.0
+ * @category both ways
+ */
+export const Chunk = Schema.Struct({
+  type: Schema.Literal("chunk"),
+  /** The message that it is of: the same on every connection. */
+  name: ChunkName,
+  at: Count,
+  of: Sequence,
+  piece: Schema.Union(Schema.String, Schema.Uint8ArrayFromSelf)
+})
+
+/** A decoded chunk. @since 0.1.0 @category both ways */
+export type Chunk = typeof Chunk.Type
+
+/** A chunk, but for its piece. @since 0.1.0 @category both ways */
+export type ChunkHead = Omit<Chunk, "type" | "piece">
+
+/**
+ * The answer to a chunk: the bytes of its message that the receiver has.
+ *
+ * @since 0.1.0
+ * @category both ways
+ */
+export const ChunkReceived = Schema.Struct({
+  type: Schema.Literal("chunk-received"),
+  name: ChunkName,
+  bytes: Sequence
+})
+
+/** A decoded answer to a chunk. @since 0.1.0 @category both ways */
+export type ChunkReceived = typeof ChunkReceived.Type
+
+/**
  * A cumulative acknowledgement by itself: everything up to `ack` is processed, and 0 means nothing yet.
  *
  * @since 0.1.0
@@ -366,6 +422,8 @@ export const ClientMessage = Schema.Union(
   Data,
   Part,
   Received,
+  Chunk,
+  ChunkReceived,
   Ack,
   Ping,
   Pong,
@@ -391,6 +449,8 @@ export const ServerMessage = Schema.Union(
   Data,
   Part,
   Received,
+  Chunk,
+  ChunkReceived,
   Ack,
   Goaway,
   Refusal,
@@ -416,9 +476,9 @@ export type ServerMessage = typeof ServerMessage.Type
 export type Message = ClientMessage | ServerMessage
 
 /**
- * Any message but those that carry a body of the session's in an encoded form.
+ * Any message but those that carry something in an encoded form.
  *
  * @since 0.1.0
  * @category messages
  */
-export type Control = Exclude<Message, Data | Part>
+export type Control = Exclude<Message, Data | Part | Chunk>

@@ -1,11 +1,14 @@
-/** A `part` in JSON: an object on a line of its own, and behind it the piece as it is, so that nothing in it is escaped twice. */
+/** A `part` or a `chunk` in JSON: an object on a line of its own, and behind it the piece as it is, so that nothing in it is escaped twice. */
 import { envelopeBytes, type Frame, type Payload } from "./frame.js"
 import type * as Protocol from "./Protocol.js"
 
-export const write = ({ ack, at, confirm, of, seq }: Protocol.PartHead, piece: Payload): Frame =>
+export const part = ({ ack, at, confirm, of, seq }: Protocol.PartHead, piece: Payload): Frame =>
   `{"type":"part","seq":${seq},"ack":${ack}${confirm === true ? ',"confirm":true' : ""},"at":${at},"of":${of}}\n${piece as string}` // of this codec's `payload`
 
-/** The fields of a part with its piece, or undefined if it is something else. The line of one has room in an envelope. */
+export const chunk = ({ at, name, of }: Protocol.ChunkHead, piece: Payload): Frame =>
+  `{"type":"chunk","name":${JSON.stringify(name)},"at":${at},"of":${of}}\n${piece as string}` // of this codec's frames
+
+/** The fields of either with its piece, or undefined if it is something else. The line of one has room in an envelope. */
 export const read = (text: string): unknown => {
   if (!text.startsWith("{")) return undefined
   const end = text.indexOf("\n")
@@ -16,6 +19,7 @@ export const read = (text: string): unknown => {
   } catch {
     return undefined
   }
-  if (typeof head !== "object" || head === null || !("type" in head) || head.type !== "part") return undefined
-  return { ...head, piece: text.slice(end + 1) }
+  const type = typeof head === "object" && head !== null && "type" in head ? head.type : undefined
+  if (type !== "part" && type !== "chunk") return undefined
+  return { ...(head as object), piece: text.slice(end + 1) }
 }

@@ -44,7 +44,8 @@ const decode = (frame: Uint8Array): Protocol.Message | Malformed => {
     throw error
   }
   const message = validate(value)
-  return message.type === "part" && typeof message.piece === "string" ? malformed("part: piece is not bytes") : message
+  const isPiece = message.type === "part" || message.type === "chunk"
+  return isPiece && typeof message.piece === "string" ? malformed(`${message.type}: piece is not bytes`) : message
 }
 
 /** A `Codec`, which this module does not name: that of all codecs imports it. */
@@ -64,6 +65,8 @@ export const msgpack = {
     }),
   part: ({ ack, at, confirm, of, seq }: Protocol.PartHead, piece: Payload): Frame =>
     encoded({ type: "part", seq, ack, ...(confirm === true ? { confirm } : {}), at, of, piece }),
+  chunk: ({ at, name, of }: Protocol.ChunkHead, piece: Payload): Frame =>
+    encoded({ type: "chunk", name, at, of, piece }),
   publication: (topic: string, position: Protocol.Position, json: string): Frame =>
     encoded({ type: "publication", topic, position, body: JSON.parse(json) as unknown }),
   encode: (message: Protocol.Control): Frame => encoded(message),

@@ -65,6 +65,14 @@ const partOf = (message: Record<string, unknown>): Protocol.Message | Malformed 
   return { type: "part", seq, ack, ...(confirm === undefined ? {} : { confirm }), at, of, piece }
 }
 
+const chunkOf = ({ at, name, of, piece }: Record<string, unknown>): Protocol.Message | Malformed => {
+  if (typeof name !== "string" || name.length < 1 || name.length > 512) return malformed("chunk: name is not one")
+  if (!isCount(at)) return malformed("chunk: at is not a count")
+  if (!isCount(of) || of === 0) return malformed("chunk: of is not a size")
+  if (typeof piece !== "string" && !(piece instanceof Uint8Array)) return malformed("chunk: piece is missing")
+  return { type: "chunk", name, at, of, piece }
+}
+
 /** Names what looks like a type; what else a peer puts there may be a secret. */
 const unknownType = (type: string): string =>
   /^[a-z_-]{1,32}$/i.test(type) ? `unknown message type "${type}"` : "unknown message type"
@@ -87,6 +95,7 @@ export const validate = (value: unknown): Protocol.Message | Malformed => {
   }
   if (type === "publication") return publicationOf(message)
   if (type === "part") return partOf(message)
+  if (type === "chunk") return chunkOf(message)
   if (typeof type !== "string") return malformed("a message is an object with a type")
   if (!Object.hasOwn(decoders, type)) return malformed(unknownType(type))
   if (type === "publish" && message.body === undefined) return malformed("publish: no body")

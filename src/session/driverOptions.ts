@@ -9,34 +9,32 @@ import type { InboundLimiter } from "./inboundLimiter.js"
 import type { Pacer } from "./pacer.js"
 import type { UnfinishedBytes } from "./partReceiver.js"
 import type { Bounds, Entry } from "./replayBuffer.js"
-import type * as Session from "./Session.js"
 
-type ControlMessage = Exclude<Protocol.Control, { type: "ack" | "received" | "ping" | "pong" }>
+type ControlMessage = Exclude<Protocol.Control, { type: "ack" | "received" | "chunk-received" | "ping" | "pong" }>
 
+/** The end of a session by which its driver tells what happens. A client's does without some. */
 export interface Hooks {
   /** A message that is not the session's own business, and its size. */
-  readonly control: (message: ControlMessage, live: LiveConnection, size: number) => void
+  control(message: ControlMessage, live: LiveConnection, size: number): void
   /** The connection that acted for the session is gone. */
-  readonly detached: (end: ConnectionEnd, live: LiveConnection) => void
+  detached(end: ConnectionEnd, live: LiveConnection): void
   /** The first message on a connection: the peer has what it was introduced with. */
-  readonly proved: (generation: number) => void
+  proved(generation: number): void
   /** There are messages to handle, or there will be none any more. */
-  readonly arrived: (() => void) | undefined
-  /** The connection takes writes again, and the session's messages went first. */
-  readonly drained: () => void
+  arrived?(): void
+  /** The connection takes writes again, or more of what is large; and the session's messages went first. */
+  drained(): void
   /** The peer has processed more of what was sent. */
-  readonly released: () => void
+  released(): void
   /** This end has processed the messages up to this one, and the peer was not told. */
-  readonly recorded: ((upTo: number) => void) | undefined
-  /** A message was taken back, and those after it have moved up; `undefined` where what was accepted stays. */
-  readonly withdrawn: ((seq: number) => void) | undefined
+  recorded?(upTo: number): void
+  /** A message was taken back, and those after it have moved up; without it what was accepted stays. */
+  withdrawn?(seq: number): void
   /**
    * Appends messages to the store, in order, and calls back with the outcome:
    * success, or a failure after which the session is over. One call at a time.
    */
-  readonly append:
-    | ((entries: ReadonlyArray<Entry>, done: (exit: Exit.Exit<unknown, unknown>) => void) => void)
-    | undefined
+  append?(entries: ReadonlyArray<Entry>, done: (exit: Exit.Exit<unknown, unknown>) => void): void
 }
 
 /** The losses of a client that starts afresh. */
@@ -53,9 +51,7 @@ export interface DriverOptions {
   /** The largest body that this end takes, in bytes. */
   readonly largestBody: number
   readonly bounds: Bounds
-  readonly state: Session.State
   readonly ackTimer: AckTimer
-  readonly hooks: Hooks
   /** Counts what the peer sends. */
   readonly guard?: InboundLimiter | undefined
   /** The bytes of unfinished messages that all sessions here may hold. */

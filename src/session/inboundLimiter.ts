@@ -9,7 +9,9 @@ import type { LiveConnection } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
 import { bytesAtOnce, messagesAtOnce, RateLimit, type Rates, terms } from "../connection/tokenBucket.js"
 import { CloseCode } from "../protocol/CloseCode.js"
-import { type Codec, envelopeBytes } from "../protocol/Codec.js"
+import { byteLength, type Codec, envelopeBytes, type Malformed } from "../protocol/Codec.js"
+import type * as Protocol from "../protocol/Protocol.js"
+import { isRequest } from "../protocol/requests.js"
 
 /** Room for the envelopes of a full window, beside the bodies that count. */
 const envelopeAllowance = 128
@@ -23,6 +25,14 @@ const mostRetryAfter = 30_000
  * what the client sends, and of a low rate a twentieth is less than that.
  */
 const heartbeatAllowance = 4
+
+/** True for a part that is not the last of its message. */
+const isInnerPart = (message: Protocol.Message | Malformed): boolean =>
+  message.type === "part" && message.at + byteLength(message.piece) < message.of
+
+/** True for what takes its bytes alone: a request, and a piece that makes no message whole. */
+export const isOfBytes = (message: Protocol.Message | Malformed): boolean =>
+  isRequest(message) || message.type === "chunk" || isInnerPart(message)
 
 /** The terms that all sessions of a gateway share. */
 export interface InboundLimiterTerms {

@@ -5,6 +5,7 @@
 import * as Effect from "effect/Effect"
 import { Claim } from "../connection/claim.js"
 import { SessionClosed } from "../protocol/ConnectionError.js"
+import type { Hooks } from "./driverOptions.js"
 
 /** A message of the peer, received and not yet processed. */
 export interface Inbound {
@@ -27,8 +28,7 @@ export class Inbox {
   /** Sizes of all messages received and not processed, those taken included. */
   unprocessedSize = 0
 
-  /** `arrived` hears that there is something to take, or that nothing more will come. */
-  constructor(private readonly arrived: (() => void) | undefined) {}
+  constructor(private readonly hooks: Pick<Hooks, "arrived">) {}
 
   get isEmpty(): boolean {
     return this.messages.length === 0
@@ -61,7 +61,7 @@ export class Inbox {
 
   private wake(): void {
     this.arrival?.unsafeOpen()
-    this.arrived?.()
+    this.hooks.arrived?.()
   }
 
   /** Hands over what there is. */

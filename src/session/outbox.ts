@@ -90,13 +90,13 @@ export class Outbox {
   }
 
   /** Has the store append what was sent, in order and one call at a time: only what it has may leave. */
-  append(store: Hooks["append"]): void {
+  append(store: Pick<Hooks, "append">): void {
     const { session } = this
     const upTo = session.state.sent
-    if (store === undefined) return session.apply({ _tag: "Appended", upTo })
+    if (store.append === undefined) return session.apply({ _tag: "Appended", upTo })
     if (this.isAppending) return
     this.isAppending = true
-    store(this.after(session.state.appended), (exit) => {
+    store.append(this.after(session.state.appended), (exit) => {
       this.isAppending = false
       if (exit._tag === "Failure" || session.endReason !== undefined) return
       session.apply({ _tag: "Appended", upTo })

@@ -1,16 +1,17 @@
 /**
- * The large messages of a session, in parts, either way: what is written of one, what is answered, and what is here of one that is
+ * The large `data` messages of a session, in parts, either way: what is written of one, what is answered, and what is here of one that is
  * not whole. It outlives the connections: parts that arrived are not sent again.
  */
 import type { LiveConnection } from "../connection/liveConnection.js"
 import { CloseCode } from "../protocol/CloseCode.js"
-import { byteLength, type Frame, type Malformed } from "../protocol/Codec.js"
+import type { Frame } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import type { DriverOptions } from "./driverOptions.js"
 import type { FlowControl } from "./flowControl.js"
 import type { Paced } from "./pacer.js"
-import { flawOf, type Holder, PartReceiver, type Piece, pieceOf } from "./partReceiver.js"
-import { PartSender } from "./partSender.js"
+import { flawOf, type Holder, leastLimit, PartReceiver, type Piece, pieceOf } from "./partReceiver.js"
+import type { Answer, Way } from "./partWindow.js"
+import { PieceCutter } from "./pieceCutter.js"
 import type { Entry } from "./replayBuffer.js"
 import type * as Session from "./Session.js"
 
@@ -20,32 +21,23 @@ export interface Exchanging extends Paced {
   readonly live: LiveConnection | undefined
   readonly flow: FlowControl
   readonly apply: (event: Session.Event<never, Piece>) => void
-  /** Writes what can be written. */
-  readonly transmit: () => void
   /** A message came whole, in a frame of this size. */
   readonly received: (message: Protocol.Data, generation: number, size: number) => void
 }
 
-/** Milliseconds until one should come back for whose parts there is no room. */
-const retryAfter = 1000
-
-const noRoom = "too many bytes of unfinished messages are held here"
-
-/** Bytes that a peer allows for a part, at the least: another that names fewer is sent none. */
-const leastLimit = 4096
+const isBefore = (one: Protocol.Reception, other: Protocol.Reception): boolean =>
+  one.seq < other.seq || (one.seq === other.seq && one.bytes < other.bytes)
 
 /** True for a message that leaves in parts on this connection. */
 export const isInParts = ({ size }: Entry, live: LiveConnection, { limits: { part = 0 } }: FlowControl): boolean =>
   part >= leastLimit && size > part && live.features.has("parts")
 
-/** True for a part that is not the last of its message. */
-export const isInnerPart = (message: Protocol.Message | Malformed): boolean =>
-  message.type === "part" && message.at + byteLength(message.piece) < message.of
+type Options = Pick<DriverOptions, "codec" | "largestBody" | "pacing" | "unfinished">
 
-type Options = Pick<DriverOptions, "codec" | "largestBody" | "now" | "pacing" | "unfinished">
+const isReception = (answer: Answer): answer is Protocol.Reception => answer.seq !== undefined
 
 export class PartExchange implements Holder {
-  private sender: PartSender | undefined
+  private readonly cutter = new PieceCutter()
   private readonly receiver: PartReceiver
   private owesAnswer = false
   /** The message that leaves in parts, or left last. */
@@ -53,6 +45,7 @@ export class PartExchange implements Holder {
 
   constructor(
     private readonly session: Exchanging,
+    private readonly way: Way,
     private readonly options: Options
   ) {
     this.receiver = new PartReceiver(options.unfinished)
@@ -63,7 +56,6 @@ export class PartExchange implements Holder {
   attached(): void {
     const { partOut: received } = this.session.state
     this.leaving = received === 0 || this.leaving === undefined ? undefined : { ...this.leaving, received }
-    this.sender?.restart()
     this.owesAnswer = false
     this.options.unfinished?.isBack(this)
   }
@@ -85,7 +77,6 @@ export class PartExchange implements Holder {
   ended(): void {
     this.options.unfinished?.isBack(this)
     this.receiver.drop()
-    this.sender = undefined
     this.leaving = undefined
   }
 
@@ -93,13 +84,11 @@ export class PartExchange implements Holder {
 
   /** Writes the next part of a message; false when it has to wait. */
   write(live: LiveConnection, { confirm, payload, seq, size: of }: Entry): boolean {
-    const { codec, now, pacing } = this.options
-    const { part: largest = of } = this.session.flow.limits
-    if (this.sender?.largest !== largest) this.sender = new PartSender(largest, now)
-    const { sender } = this
-    if (!sender.hasRoom) return false
+    const { codec, pacing } = this.options
+    const { window } = this.way
+    if (!window.hasRoom) return false
     const { partOut: at, recorded: ack } = this.session.state
-    const cut = sender.cut(payload, at)
+    const cut = this.cutter.cut(payload, at, window.size)
     if (cut === undefined) {
       live.violate(CloseCode.ProtocolViolation, `received ${at} bytes of message ${seq}, which cannot be`)
       return false
@@ -110,27 +99,23 @@ export class PartExchange implements Holder {
     if (pacing?.take(frame.length, this.session, isLast ? "message" : "part") === false) return false
     live.write(frame)
     if (this.leaving?.seq !== seq) this.leaving = { seq, received: at, size: of }
-    sender.wrote(isLast ? { seq, bytes: 0 } : { seq: seq - 1, bytes: until }, until - at)
+    const asked = isLast ? { seq, bytes: 0 } : { seq: seq - 1, bytes: until }
+    window.wrote(until - at, (answer) => isReception(answer) && !isBefore(answer, asked))
     this.session.apply(isLast ? { _tag: "Transmitted", seq, ack } : { _tag: "PartTransmitted", seq, until, ack })
     return true
   }
 
-  /** True for an answer to a part that is on its way. */
-  isAnswer(has: Protocol.Reception): boolean {
-    return this.sender !== undefined && this.sender.answers(has) > 0
-  }
-
-  /** The peer has received this. */
-  answered(has: Protocol.Reception, live: LiveConnection): void {
+  /** The peer has received this; false where that cannot be. */
+  answered(has: Protocol.Reception, live: LiveConnection): boolean {
     const { partOut, transmitted } = this.session.state
     if (has.seq > transmitted || (has.seq === transmitted && has.bytes > partOut)) {
       const reason = `received message ${has.seq} and ${has.bytes} bytes more, which were not sent`
-      return live.violate(CloseCode.ProtocolViolation, reason)
+      live.violate(CloseCode.ProtocolViolation, reason)
+      return false
     }
-    this.sender?.answered(has)
     if (has.seq + 1 === this.leaving?.seq) this.leaving = { ...this.leaving, received: has.bytes }
     else if (has.seq === this.leaving?.seq) this.leaving = undefined
-    this.session.transmit()
+    return true
   }
 
   /** The message that leaves in parts, if one does. */
@@ -162,10 +147,11 @@ export class PartExchange implements Holder {
     const { codec } = this.options
     if (!this.receiver.keep(part)) {
       this.dropParts()
-      const { live } = this.session
-      live?.write(codec.encode({ type: "goaway", retryAfter, reason: noRoom }))
-      live?.violate(CloseCode.TooManyRequests, noRoom)
-    } else if (_tag === "Complete") this.completed(this.receiver.whole(part, codec))
+      this.way.refuse()
+    } else if (_tag === "Complete") {
+      const { ack, confirm, seq } = part
+      this.completed(codec.data(seq, ack, confirm, this.receiver.joined()))
+    }
   }
 
   /** A message is here as this `data` frame would have brought it. */

@@ -1,11 +1,14 @@
 /** The parts of a message that has not come whole, and the bytes that all sessions of a gateway may hold of such. */
 import { CloseCode } from "../protocol/CloseCode.js"
-import { byteLength, type Codec, type Frame, type Malformed, type Payload } from "../protocol/Codec.js"
+import { byteLength, type Malformed, type Payload } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import { malformed } from "../protocol/validate.js"
 
 /** Bytes of the smallest part but for a message's last: what many small ones cost besides, their bytes do not say. */
 export const leastPart = 1024
+
+/** Bytes that a peer allows for a part, at the least: another that names fewer is sent none. */
+export const leastLimit = 4096
 
 /** A piece that came, and where it belongs. */
 export interface Piece {
@@ -30,7 +33,7 @@ export const pieceOf = ({ ack, at, confirm, of, piece, seq }: Protocol.Part): Pi
 
 /** The flaw of a piece as such, with the close code it earns. `part` and `body` are the sizes of the largest. */
 export const flawOf = (
-  { at, of, until }: Piece,
+  { at, of, until }: Pick<Piece, "at" | "of" | "until">,
   largest: { readonly part: number | undefined; readonly body: number }
 ): Malformed | undefined => {
   const size = until - at
@@ -94,7 +97,7 @@ export class PartReceiver {
   constructor(private readonly unfinished: UnfinishedBytes | undefined) {}
 
   /** Keeps one more piece; false where there is no room for it. The first of a message begins it anew. */
-  keep({ at, piece, until }: Piece): boolean {
+  keep({ at, piece, until }: Pick<Piece, "at" | "piece" | "until">): boolean {
     if (at === 0) this.drop()
     if (this.unfinished?.take(until - at) === false) return false
     this.pieces.push(piece)
@@ -108,17 +111,17 @@ export class PartReceiver {
     this.bytes = 0
   }
 
-  /** The `data` message of which the last piece came, as if it had come whole. */
-  whole({ ack, confirm, seq }: Piece, codec: Codec): Frame {
+  /** All that is held, in one; nothing is held any more. */
+  joined(): Payload {
     const { bytes, pieces } = this
     this.drop()
-    if (pieces.every((piece) => typeof piece === "string")) return codec.data(seq, ack, confirm, pieces.join(""))
-    const body = new Uint8Array(bytes)
+    if (pieces.every((piece) => typeof piece === "string")) return pieces.join("")
+    const whole = new Uint8Array(bytes)
     let at = 0
     for (const piece of pieces) {
-      body.set(piece as Uint8Array, at) // of one codec's frames
+      whole.set(piece as Uint8Array, at) // of one codec's frames
       at += piece.length
     }
-    return codec.data(seq, ack, confirm, body)
+    return whole
   }
 }

@@ -10,21 +10,22 @@ import { CloseCode } from "../protocol/CloseCode.js"
 import type { Frame } from "../protocol/Codec.js"
 import type { ConnectionEnd, MessageTooLarge } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
-import { isRequest } from "../protocol/requests.js"
 import type { Acknowledging } from "./ackTimer.js"
 import { type Attachable, AttachedSink } from "./attachedSink.js"
 import * as bodyLimit from "./bodyLimit.js"
-import type { Abandoned, DriverOptions } from "./driverOptions.js"
+import type { Abandoned, DriverOptions, Hooks } from "./driverOptions.js"
 import { FlowControl } from "./flowControl.js"
+import { isOfBytes } from "./inboundLimiter.js"
 import { type Inbound, Inbox } from "./inbox.js"
+import { LargeMessages, type WithLarge } from "./largeMessages.js"
 import { Outbox, type Sending } from "./outbox.js"
 import type { Paced } from "./pacer.js"
-import { type Exchanging, isInnerPart, isInParts, PartExchange } from "./partExchange.js"
+import { isInParts } from "./partExchange.js"
 import type { Piece } from "./partReceiver.js"
 import type { Entry } from "./replayBuffer.js"
 import * as Session from "./Session.js"
 
-export class SessionDriver implements Acknowledging, Attachable, Exchanging, Paced, Sending {
+export class SessionDriver implements Acknowledging, Attachable, Paced, Sending, WithLarge {
   state: Session.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
@@ -33,16 +34,19 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   /** Why the session is over. */
   endReason: string | undefined
   readonly flow: FlowControl
-
   private epoch = 0
   private replayUntil: number | undefined
   /** Made when there is a large message to send, or a part of one comes. */
-  exchange: PartExchange | undefined
+  largeMessages: LargeMessages | undefined
 
-  constructor(private readonly options: DriverOptions) {
-    this.state = { ...options.state }
+  constructor(
+    private readonly options: DriverOptions,
+    private readonly hooks: Hooks,
+    state: Session.State
+  ) {
+    this.state = { ...state }
     this.flow = new FlowControl(options.limits)
-    this.inbox = new Inbox(options.hooks.arrived)
+    this.inbox = new Inbox(hooks)
     this.outbox = new Outbox(options.bounds, this)
   }
 
@@ -85,6 +89,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   attach(
     live: LiveConnection,
     event: Omit<Extract<Session.Event, { _tag: "Attach" }>, "_tag">,
+    peerHas: Protocol.Unfinished | undefined,
     introduce: () => void
   ): Protocol.ResetReason | undefined {
     const effects = Session.advance<Inbound, Piece>(this.state, { _tag: "Attach", ...event })
@@ -94,7 +99,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
     }
     const old = this.live
     this.live = live
-    this.exchange?.attached()
+    ;(peerHas === undefined ? this.largeMessages : this.large)?.attached(peerHas)
     this.replayUntil = this.options.marksReplay && event.generation > 1 ? this.state.appended : undefined
     live.handOver(new AttachedSink(this, live, event.generation))
     old?.close(CloseCode.TakenOver, "a newer connection of this session took over")
@@ -109,29 +114,26 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
     const { codec } = this.options
     const message = bodyLimit.obeyed(codec.decode(frame), codec, frame, this.options.largestBody)
     // An acknowledgement of something new is one for which this end has sent a message: that bounds them.
-    const isAsked =
-      (message.type === "ack" && message.ack > this.state.acked) ||
-      (message.type === "received" && this.exchange?.isAnswer(message) === true)
-    const isOfBytes = isRequest(message) || isInnerPart(message)
-    if (!isAsked && this.options.guard?.admits(live, frame.length, isOfBytes) === false) return
+    const isAsked = (message.type === "ack" && message.ack > this.state.acked) || this.largeMessages?.isAnswer(message)
+    if (isAsked !== true && this.options.guard?.admits(live, frame.length, isOfBytes(message)) === false) return
     switch (message.type) {
       case "malformed":
         return live.violate(message.code, message.reason)
       case "data":
         return this.received(message, generation, frame.length)
       case "part":
-        return this.parts.came(message, live, generation)
       case "received":
-        return this.parts.answered(message, live)
+      case "chunk":
+      case "chunk-received":
+        return this.large.receive(message, live, generation)
       case "ack":
         return this.apply({ _tag: "Acknowledged", generation, ack: message.ack })
       case "ping":
-        if (!live.isCongested) this.writeUnpaced(live, { type: "pong", id: message.id })
-        return
+        return live.isCongested ? undefined : this.writeUnpaced(live, { type: "pong", id: message.id })
       case "pong":
         return live.ponged(message.id)
       default:
-        this.options.hooks.control(message, live, frame.length)
+        this.hooks.control(message, live, frame.length)
     }
   }
 
@@ -140,16 +142,16 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   }
 
   proved(live: LiveConnection, generation: number): void {
-    if (live === this.live) this.options.hooks.proved(generation)
+    if (live === this.live) this.hooks.proved(generation)
   }
 
   detach(live: LiveConnection, generation: number, end: ConnectionEnd): void {
     if (live !== this.live) return
     this.live = undefined
-    this.exchange?.detached()
+    this.largeMessages?.detached()
     this.apply({ _tag: "Detach", generation })
     this.outbox.writesNoMore()
-    this.options.hooks.detached(end, live)
+    this.hooks.detached(end, live)
   }
 
   // ---- the pure step and what it asks for
@@ -163,7 +165,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
     for (const effect of effects) {
       switch (effect._tag) {
         case "Append":
-          this.outbox.append(this.options.hooks.append)
+          this.outbox.append(this.hooks)
           break
         case "Transmit":
           this.transmit()
@@ -179,7 +181,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
           break
         case "Keep":
         case "Complete":
-          this.parts.take(effect)
+          this.large.parts.take(effect)
           break
         case "Suppress":
           this.counts.suppressed++
@@ -205,7 +207,8 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
       const entry = this.outbox.get(this.state.transmitted + 1)
       if (entry?.seq !== this.state.transmitted + 1) break
       if (!this.flow.fits(this.state.transmitted - this.state.acked, this.outbox.bytesWith(entry))) break
-      if (!(isInParts(entry, live, this.flow) ? this.parts.write(live, entry) : this.writeWhole(live, entry))) break
+      if (!(isInParts(entry, live, this.flow) ? this.large.parts.write(live, entry) : this.writeWhole(live, entry)))
+        break
     }
     if (this.replayUntil !== undefined && this.state.transmitted >= this.replayUntil) {
       this.replayUntil = undefined
@@ -233,11 +236,11 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   private release(upTo: number): void {
     this.outbox.release(upTo)
     this.outbox.wrote()
-    if (upTo > 0) this.options.hooks.released()
+    if (upTo > 0) this.hooks.released()
   }
 
   private withdraw(seq: number): void {
-    this.options.hooks.withdrawn?.(seq)
+    this.hooks.withdrawn?.(seq)
     // What waits for its turn may be another message now, of another size.
     if (seq === this.state.transmitted + 1) this.options.pacing?.leave(this)
     this.outbox.withdrawn(seq)
@@ -249,17 +252,15 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   }
 
   private accept(message: Inbound): void {
-    this.exchange?.delivered()
+    this.largeMessages?.parts.delivered()
     this.inbox.push(message)
     const overrun = this.flow.overrun(this.inbox.unprocessedSize)
     if (overrun !== undefined) this.live?.violate(CloseCode.ProtocolViolation, overrun)
   }
 
-  // ---- large messages
-
-  private get parts(): PartExchange {
-    this.exchange ??= new PartExchange(this, this.options)
-    return this.exchange
+  get large(): LargeMessages {
+    this.largeMessages ??= new LargeMessages(this, this.hooks, this.options)
+    return this.largeMessages
   }
 
   // ---- acknowledging
@@ -281,17 +282,17 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   /** The connection takes writes again. */
   drained(): void {
     // Before what fills the connection again.
-    this.exchange?.drained()
+    this.largeMessages?.drained()
     this.transmit()
     this.sendAck()
-    this.options.hooks.drained()
+    this.hooks.drained()
   }
 
   // ---- the application's side
 
   /** Takes back a message that was never written, where that can be. */
   giveUp(seq: number): void {
-    if (this.options.hooks.withdrawn !== undefined) this.apply({ _tag: "Withdrawn", seq })
+    if (this.hooks.withdrawn !== undefined) this.apply({ _tag: "Withdrawn", seq })
   }
 
   /** The handler of this message succeeded. */
@@ -303,7 +304,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
 
   /** The store, if there is one, has everything processed up to this one; `now` acknowledges it at once. */
   recorded(upTo: number, now: boolean): void {
-    this.options.hooks.recorded?.(upTo)
+    this.hooks.recorded?.(upTo)
     this.apply({ _tag: "Recorded", upTo })
     if (now) this.sendAck()
   }
@@ -322,7 +323,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
   end(reason: string, isKept = false): void {
     if (this.endReason !== undefined) return
     this.endReason = reason
-    this.exchange?.ended()
+    this.largeMessages?.ended()
     this.outbox.end(reason, isKept)
     this.apply({ _tag: "End" })
     this.live = undefined
@@ -339,7 +340,7 @@ export class SessionDriver implements Acknowledging, Attachable, Exchanging, Pac
     const { acked, highest, window } = this.state
     const reset = () => {
       this.epoch++
-      this.exchange?.ended()
+      this.largeMessages?.ended()
       this.inbox.unprocessedSize = 0
       this.state = Session.initial(window)
     }

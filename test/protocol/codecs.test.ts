@@ -30,6 +30,7 @@ const anyMessage = fc.oneof(data, message)
 
 const encode = (codec: Codec.Codec, made: Protocol.Message): Codec.Frame => {
   if (made.type === "data") return dataFrame(codec, made)
+  if (made.type === "chunk") return codec.chunk(made, made.piece)
   return made.type === "part" ? codec.part(made, made.piece) : codec.encode(made)
 }
 

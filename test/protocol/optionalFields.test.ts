@@ -23,7 +23,8 @@ const position = { epoch: "e", offset: 1 }
 const limit = { maxMessage: 1 }
 const rates = { messageRate: 1, byteRate: 1, requestRate: 1, requests: 1 }
 const refusal = { type: "error", code: "c", reason: "r", seq: 1, id: 1, retryAfter: 1 }
-const session = { session: "s", secret: "x", processed: 0, received: { seq: 0, bytes: 0 } }
+const unfinished = { name: "n", of: 2, bytes: 1 }
+const session = { session: "s", secret: "x", processed: 0, received: { seq: 0, bytes: 0 }, unfinished }
 const times = { heartbeat: 1, deadline: 1, resumeWindow: 1, keyWindow: 1 }
 
 /** Every message that has optional fields, with all of them. */

@@ -17,6 +17,13 @@ interface Vectors {
     readonly json: string
     readonly msgpack: string
   }>
+  readonly chunks: ReadonlyArray<{
+    readonly head: Protocol.ChunkHead
+    readonly piece: string
+    readonly pieceBytes: string
+    readonly json: string
+    readonly msgpack: string
+  }>
   readonly malformed: ReadonlyArray<{
     readonly codec: "json" | "msgpack"
     readonly frame: string
@@ -29,7 +36,7 @@ const vectors = JSON.parse(readFileSync(new URL("vectors.json", import.meta.url)
 const bytes = (hex: string): Uint8Array => new Uint8Array(Buffer.from(hex, "hex"))
 
 const written = (codec: Codec.Codec, message: Protocol.Message): Codec.Frame => {
-  if (message.type === "part") return assert.fail("parts have a list of their own")
+  if (message.type === "part" || message.type === "chunk") return assert.fail("these have lists of their own")
   if (message.type !== "data") return codec.encode(message)
   const { ack, body, confirm, seq } = message
   return codec.data(seq, ack, confirm === true, Either.getOrThrow(codec.payload(body)))
@@ -54,6 +61,15 @@ describe("The vectors", () => {
     })
   }
 
+  for (const { head, json, msgpack, piece, pieceBytes } of vectors.chunks) {
+    it(`${json} is read and written`, () => {
+      assert.deepStrictEqual(Codec.json.decode(json), { type: "chunk", ...head, piece })
+      assert.deepStrictEqual(Codec.msgpack.decode(bytes(msgpack)), { type: "chunk", ...head, piece: bytes(pieceBytes) })
+      assert.strictEqual(Codec.json.chunk(head, piece), json)
+      assert.deepStrictEqual(Codec.msgpack.chunk(head, bytes(pieceBytes)), bytes(msgpack))
+    })
+  }
+
   for (const { code, codec, frame } of vectors.malformed) {
     it(`${codec} ${JSON.stringify(frame)} is refused with ${code}`, () => {
       const decoded = Codec[codec].decode(codec === "json" ? frame : bytes(frame))
@@ -66,6 +82,6 @@ describe("The vectors", () => {
       ({ fields }) => fields.type.literals[0]
     )
     const shown = vectors.messages.map(({ message }) => message.type)
-    assert.sameMembers([...new Set([...shown, "part"])], [...new Set(types)])
+    assert.sameMembers([...new Set([...shown, "part", "chunk"])], [...new Set(types)])
   })
 })

@@ -2,7 +2,8 @@ import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream, TestClock } from "effect"
 import { Client, Codec, Gateway, Messages, type Options, Reconnect } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { PartSender } from "../../src/session/partSender.js"
+import { PartWindow } from "../../src/session/partWindow.js"
+import { PieceCutter } from "../../src/session/pieceCutter.js"
 import { dial, join, resumeOf } from "../support/peer.js"
 import { isRunning, settle, World, withRandom } from "../support/virtual.js"
 
@@ -228,20 +229,17 @@ describe("What was received", () => {
 })
 
 describe("The window of parts", () => {
-  const payload = "x".repeat(10_000_000)
-
   const sender = () => {
     const clock = { now: 0 }
-    const parts = new PartSender(64 * 1024, () => clock.now)
+    const parts = new PartWindow(64 * 1024, () => clock.now)
     let at = 0
     /** Writes what there is room for. */
     const fill = () => {
       let count = 0
       while (parts.hasRoom) {
-        const cut = parts.cut(payload, at)
-        if (cut === undefined) break
-        parts.wrote({ seq: 0, bytes: cut.until }, cut.until - at)
-        at = cut.until
+        const until = at + parts.size
+        parts.wrote(parts.size, ({ bytes }) => bytes >= until)
+        at = until
         count++
       }
       return count
@@ -310,23 +308,26 @@ describe("The window of parts", () => {
     answer(128 * 1024)
     assert.strictEqual(fill(), 4)
   })
+})
 
-  it("cuts between characters, wherever it goes on", () => {
+describe("A text", () => {
+  it("is cut between characters, wherever that goes on", () => {
     const text = "aé€😀".repeat(20_000)
     const bytes = Buffer.from(text)
-    const parts = new PartSender(4097, () => 0)
+    const cutter = new PieceCutter()
+    const most = 4097
     let at = 0
     let joined = ""
     while (at < bytes.length) {
-      const cut = parts.cut(text, at)
+      const cut = cutter.cut(text, at, most)
       assert.isDefined(cut)
       joined += String(cut?.piece)
       at = cut?.until ?? Number.POSITIVE_INFINITY
       assert.strictEqual(at, Buffer.byteLength(joined))
     }
     assert.strictEqual(joined, text)
-    assert.isUndefined(parts.cut(text, 2), "in the middle of one")
-    assert.strictEqual(String(parts.cut(text, 3)?.piece).slice(0, 3), "€😀")
+    assert.isUndefined(cutter.cut(text, 2, most), "in the middle of one")
+    assert.strictEqual(String(cutter.cut(text, 3, most)?.piece).slice(0, 3), "€😀")
   })
 })
 

@@ -60,6 +60,7 @@ const limits: fc.Arbitrary<Protocol.Limits> = fc.record(
 )
 
 const received = fc.record({ seq: count, bytes: count })
+const unfinished = fc.record({ name: id, of: sequence, bytes: sequence })
 
 const hello: fc.Arbitrary<Protocol.Hello> = fc.record(
   {
@@ -67,7 +68,7 @@ const hello: fc.Arbitrary<Protocol.Hello> = fc.record(
     token: text,
     heartbeat: type("message"),
     resume: fc.record(
-      { session: id, secret: id, processed: count, oldest: sequence, received, attempt: sequence },
+      { session: id, secret: id, processed: count, oldest: sequence, received, unfinished, attempt: sequence },
       { requiredKeys: ["session", "secret", "processed", "oldest"] }
     ),
     features,
@@ -84,6 +85,7 @@ const welcome: fc.Arbitrary<Protocol.Welcome> = fc.record(
     secret: id,
     processed: count,
     received,
+    unfinished,
     resumed: fc.boolean(),
     reason: fc.constantFrom("unknown", "expired", "overflow", "secret", "incomplete"),
     refused: fc.array(refusal, { maxLength: 3 }),
@@ -134,6 +136,7 @@ const arbitraries: { readonly [T in Protocol.Control["type"]]: fc.Arbitrary<Prot
   replayed: fc.record({ type: type("replayed") }),
   ack: fc.record({ type: type("ack"), ack: count }),
   received: fc.record({ type: type("received"), seq: count, bytes: count }),
+  "chunk-received": fc.record({ type: type("chunk-received"), name: id, bytes: sequence }),
   ping: fc.record({ type: type("ping"), id: count }),
   pong: fc.record({ type: type("pong"), id: count }),
   bye: fc.record({ type: type("bye") }),

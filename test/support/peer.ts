@@ -38,7 +38,8 @@ export const dial = Effect.gen(function* () {
   let closed: Closed | undefined
   const ignore = () => {}
   transport.run({
-    message: (frame) => void said.push(JSON.parse(String(frame)) as Said),
+    // What follows a line is a piece.
+    message: (frame) => void said.push(JSON.parse(String(frame).split("\n", 1)[0] ?? "") as Said),
     ping: (payload) => transport.pong?.(payload),
     pong: ignore,
     congested: ignore,

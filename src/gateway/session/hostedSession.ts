@@ -33,6 +33,7 @@ import { closing, endOf } from "./endReason.js"
 import { FencedStore } from "./fencedStore.js"
 import { HandlerFiber } from "./handlerFiber.js"
 import { HandlerLoop } from "./handlerLoop.js"
+import type { Peer, Told } from "./introduction.js"
 import { MailboxConsumer } from "./mailboxConsumer.js"
 import { Renewal } from "./renewal.js"
 import { ResumeWindow } from "./resumeWindow.js"
@@ -51,19 +52,7 @@ export interface Origin<P extends Principal> {
   readonly outbound: ReadonlyArray<StoredMessage>
 }
 
-/** The figures that a client gives of itself when it comes. */
-export interface Peer {
-  /** The last message that it has processed. */
-  readonly processed: number
-  /** The first of its own that it can send again. */
-  readonly oldest: number
-  /** What it has received, where it says so. */
-  readonly received: Protocol.Reception | undefined
-  /** Bytes of the largest message that it takes. */
-  readonly takes: number
-}
-
-export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging {
+export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging, Hooks {
   readonly id: string
   readonly codec: Codec
   principal: P
@@ -97,31 +86,18 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     )
     this.since = wallTime(services.clock)
     const { replayBytes, replayMessages } = services.options
-    const hooks: Hooks = {
-      control: (message, live, size) => this.control(message, live, size),
-      detached: () => this.detached(),
-      arrived: () => this.fiber.wake(),
-      drained: () => this.topics.drained(),
-      proved: (generation) => this.record.confirm(generation),
-      // A client that only listens is the one that the store would otherwise never forget for.
-      released: () => services.ackTimer.add(this),
-      recorded: undefined,
-      withdrawn: undefined,
-      append: (entries, done) => this.record.append(entries, done)
-    }
-    this.driver = new SessionDriver({
+    const driving = {
       codec: origin.codec,
       limits: services.limits,
       largestBody: services.limits.maxMessage,
       bounds: { messages: replayMessages, bytes: replayBytes },
-      state: origin.state,
       ackTimer: services.ackTimer,
-      hooks,
       guard: new InboundLimiter(services.guard, origin.codec),
       unfinished: services.unfinished,
       now: services.now,
       marksReplay: true
-    })
+    }
+    this.driver = new SessionDriver(driving, this, origin.state)
     this.driver.outbox.restore(origin.outbound)
     this.renewal = new Renewal(services, this)
     this.topics = new LazyTopics(services, this)
@@ -262,13 +238,15 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     live: LiveConnection,
     generation: number,
     peer: Peer,
-    introduce: (told: { readonly processed: number; readonly received: Protocol.Reception }) => void
+    introduce: (told: Told) => void
   ): Protocol.ResetReason | undefined {
     if (!this.driver.heed(peer.takes, peer.processed)) return "incomplete"
     const { partIn: bytes, received: seq, recorded: told } = this.driver.state
     const { oldest: peerOldest, processed: peerProcessed, received: peerReceived } = peer
-    const refused = this.driver.attach(live, { generation, peerProcessed, peerReceived, peerOldest, told }, () =>
-      introduce({ processed: told, received: { seq, bytes } })
+    const event = { generation, peerProcessed, peerReceived, peerOldest, told }
+    const unfinished = live.features.has("chunks") ? this.driver.largeMessages?.chunks.unfinished : undefined
+    const refused = this.driver.attach(live, event, peer.unfinished, () =>
+      introduce({ processed: told, received: { seq, bytes }, unfinished })
     )
     if (refused === undefined) {
       this.window.close()
@@ -288,14 +266,37 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     if (this.driver.live === undefined && !this.ended) this.detached()
   }
 
-  private detached(): void {
+  // ---- what the driver tells
+
+  arrived(): void {
+    this.fiber.wake()
+  }
+
+  drained(): void {
+    this.topics.drained()
+  }
+
+  proved(generation: number): void {
+    this.record.confirm(generation)
+  }
+
+  /** A client that only listens is the one that the store would otherwise never forget for. */
+  released(): void {
+    this.services.ackTimer.add(this)
+  }
+
+  append(...appended: Parameters<SessionRecord["append"]>): void {
+    this.record.append(...appended)
+  }
+
+  detached(): void {
     if (this.ended) return
     this.topics.detached()
     this.renewal.stop()
     this.window.open(() => this.finish({ _tag: "Expired" }))
   }
 
-  private control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {
+  control(message: Parameters<Hooks["control"]>[0], live: LiveConnection, size: number): void {
     switch (message.type) {
       case "bye":
         return this.driver.inbox.close("nothing more is handled")

@@ -7,7 +7,7 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { made } from "../../connection/bounded.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
-import { byteLength, type Codec, type Frame } from "../../protocol/Codec.js"
+import { byteLength, type Frame } from "../../protocol/Codec.js"
 import { TopicRefused } from "../../protocol/ConnectionError.js"
 import { saidReason } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
@@ -15,7 +15,7 @@ import type { Request } from "../../protocol/requests.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
 import { ActiveSubscription } from "./activeSubscription.js"
-import { DeliveryBacklog } from "./deliveryBacklog.js"
+import { type Delivering, DeliveryBacklog } from "./deliveryBacklog.js"
 import { PresenceTracker } from "./presenceTracker.js"
 import { PublicationIntake } from "./publicationIntake.js"
 import { RequestIntake } from "./requestIntake.js"
@@ -25,11 +25,8 @@ import type { TopicFeed } from "./topicFeed.js"
 import type { Known, TopicRegistry } from "./topicRegistry.js"
 
 /** The session, as far as its topics know it. */
-export interface Subscribed<P extends Principal, R> {
+export interface Subscribed<P extends Principal, R> extends Delivering {
   readonly id: string
-  readonly codec: Codec
-  /** Bytes of the largest message to its client, and of the largest that the client takes, as far as it has said. */
-  readonly driver: { readonly flow: { readonly maxMessage: number; readonly peerTakes: number } }
   readonly principal: P
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
 }
@@ -98,8 +95,7 @@ export class SessionSubscriptions<P extends Principal, R> {
   attached(live: LiveConnection): void {
     this.detached()
     const { queueBytes: bytes, queueMessages: messages } = this.topics.options
-    const { codec, driver } = this.session
-    this.backlog = new DeliveryBacklog(live, codec, { messages, bytes }, driver.flow.peerTakes)
+    this.backlog = new DeliveryBacklog(live, this.session, { messages, bytes })
     for (const [topic, { invited }] of this.memberships) {
       if (invited !== undefined) this.backlog.say({ type: "invite", topic, since: invited.since })
     }
@@ -113,7 +109,7 @@ export class SessionSubscriptions<P extends Principal, R> {
   }
 
   drained(): void {
-    this.backlog?.pump()
+    this.backlog?.drained()
   }
 
   /** Waits until every request was answered, and no publication waits for the connection any more. */

@@ -10,10 +10,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { BrokerUnavailable, ConnectionEnd } from "../../protocol/ConnectionError.js"
 import type { Policy, Position, RecoveryReason, Subscribed } from "../../protocol/Protocol.js"
+import { Chunked, type Progress } from "../../session/chunkExchange.js"
 import type { Broker, History, Publication } from "../../topic/Broker.js"
 import type { DeliveryBacklog, Lagging } from "./deliveryBacklog.js"
 import type { AnswerCost } from "./requestIntake.js"
-import { type Follower, frameOf, type Shared, type TopicFeed } from "./topicFeed.js"
+import { deliveryOf, type Follower, type Shared, type TopicFeed } from "./topicFeed.js"
 
 /** Publications that are read from the broker at a time. */
 const page = 100
@@ -90,8 +91,10 @@ export const start = (
 }
 
 export class Subscriber implements Follower, Lagging {
-  /** The last publication that left. */
+  /** The last publication that left, or begins to leave. */
   private cursor: Position
+  /** The publication at the cursor, while it leaves in chunks. */
+  private leaving: Chunked | undefined
   /** `total` of the feed up to the cursor, while it lags. */
   private passed = 0
   /** The last that waits, while it lags. */
@@ -118,7 +121,10 @@ export class Subscriber implements Follower, Lagging {
     this.feed.followers.add(this)
     for (const publication of publications) {
       if (this.backlog.mustWait) return false
-      this.send(publication)
+      const delivery = deliveryOf(this.backlog, this.feed.topic, publication)
+      if (delivery instanceof Chunked) return false
+      this.backlog.write(delivery)
+      this.recovered(publication, delivery.length)
     }
     return this.follow()
   }
@@ -136,11 +142,9 @@ export class Subscriber implements Follower, Lagging {
     return this.cursor.epoch === epoch && this.cursor.offset < offset
   }
 
-  private send(publication: Publication): void {
-    const frame = frameOf(this.backlog, this.feed.topic, publication)
-    this.backlog.write(frame)
-    this.cost.add(frame.length)
-    this.cursor = publication.position
+  private recovered({ position }: Publication, size: number): void {
+    this.cost.add(size)
+    this.cursor = position
   }
 
   /** Reads and sends until the end of the log is reached. */
@@ -169,12 +173,32 @@ export class Subscriber implements Follower, Lagging {
     const { position } = publication
     return Effect.suspend(() => {
       if (this.mode !== "Recovering" || position.epoch !== this.cursor.epoch) return Effect.void
-      const frame = frameOf(this.backlog, this.feed.topic, publication)
-      return Effect.map(this.backlog.live.send(frame), () => {
-        this.cost.add(frame.length)
-        this.cursor = position
-      })
+      const delivery = deliveryOf(this.backlog, this.feed.topic, publication)
+      if (delivery instanceof Chunked) return this.sendChunks(publication, delivery)
+      return Effect.map(this.backlog.live.send(delivery), () => this.recovered(publication, delivery.length))
     })
+  }
+
+  private sendChunks(publication: Publication, message: Chunked): Effect.Effect<void> {
+    return Effect.suspend(() => {
+      if (this.mode !== "Recovering" || publication.position.epoch !== this.cursor.epoch) return Effect.void
+      this.leaving = message
+      switch (this.sendChunk(message)) {
+        case "Waits":
+          return Effect.zipRight(this.backlog.hasRoom, this.sendChunks(publication, message))
+        case "Partly":
+          return this.sendChunks(publication, message)
+        case "Whole":
+          this.recovered(publication, message.size)
+          return Effect.void
+      }
+    })
+  }
+
+  private sendChunk(message: Chunked): Progress {
+    const progress = this.backlog.writeChunk(message)
+    if (progress === "Whole") this.leaving = undefined
+    return progress
   }
 
   /** Goes on where what it was to send next is not kept any more. */
@@ -200,9 +224,15 @@ export class Subscriber implements Follower, Lagging {
     const { position } = shared.publication
     if (position.epoch === this.cursor.epoch && position.offset <= this.cursor.offset) return
     if (this.mode === "Following" && !this.backlog.mustWait) {
-      this.backlog.write(shared.frame(this.backlog))
-      this.cursor = position
-      return
+      const delivery = shared.delivery(this.backlog)
+      if (!(delivery instanceof Chunked)) {
+        this.backlog.write(delivery)
+        this.cursor = position
+        return
+      }
+      this.wait(shared)
+      // It waits for nothing but the window of chunks, if that.
+      return this.backlog.pump()
     }
     this.wait(shared)
   }
@@ -238,13 +268,33 @@ export class Subscriber implements Follower, Lagging {
     this.cursor = last.publication.position
   }
 
-  sendOne(): void {
+  sendOne(): boolean {
+    if (this.leaving !== undefined) return this.sendNext(this.leaving)
     const next = this.feed.get(this.cursor.offset + 1)
     // What lags is within the bounds of what the feed holds; if it ever were not, the log has it still.
-    if (next === undefined) return this.giveUp()
-    this.backlog.write(next.frame(this.backlog))
+    if (next === undefined) {
+      this.giveUp()
+      return true
+    }
+    const delivery = next.delivery(this.backlog)
+    if (delivery instanceof Chunked) {
+      const progress = this.sendChunk(delivery)
+      if (progress === "Waits") return false
+      if (progress === "Partly") this.leaving = delivery
+    } else this.backlog.write(delivery)
     this.skipTo(next.offset)
-    if (next === this.newest) this.caughtUp()
+    this.sent()
+    return true
+  }
+
+  private sendNext(message: Chunked): boolean {
+    const progress = this.sendChunk(message)
+    this.sent()
+    return progress !== "Waits"
+  }
+
+  private sent(): void {
+    if (this.leaving === undefined && this.cursor.offset === this.newest?.offset) this.caughtUp()
   }
 
   private caughtUp(): void {
@@ -270,7 +320,9 @@ export class Subscriber implements Follower, Lagging {
   }
 
   private dropLag(): void {
-    const { newest } = this
+    const { leaving, newest } = this
+    this.leaving = undefined
+    if (leaving !== undefined) this.backlog.giveUp(leaving)
     if (newest === undefined) return
     this.backlog.messages -= newest.offset - this.cursor.offset
     this.backlog.bytes -= newest.total - this.passed

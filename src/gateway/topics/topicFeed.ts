@@ -12,10 +12,11 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Scope from "effect/Scope"
-import type { Codec, Frame } from "../../protocol/Codec.js"
+import { type Codec, envelopeBytes, type Frame } from "../../protocol/Codec.js"
 import type { BrokerUnavailable } from "../../protocol/ConnectionError.js"
 import type { Member, Position, RecoveryReason, Subprotocol } from "../../protocol/Protocol.js"
 import * as publicationCodec from "../../protocol/publicationCodec.js"
+import { type Chunked, chunked } from "../../session/chunkExchange.js"
 import type { Broker, Listener, Publication } from "../../topic/Broker.js"
 import type { Bounds } from "../../topic/bounds.js"
 import type { TopicInfo } from "../GatewaySession.js"
@@ -26,7 +27,15 @@ export interface Form {
   readonly codec: Codec
   /** Bytes of the largest body that it takes. */
   readonly maxBody: number
+  /** Bytes of the largest frame that it is sent whole. */
+  readonly part: number
 }
+
+/** A publication as it leaves: in a frame, or in chunks of one. */
+export type Delivery = Frame | Chunked
+
+const delivered = ({ codec, part }: Form, topic: string, { epoch, offset }: Position, frame: Frame): Delivery =>
+  chunked(`${epoch}/${offset}/${topic}`, frame, codec, part) ?? frame
 
 /** A publication on its way to many: framed at its first use. */
 export class Shared {
@@ -34,6 +43,7 @@ export class Shared {
   /** Those that tell that the body is too large, and the sizes by which that is seen. */
   private readonly marks: { [P in Subprotocol]?: Frame } = {}
   private readonly sizes: { [P in Subprotocol]?: number } = {}
+  private readonly deliveries: { [P in Subprotocol]?: Delivery } = {}
   private readonly sizeBound: number
 
   constructor(
@@ -53,8 +63,19 @@ export class Shared {
     return this.publication.payload.length
   }
 
+  /** The publication, as it leaves to a subscriber that is sent it in this form. */
+  delivery(form: Form): Delivery {
+    const frame = this.frame(form)
+    const { subprotocol } = form.codec
+    const isMark = frame !== this.frames[subprotocol]
+    if (isMark || this.sizeBound + envelopeBytes <= form.part) return frame
+    const delivery = this.deliveries[subprotocol] ?? delivered(form, this.topic, this.publication.position, frame)
+    this.deliveries[subprotocol] = delivery
+    return delivery
+  }
+
   /** The publication, or where its body is too large, a mark in its place. */
-  frame({ codec, maxBody }: Form): Frame {
+  private frame({ codec, maxBody }: Form): Frame {
     const { subprotocol } = codec
     if (this.sizeBound > maxBody && this.sizeIn(subprotocol) > maxBody) return this.mark(codec)
     const known = this.frames[subprotocol]
@@ -80,11 +101,13 @@ export class Shared {
 const tooLarge = (codec: Codec, topic: string, position: Position): Frame =>
   codec.encode({ type: "publication", topic, position, skipped: "too-large" })
 
-/** Frames a publication that is read from the log for one subscriber. */
-export const frameOf = ({ codec, maxBody }: Form, topic: string, { payload, position }: Publication): Frame =>
-  publicationCodec.sizeBound(payload) > maxBody && publicationCodec.sizeIn(codec.subprotocol, payload) > maxBody
+/** A publication that is read from the log for one subscriber, as it leaves. */
+export const deliveryOf = (form: Form, topic: string, { payload, position }: Publication): Delivery => {
+  const { codec, maxBody } = form
+  return publicationCodec.sizeBound(payload) > maxBody && publicationCodec.sizeIn(codec.subprotocol, payload) > maxBody
     ? tooLarge(codec, topic, position)
-    : codec.publication(topic, position, payload)
+    : delivered(form, topic, position, codec.publication(topic, position, payload))
+}
 
 /** Follows a topic. Called synchronously; must not throw. */
 export interface Follower {

@@ -1,10 +1,14 @@
 import type { Group } from "../fault.js"
 
 const step = "src/session/Session.ts"
-const sender = "src/session/partSender.ts"
+const window = "src/session/partWindow.ts"
+const cutter = "src/session/pieceCutter.ts"
+const chunkExchange = "src/session/chunkExchange.ts"
+const subscriber = "src/gateway/topics/subscriber.ts"
 const receiver = "src/session/partReceiver.ts"
 const exchange = "src/session/partExchange.ts"
 const parts = "test/session/parts.test.ts"
+const chunks = "test/session/chunks.test.ts"
 const connection = "test/connection/connection.test.ts"
 
 export const group: Group = {
@@ -110,21 +114,21 @@ export const group: Group = {
     },
     {
       name: "parts are sent without waiting for answers",
-      file: sender,
+      file: window,
       find: "return this.inFlight === 0 || ",
       replace: "return this.inFlight >= 0 || ",
       caughtBy: [parts]
     },
     {
       name: "the window of parts does not shrink",
-      file: sender,
+      file: window,
       find: "else if (isQueued) this.window = ",
       replace: "else if (isQueued && took < 0) this.window = ",
       caughtBy: [parts]
     },
     {
       name: "a long way closes the window of parts",
-      file: sender,
+      file: window,
       find: "else if (isQueued) ",
       replace: "else if (isQueued || took > 0) ",
       caughtBy: [parts]
@@ -139,20 +143,20 @@ export const group: Group = {
     {
       name: "parts of a message that came whole are held",
       file: "src/session/sessionDriver.ts",
-      find: "    this.exchange?.delivered()\n",
+      find: "    this.largeMessages?.parts.delivered()\n",
       replace: "",
       caughtBy: [parts]
     },
     {
       name: "the window of parts does not grow",
-      file: sender,
+      file: window,
       find: "Math.max(this.window, Math.min(carried, this.window + size))",
       replace: "this.window",
       caughtBy: [parts]
     },
     {
       name: "a text is cut within a character",
-      file: sender,
+      file: cutter,
       find: "const isPair = unit >= 0xd800 && unit < 0xdc00",
       replace: "const isPair = unit >= 0xd800 && unit < 0xd800",
       caughtBy: [parts]
@@ -177,6 +181,119 @@ export const group: Group = {
       find: "    if (at === 0) this.drop()\n",
       replace: "",
       caughtBy: [parts]
+    },
+    {
+      name: "chunks that arrived are sent again",
+      file: chunkExchange,
+      find: "return has?.name === name && has.of === size ? has.bytes : 0",
+      replace: "return has?.name === name && has.of === size ? 0 : 0",
+      caughtBy: [chunks]
+    },
+    {
+      name: "another message goes on where one of another size was",
+      file: chunkExchange,
+      find: "return has?.name === name && has.of === size ? ",
+      replace: "return has?.name === name ? ",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a second message leaves in chunks between those of the first",
+      file: chunkExchange,
+      find: "if (this.leaving !== undefined && this.leaving.message !== message) return",
+      replace: "if (this.leaving !== undefined && this.leaving.at < 0) return",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a message that is given up holds the way of the others",
+      file: chunkExchange,
+      find: "bytes: this.leaving.at }\n    this.leaving = undefined\n",
+      replace: "bytes: this.leaving.at }\n",
+      caughtBy: [chunks]
+    },
+    {
+      name: "nobody hears that a message was given up",
+      file: chunkExchange,
+      find: "    this.options.pacing?.leave(this)\n    this.way.chunksMayGo()\n",
+      replace: "",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a chunk may begin anywhere",
+      file: chunkExchange,
+      find: " && coming.of === of && coming.bytes === at)",
+      replace: " && coming.of === of)",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a chunk may be of another message",
+      file: chunkExchange,
+      find: "(coming?.name === name && ",
+      replace: "(coming !== undefined && ",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a chunk may end beyond its message",
+      file: chunkExchange,
+      find: "    if (until > of) return",
+      replace: "    if (until > of + 1e9) return",
+      caughtBy: [chunks]
+    },
+    {
+      name: "any message may come in chunks",
+      file: "src/session/largeMessages.ts",
+      find: 'if (message.type === "publish" || message.type === "publication") return',
+      replace:
+        'if ("body" in message && message.type !== "data") return hooks.control(message, live, 0)\n    if (message.type === "data") return',
+      caughtBy: [chunks]
+    },
+    {
+      name: "the way is the numbered messages' first",
+      file: "src/session/largeMessages.ts",
+      find: "    if (this.isChunksTurn) this.chunksMayGo()\n",
+      replace: "",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a publication in chunks holds up those of other topics",
+      file: "src/gateway/topics/deliveryBacklog.ts",
+      find: "return this.lagging.size > this.blocked || ",
+      replace: "return this.lagging.size > 0 || ",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a publication in chunks counts as one that waits while it leaves",
+      file: subscriber,
+      find: "    this.skipTo(next.offset)\n    this.sent()\n",
+      replace: "    if (this.leaving === undefined) this.skipTo(next.offset)\n    this.sent()\n",
+      caughtBy: [chunks]
+    },
+    {
+      name: "who stops in the middle of a publication leaves the rest of it in the way",
+      file: subscriber,
+      find: "    if (leaving !== undefined) this.backlog.giveUp(leaving)\n",
+      replace: "",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a publication overtakes the one that leaves in chunks",
+      file: "src/client/requestQueue.ts",
+      find: "if (this.leaving === undefined || request.name === undefined) return request",
+      replace: "if (this.leaving?.request !== request) return request",
+      caughtBy: [chunks]
+    },
+    {
+      name: "a publication that is taken back in the middle leaves all the same",
+      file: "src/client/requestQueue.ts",
+      find: "      this.chunks.giveUp(leaving.message)\n",
+      replace: "      void leaving\n",
+      caughtBy: [chunks]
+    },
+    {
+      name: "who knows no chunks is sent them",
+      file: chunkExchange,
+      find: ' && live.features.has("chunks") ? part',
+      replace: " ? part",
+      caughtBy: [chunks]
     }
   ]
 }
