@@ -22,6 +22,10 @@ export interface Told {
 /** Every other message is large, where any is. */
 export const fillerOf = ({ filler }: Scenario, n: number): string => "x".repeat(n % 2 === 0 ? filler : 0)
 
+/** Its spaces are not shown. */
+export const publicationOf = ({ filler }: Scenario, life: string, n: number): string =>
+  `${life} ${n}`.padEnd(n % 2 === 0 ? filler : 0)
+
 const Asked = Schema.Struct({
   life: Schema.String,
   by: Schema.Literal("send", "deliver"),

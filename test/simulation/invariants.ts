@@ -28,7 +28,7 @@ export const atRest = (ledger: Ledger): void => {
   for (const { fate, value } of ledger.publishings) {
     const life = ledger.lives.find(({ id }) => value.startsWith(`${id} `))
     if (fate === "pending" && life?.crashed === false && life.ended === undefined) {
-      ledger.violation(2, `the publication "${value}" is still waited for`)
+      ledger.violation(2, `the publication "${value.trimEnd()}" is still waited for`)
     }
   }
 }
@@ -130,10 +130,11 @@ const fates = (ledger: Ledger): void => {
   const values = [...ledger.log.values()]
   for (const { fate, offset, value } of ledger.publishings) {
     const copies = values.filter((published) => published === value).length
-    if (copies > 1) ledger.violation(1, `"${value}" was published ${copies} times`)
-    if (fate === "not sent" && copies > 0) ledger.violation(1, `"${value}" was reported not sent, and was published`)
+    if (copies > 1) ledger.violation(1, `"${value.trimEnd()}" was published ${copies} times`)
+    if (fate === "not sent" && copies > 0)
+      ledger.violation(1, `"${value.trimEnd()}" was reported not sent, and was published`)
     if (fate === "processed" && ledger.log.get(offset ?? 0) !== value) {
-      ledger.violation(1, `"${value}" was reported published at ${offset}, and is not there`)
+      ledger.violation(1, `"${value.trimEnd()}" was reported published at ${offset}, and is not there`)
     }
   }
 }
@@ -157,7 +158,7 @@ const readOnce = (ledger: Ledger, life: Life): void => {
       }
       if (skipped > 0) ledger.violation(2, `${life.id} skipped ${skipped} publications of a topic that skips none`)
       if (ledger.log.get(position.offset) !== value)
-        ledger.violation(1, `${life.id} read ${value} at ${position.offset}`)
+        ledger.violation(1, `${life.id} read ${String(value).trimEnd()} at ${position.offset}`)
       before = position.offset
     }
   }

@@ -1,7 +1,7 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
 import { Effect, Option, Random, Stream } from "effect"
 import { Client, type ClientStatus, Codec } from "holdfast"
-import { type Asked, blamed, fillerOf, forever, lobby, messages, restFor, type Told } from "./gateway.js"
+import { type Asked, blamed, fillerOf, forever, lobby, messages, publicationOf, restFor, type Told } from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
@@ -134,7 +134,8 @@ const live = (name: string, world: World) =>
       for (let n = 1; n <= scenario.actions; n++) {
         yield* rest
         if (world.isOver()) return
-        const publishing: Publishing = { value: `${life.id} ${n}`, fate: "pending", offset: undefined }
+        const value = publicationOf(scenario, life.id, n)
+        const publishing: Publishing = { value, fate: "pending", offset: undefined }
         ledger.publishings.push(publishing)
         const note = (fate: Fate, offset?: number) =>
           Effect.sync(() => {
@@ -163,7 +164,7 @@ const live = (name: string, world: World) =>
         Effect.sync(() => {
           reading.publications.push(publication)
           ledger.counts.delivered++
-          ledger.event(name, `reads ${publication.position.offset}: ${publication.value}`)
+          ledger.event(name, `reads ${publication.position.offset}: ${publication.value.trimEnd()}`)
         })
       ).pipe(
         Effect.catchAll((error) =>
