@@ -73,11 +73,11 @@ export class PublishQueue {
   }
 
   private ask(pending: Pending): void {
-    const { frame, id, key: name } = pending
+    const { frame, id, key: name, topic } = pending
     this.queue.add({
       id,
       frame,
-      name,
+      publication: { topic, name },
       isWanted: () => {
         this.giveUp(pending)
         return this.pending.has(id)

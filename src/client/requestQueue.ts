@@ -9,13 +9,14 @@ import { byteLength, type Codec, type Frame } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import { type ChunkExchange, type Chunked, chunked, chunkLimit } from "../session/chunkExchange.js"
 import { type Paced, type Pacer, share } from "../session/pacer.js"
+import { isLarger } from "../session/pieceCutter.js"
 
 export interface QueuedRequest {
   /** By `nextId`: no other request of the session has it. */
   readonly id: number
   readonly frame: Frame
-  /** Of one that is to publish: those leave in their order, large ones in chunks under this name. */
-  readonly name?: string
+  /** Of one that is to publish: those to one topic leave in their order, large ones in chunks under this name. */
+  readonly publication?: { readonly topic: string; readonly name: string }
   /** Looked at when its turn has come: false when nobody wants it any more. */
   readonly isWanted: () => boolean
   /** It leaves now. */
@@ -111,9 +112,9 @@ export class RequestQueue implements Paced {
       this.write()
       return true
     }
-    const [next] = this.waiting.keys()
+    const isNext = this.next?.id === id
     if (!this.waiting.delete(id)) return false
-    if (next === id) {
+    if (isNext) {
       // What waits for its turn is another one now, of another size.
       this.pacing.leave(this)
       this.write()
@@ -136,10 +137,16 @@ export class RequestQueue implements Paced {
     while (isMore) isMore = this.writeNext() || this.writeChunk()
   }
 
-  /** Of those that wait: while one leaves in chunks, others that are to publish wait behind it. */
+  /** The first of those that wait; while one leaves in chunks, of those that it does not hold up. */
   private get next(): QueuedRequest | undefined {
-    for (const request of this.waiting.values()) {
-      if (this.leaving === undefined || request.name === undefined) return request
+    const { leaving, waiting } = this
+    if (leaving === undefined) return waiting.values().next().value
+    const held = new Set([leaving.request.publication?.topic])
+    for (const request of waiting.values()) {
+      const topic = request.publication?.topic
+      // One at a time leaves in chunks.
+      if (topic === undefined || (!held.has(topic) && !isLarger(request.frame, this.part))) return request
+      held.add(topic)
     }
     return undefined
   }
@@ -148,14 +155,15 @@ export class RequestQueue implements Paced {
   private writeNext(): boolean {
     const { live, next } = this
     if (live === undefined || next === undefined || live.isCongested || this.pacing.holds(this)) return false
-    const { frame, id, name } = next
+    const { frame, id, publication } = next
     if (!next.isWanted()) {
       this.waiting.delete(id)
       return true
     }
     const size = byteLength(frame)
     if (!this.fits(size)) return false
-    const message = name === undefined ? undefined : chunked(name, frame, this.chunks.codec, this.part)
+    const message =
+      publication === undefined ? undefined : chunked(publication.name, frame, this.chunks.codec, this.part)
     if (message === undefined && !this.pacing.take(frame.length, this, "request")) return false
     this.waiting.delete(id)
     if (message !== undefined) {

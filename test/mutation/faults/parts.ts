@@ -277,8 +277,8 @@ export const group: Group = {
     {
       name: "a publication overtakes the one that leaves in chunks",
       file: "src/client/requestQueue.ts",
-      find: "if (this.leaving === undefined || request.name === undefined) return request",
-      replace: "if (this.leaving?.request !== request) return request",
+      find: "(!held.has(topic) && !isLarger",
+      replace: "(!isLarger",
       caughtBy: [chunks]
     },
     {
