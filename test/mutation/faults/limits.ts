@@ -76,7 +76,7 @@ export const group: Group = {
     {
       name: "every acknowledgement counts against the rate",
       file: "src/session/sessionDriver.ts",
-      find: "if (!isAsked && this.options.guard?.admits(",
+      find: "if (isAsked !== true && this.options.guard?.admits(",
       replace: "void isAsked\n    if (this.options.guard?.admits(",
       caughtBy: [rate]
     },
