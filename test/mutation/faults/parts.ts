@@ -52,8 +52,8 @@ export const group: Group = {
     {
       name: "parts that arrived are sent again",
       file: "src/gateway/session/hostedSession.ts",
-      find: "introduce({ processed: told, received: { seq, bytes } })",
-      replace: "introduce({ processed: told, received: { seq, bytes: bytes - bytes } })",
+      find: "received: { seq, bytes }, unfinished })",
+      replace: "received: { seq, bytes: bytes - bytes }, unfinished })",
       caughtBy: [parts]
     },
     {
@@ -241,9 +241,8 @@ export const group: Group = {
     {
       name: "any message may come in chunks",
       file: "src/session/largeMessages.ts",
-      find: 'if (message.type === "publish" || message.type === "publication") return',
-      replace:
-        'if ("body" in message && message.type !== "data") return hooks.control(message, live, 0)\n    if (message.type === "data") return',
+      find: "    live.violate(CloseCode.ProtocolViolation, `${message.type} in chunks`)\n",
+      replace: "",
       caughtBy: [chunks]
     },
     {
