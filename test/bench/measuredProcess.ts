@@ -109,9 +109,9 @@ export class MeasuredProcess {
   }
 
   /** One question at a time. */
-  protected ask<A>(request: string): Promise<A> {
+  protected ask<A>(request: string, within = patience): Promise<A> {
     this.child.send(request)
-    return this.answer<A>(`did not answer "${request}"`)
+    return this.answer<A>(`did not answer "${request}"`, within)
   }
 
   /** What it says next: nothing that it was not asked for but, as it has started, the first. */

@@ -3,6 +3,7 @@ import type { Workload } from "./workload.js"
 import { accept } from "./workloads/accept.js"
 import { client } from "./workloads/client.js"
 import * as clusterResume from "./workloads/clusterResume.js"
+import { clusterStorm } from "./workloads/clusterStorm.js"
 import { clusterTopic } from "./workloads/clusterTopic.js"
 import { deadline } from "./workloads/deadline.js"
 import * as echo from "./workloads/echo.js"
@@ -28,5 +29,6 @@ export const workloads: ReadonlyArray<Workload> = [
   soak,
   clusterResume.afterCut,
   clusterResume.afterKill,
+  clusterStorm,
   clusterTopic
 ]
