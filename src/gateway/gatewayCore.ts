@@ -17,6 +17,7 @@ import * as Options from "../connection/Options.js"
 import { Outage } from "../connection/outage.js"
 import { isSuccess } from "../connection/syncEffect.js"
 import { CloseCode } from "../protocol/CloseCode.js"
+import { envelopeBytes } from "../protocol/Codec.js"
 import { type InvalidOption, type ListenFailed, SessionNotFound, TopicRefused } from "../protocol/ConnectionError.js"
 import * as messageCodec from "../protocol/messageCodec.js"
 import * as ackTimer from "../session/ackTimer.js"
@@ -137,7 +138,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       encode: messageCodec.encoder(config.messages.server),
       decode: messageCodec.decoder(config.messages.client),
       gateway: this.gateway,
-      unfinished: new UnfinishedBytes(options.maxUnfinished),
+      unfinished: new UnfinishedBytes(options.maxUnfinished + envelopeBytes, options.readDeadline, services.now),
       spread: () => Math.min(longestSpread, Math.floor((this.sessions.size * 1000) / options.admitRate)),
       isStopped: () => this.connections.stopped,
       removed: (id, end) => this.admission.removed(id, end)

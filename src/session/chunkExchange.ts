@@ -96,7 +96,7 @@ export class ChunkExchange implements Holder, Paced {
     private readonly way: Way,
     private readonly options: Options
   ) {
-    this.receiver = new PartReceiver(options.unfinished)
+    this.receiver = new PartReceiver(this, options.unfinished)
   }
 
   // ---- its connections
@@ -109,7 +109,7 @@ export class ChunkExchange implements Holder, Paced {
   detached(): void {
     this.leaving = undefined
     this.owed = undefined
-    if (this.receiver.isHolding) this.options.unfinished?.left(this)
+    this.options.unfinished?.left(this)
   }
 
   drained(): void {
@@ -118,7 +118,6 @@ export class ChunkExchange implements Holder, Paced {
 
   ended(): void {
     this.detached()
-    this.options.unfinished?.isBack(this)
     this.dropParts()
   }
 
@@ -181,10 +180,7 @@ export class ChunkExchange implements Holder, Paced {
     const follows = at === 0 || (coming?.name === name && coming.of === of && coming.bytes === at)
     if (!follows) return live.violate(CloseCode.ProtocolViolation, `a chunk from byte ${at} on, which does not follow`)
     if (until > of) return live.violate(CloseCode.ProtocolViolation, "a chunk that goes beyond its message")
-    if (!this.receiver.keep({ at, piece, until })) {
-      this.dropParts()
-      return this.way.refuse()
-    }
+    if (!this.receiver.keep({ at, piece, until })) return this.giveWay()
     this.coming = { name, of, bytes: until }
     this.answer(this.coming)
     if (until < of) return
@@ -201,8 +197,13 @@ export class ChunkExchange implements Holder, Paced {
     if (this.owed === undefined) live.write(this.options.codec.encode({ type: "chunk-received", name, bytes }))
   }
 
-  dropParts(): void {
+  private dropParts(): void {
     this.receiver.drop()
     this.coming = undefined
+  }
+
+  giveWay(): void {
+    this.dropParts()
+    this.way.refuse()
   }
 }

@@ -48,7 +48,7 @@ export class PartExchange implements Holder {
     private readonly way: Way,
     private readonly options: Options
   ) {
-    this.receiver = new PartReceiver(options.unfinished)
+    this.receiver = new PartReceiver(this, options.unfinished)
   }
 
   // ---- its connections
@@ -61,7 +61,7 @@ export class PartExchange implements Holder {
   }
 
   detached(): void {
-    if (this.receiver.isHolding) this.options.unfinished?.left(this)
+    this.options.unfinished?.left(this)
   }
 
   /** A message has come: parts of it that came before it came whole are not needed. */
@@ -75,7 +75,6 @@ export class PartExchange implements Holder {
 
   /** The session is over, or another one takes its place. */
   ended(): void {
-    this.options.unfinished?.isBack(this)
     this.receiver.drop()
     this.leaving = undefined
   }
@@ -145,10 +144,8 @@ export class PartExchange implements Holder {
   /** Keeps a part, if there is room for it; with the last one the message has come. */
   take({ _tag, part }: Extract<Session.Effect<never, Piece>, { readonly part: Piece }>): void {
     const { codec } = this.options
-    if (!this.receiver.keep(part)) {
-      this.dropParts()
-      this.way.refuse()
-    } else if (_tag === "Complete") {
+    if (!this.receiver.keep(part)) this.giveWay()
+    else if (_tag === "Complete") {
       const { ack, confirm, seq } = part
       this.completed(codec.data(seq, ack, confirm, this.receiver.joined()))
     }
@@ -173,9 +170,13 @@ export class PartExchange implements Holder {
     live.write(this.options.codec.encode({ type: "received", seq: state.received, bytes: state.partIn }))
   }
 
-  /** Forgets what is here of a message that is not whole. */
-  dropParts(): void {
+  private dropParts(): void {
     this.receiver.drop()
     this.session.apply({ _tag: "PartDropped" })
+  }
+
+  giveWay(): void {
+    this.dropParts()
+    this.way.refuse()
   }
 }

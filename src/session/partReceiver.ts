@@ -47,41 +47,64 @@ export const flawOf = (
     : undefined
 }
 
-/** One that holds parts, and whose client may be away. */
+/** One that holds parts of a message that is not whole. */
 export interface Holder {
-  /** Forgets what it has of a message that is not whole. */
-  readonly dropParts: () => void
+  /** Forgets them, for others that need the room; a client that is there is sent away. */
+  readonly giveWay: () => void
 }
 
-/** The bytes that all together may hold. Those whose clients are away give way first, the longest away before the others. */
+/**
+ * The bytes that all together may hold. Where there is no room those give way whose clients are away, the longest away first, and
+ * then those to whom nothing more has come for so long that a connection would be dead.
+ */
 export class UnfinishedBytes {
   private held = 0
   private readonly away = new Set<Holder>()
+  /** The others, and when each had its last piece: the longest ago first. */
+  private readonly here = new Map<Holder, number>()
 
-  constructor(private readonly most: number) {}
+  /** `patience` and what `now` gives are milliseconds. */
+  constructor(
+    private readonly most: number,
+    private readonly patience: number,
+    private readonly now: () => number
+  ) {}
+
+  private fits(size: number): boolean {
+    return this.held + size <= this.most
+  }
 
   /** False where there is no room for so many more. */
-  take(size: number): boolean {
-    for (const holder of this.away) {
-      if (this.held + size <= this.most) break
-      this.away.delete(holder)
-      holder.dropParts()
+  take(holder: Holder, size: number): boolean {
+    const now = this.now()
+    for (const other of this.away) {
+      if (this.fits(size)) break
+      other.giveWay()
     }
-    if (this.held + size > this.most) return false
+    for (const [other, at] of this.here) {
+      if (this.fits(size) || now - at < this.patience) break
+      if (other !== holder) other.giveWay()
+    }
+    if (!this.fits(size)) return false
     this.held += size
+    this.here.delete(holder)
+    this.here.set(holder, now)
     return true
   }
 
-  giveBack(size: number): void {
+  /** It holds nothing any more, where it was so many. */
+  giveBack(holder: Holder, size: number): void {
     this.held -= size
+    this.away.delete(holder)
+    this.here.delete(holder)
   }
 
   left(holder: Holder): void {
-    this.away.add(holder)
+    if (this.here.delete(holder)) this.away.add(holder)
   }
 
   isBack(holder: Holder): void {
-    this.away.delete(holder)
+    if (this.away.delete(holder)) this.here.set(holder, this.now())
   }
 }
 
@@ -89,24 +112,23 @@ export class PartReceiver {
   private pieces: Array<Payload> = []
   private bytes = 0
 
-  /** True while parts are held here. */
-  get isHolding(): boolean {
-    return this.bytes > 0
-  }
-
-  constructor(private readonly unfinished: UnfinishedBytes | undefined) {}
+  constructor(
+    private readonly holder: Holder,
+    private readonly unfinished: UnfinishedBytes | undefined
+  ) {}
 
   /** Keeps one more piece; false where there is no room for it. The first of a message begins it anew. */
   keep({ at, piece, until }: Pick<Piece, "at" | "piece" | "until">): boolean {
     if (at === 0) this.drop()
-    if (this.unfinished?.take(until - at) === false) return false
+    if (this.unfinished?.take(this.holder, until - at) === false) return false
     this.pieces.push(piece)
     this.bytes += until - at
     return true
   }
 
   drop(): void {
-    this.unfinished?.giveBack(this.bytes)
+    if (this.bytes === 0) return
+    this.unfinished?.giveBack(this.holder, this.bytes)
     this.pieces = []
     this.bytes = 0
   }

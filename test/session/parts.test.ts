@@ -449,4 +449,31 @@ describe("Parts that are wrong", () => {
       assert.deepStrictEqual(yield* resumed(other), { seq: 0, bytes: 4000 })
     }).pipe(Effect.provide(World))
   )
+
+  it.scoped("give way to others when nothing has followed for a read deadline, and not while it does", () =>
+    Effect.gen(function* () {
+      yield* keeping({ maxMessage: 9000, maxUnfinished: 9000 })
+      const open = join({ features: ["parts"] })
+      const [one, other] = yield* Effect.all([open, open])
+      const both = [one, other]
+      const alive = (millis: number) =>
+        Effect.gen(function* () {
+          yield* TestClock.adjust(millis)
+          for (const { peer } of both) yield* peer.say({ type: "ping", id: 1 })
+        })
+      yield* one.peer.sayFrame(part({ at: 0, of: 9000 }, "y".repeat(4000)))
+      yield* alive(5000)
+      yield* one.peer.sayFrame(part({ at: 4000, of: 9000 }, "y".repeat(2000)))
+      yield* alive(5999)
+      yield* other.peer.sayFrame(part({ at: 0, of: 5000 }, "y".repeat(4999)))
+      assert.deepInclude(other.peer.closed(), { code: 4429 })
+      assert.isUndefined(one.peer.closed())
+      const third = yield* open
+      yield* TestClock.adjust(1)
+      yield* third.peer.sayFrame(part({ at: 0, of: 5000 }, "y".repeat(4999)))
+      assert.isUndefined(third.peer.closed())
+      assert.deepInclude(one.peer.closed(), { code: 4429 })
+      assert.lengthOf(one.peer.said("goaway"), 1)
+    }).pipe(Effect.provide(World))
+  )
 })

@@ -101,15 +101,15 @@ export const group: Group = {
     {
       name: "more unfinished bytes are held than there may be",
       file: receiver,
-      find: "if (this.held + size > this.most) return false",
-      replace: "if (this.held + size > 2 * this.most) return false",
+      find: "if (!this.fits(size)) return false",
+      replace: "if (!this.fits(size / 2)) return false",
       caughtBy: [parts]
     },
     {
       name: "who is away keeps what it has, and others find no room",
       file: receiver,
-      find: "      holder.dropParts()\n",
-      replace: "",
+      find: "      if (this.fits(size)) break\n      other.giveWay()\n",
+      replace: "      if (this.fits(size) || now > 0) break\n      other.giveWay()\n",
       caughtBy: [parts]
     },
     {
@@ -180,6 +180,20 @@ export const group: Group = {
       file: receiver,
       find: "    if (at === 0) this.drop()\n",
       replace: "",
+      caughtBy: [parts]
+    },
+    {
+      name: "who stops in the middle of a message keeps its room for ever",
+      file: receiver,
+      find: "if (other !== holder) other.giveWay()",
+      replace: "if (other === holder) other.giveWay()",
+      caughtBy: [parts]
+    },
+    {
+      name: "who goes on slowly is sent away for others",
+      file: receiver,
+      find: " || now - at < this.patience) break",
+      replace: ") break",
       caughtBy: [parts]
     },
     {
