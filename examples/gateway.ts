@@ -31,7 +31,7 @@ const say = ({ room, text }: Pick<Say, "room" | "text">, session: Gateway.Sessio
       Effect.retry({ while: ({ _tag }) => _tag === "BrokerUnavailable", schedule: Schedule.spaced("1 second") })
     )
 
-const uploaded = (text: string) => `(uploaded ${text.length} characters)`
+const uploaded = (text: string) => `(uploaded ${text.length.toLocaleString("en")} characters)`
 
 const handle = (message: Asked, session: Gateway.Session<Echoed>, seq: number) =>
   Match.valueTags(message, {

@@ -318,7 +318,7 @@ describeWithChromium("the demo page", () => {
         assert.strictEqual(yield* text(ann, "start"), "Resumed")
         assert.isBelow(proxy.carried.up - before, 1_300_000)
         yield* untilLines(ann, 1)
-        assert.deepStrictEqual(yield* lines(ann), ["(uploaded 1000000 characters)"])
+        assert.deepStrictEqual(yield* lines(ann), ["(uploaded 1,000,000 characters)"])
       })
     )
 

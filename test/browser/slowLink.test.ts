@@ -119,6 +119,7 @@ describeWithChromium(
                 const carried = proxy.carried[way] - before
                 assert.isTrue(arrived.length === 2 && arrived[0] === large && arrived[1] === "after it")
                 assert.isBelow(carried, 1.3 * Codec.byteLength(large))
+                // The page publishes ones, and the gateway the time.
                 const told = yield* inPage(
                   page,
                   () => window.holdfast.published.flatMap(({ at, value }) => (value > 1 ? [at - value] : [])),
