@@ -19,7 +19,11 @@ export const Say = Schema.TaggedStruct("Say", {
 })
 export type Say = typeof Say.Type
 
-export const Asked = Schema.Union(Echo, Say)
+/** A large text, in place of a file: processed once the room is told how large it was. */
+export const Upload = Schema.TaggedStruct("Upload", { room: Say.fields.room, text: Schema.String })
+export type Upload = typeof Upload.Type
+
+export const Asked = Schema.Union(Echo, Say, Upload)
 export type Asked = typeof Asked.Type
 
 export const messages = Messages.make({ client: Asked, server: Echoed })

@@ -23,7 +23,7 @@ class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>()
 const nameOf = (token: string | undefined) => (token === undefined || token === "" ? "somebody" : token)
 
 /** Under the message's stable id: published once, also where another gateway handles it again. */
-const say = ({ room, text }: Say, session: Gateway.Session<Echoed>, seq: number) =>
+const say = ({ room, text }: Pick<Say, "room" | "text">, session: Gateway.Session<Echoed>, seq: number) =>
   session.gateway
     .publish(Room.at({ room }), { from: session.principal.id, text }, { key: `${session.id}-${seq}` })
     .pipe(
@@ -31,10 +31,13 @@ const say = ({ room, text }: Say, session: Gateway.Session<Echoed>, seq: number)
       Effect.retry({ while: ({ _tag }) => _tag === "BrokerUnavailable", schedule: Schedule.spaced("1 second") })
     )
 
+const uploaded = (text: string) => `(uploaded ${text.length.toLocaleString("en")} characters)`
+
 const handle = (message: Asked, session: Gateway.Session<Echoed>, seq: number) =>
   Match.valueTags(message, {
     Echo: ({ text }) => session.send({ _tag: "Echoed", text }),
-    Say: (said) => Effect.asVoid(say(said, session, seq))
+    Say: (said) => Effect.asVoid(say(said, session, seq)),
+    Upload: ({ room, text }) => Effect.asVoid(say({ room, text: uploaded(text) }, session, seq))
   })
 
 const ChatLive = Layer.unwrapEffect(

@@ -25,7 +25,7 @@ export const App = ({ controls, faults, log, model, now, settings }: AppProps) =
   <>
     <Intro settings={settings} />
     <main>
-      <Chat log={log} settings={settings} say={controls.say} />
+      <Chat log={log} model={model} settings={settings} say={controls.say} upload={controls.upload} />
       <div class="life">
         <section class="panel" aria-label="The connection now">
           <Now model={model} now={now} reconnect={controls.reconnect} />

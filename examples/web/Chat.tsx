@@ -1,7 +1,9 @@
-/** The room: what is said in it, who is there, and a line to say something. */
+/** The room: what is said in it, who is there, a line to say something, and a button to send something large. */
 import { useEffect, useRef, useState } from "preact/hooks"
 import type { ChatLog, Fate, Line } from "./chatLog.js"
+import type { Model } from "./model.js"
 import type { Settings } from "./settings.js"
+import { Upload } from "./Upload.js"
 
 const wordsOf = (fate: Fate): string => {
   switch (fate._tag) {
@@ -27,11 +29,13 @@ const OneLine = ({ line: { fate, from, text }, me }: { readonly line: Line; read
 
 interface ChatProps {
   readonly log: ChatLog
+  readonly model: Model
   readonly settings: Settings
   readonly say: (text: string) => void
+  readonly upload: () => void
 }
 
-export const Chat = ({ log, say, settings }: ChatProps) => {
+export const Chat = ({ log, model, say, settings, upload }: ChatProps) => {
   const list = useRef<HTMLOListElement>(null)
   const isAtEnd = useRef(true)
   const [draft, setDraft] = useState("")
@@ -89,6 +93,7 @@ export const Chat = ({ log, say, settings }: ChatProps) => {
           Say
         </button>
       </form>
+      <Upload model={model} upload={upload} />
     </section>
   )
 }

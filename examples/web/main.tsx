@@ -13,7 +13,7 @@ const root = document.getElementById("app")
 const model = new Model()
 const log = new ChatLog()
 const faults = new Faults(model, () => controls.reconnect())
-let controls: Controls = { say: () => {}, reconnect: () => {} }
+let controls: Controls = { say: () => {}, upload: () => {}, reconnect: () => {} }
 
 const isCalm = matchMedia("(prefers-reduced-motion: reduce)")
 

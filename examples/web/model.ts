@@ -1,6 +1,7 @@
 /** What the page knows of its connection: the last minute and a half, and the figures of now. */
 import type { ClientStatus } from "holdfast"
 import * as captions from "./captions.js"
+import type { Fate } from "./chatLog.js"
 
 export interface Span {
   readonly from: number
@@ -36,6 +37,15 @@ export interface Caption {
   readonly tone: captions.Tone
 }
 
+/** The large message that was sent last. */
+export interface Upload {
+  /** Its bytes that the server has. */
+  readonly received: number
+  /** Its bytes in all; 0 until it leaves. */
+  readonly size: number
+  readonly fate: Fate
+}
+
 /** Milliseconds that are kept, and drawn at most. */
 const kept = 90_000
 /** Items of each kind, for the case that a great deal happens in them. */
@@ -67,6 +77,7 @@ export class Model {
   timing: { readonly heartbeatInterval: number; readonly readDeadline: number } | undefined
   roundTrip: number | undefined
 
+  private sent: Upload | undefined
   private listeners: Array<() => void> = []
   private readyListeners: Array<() => void> = []
   /** A resume is told of when its replay has left. */
@@ -80,6 +91,12 @@ export class Model {
   /** A connection has come to act for the session. */
   onReady(listener: () => void): void {
     this.readyListeners.push(listener)
+  }
+
+  /** The one of this page, or else the one that goes on since before it was loaded again. */
+  get upload(): Upload | undefined {
+    const sending = this.stats?.sending
+    return this.sent ?? (sending && { received: sending.received, size: sending.size, fate: { _tag: "Waiting" } })
   }
 
   changed(): void {
@@ -133,6 +150,9 @@ export class Model {
       if (count > 0) this.marks.push({ at: now, kind, count })
     }
     this.stats = stats
+    if (stats.sending !== undefined && this.sent?.fate._tag === "Waiting") {
+      this.sent = { ...this.sent, received: stats.sending.received, size: stats.sending.size }
+    }
     if (stats.connection !== undefined) {
       this.timing = stats.connection
       this.roundTrip = stats.connection.roundTrip ?? this.roundTrip
@@ -164,6 +184,16 @@ export class Model {
 
   line(): void {
     this.marks.push({ at: Date.now(), kind: "Line", count: 1 })
+  }
+
+  uploads(): void {
+    this.sent = { received: 0, size: 0, fate: { _tag: "Waiting" } }
+    this.changed()
+  }
+
+  uploaded(fate: Fate): void {
+    if (this.sent !== undefined) this.sent = { ...this.sent, fate }
+    this.changed()
   }
 
   broke(label: string, text: string): void {

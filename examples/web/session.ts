@@ -11,6 +11,8 @@ type ChatClient = Client.Client<Asked, Echoed>
 /** What the page's buttons and fields can do. */
 export interface Controls {
   readonly say: (text: string) => void
+  /** Sends one large message. */
+  readonly upload: () => void
   readonly reconnect: () => void
 }
 
@@ -75,6 +77,9 @@ const presence = (client: ChatClient, { log, model }: Screen, room: ReturnType<t
   )
 }
 
+/** A million bytes: less than `maxMessage`, and the page's storage has room for it, so that it goes on after a reload, too. */
+const large = "hold fast ".repeat(100_000)
+
 /** How often the figures are looked at. */
 const lookEvery = "100 millis"
 
@@ -120,20 +125,20 @@ export const start = (
     const runtime = yield* Effect.runtime<never>()
     const scope = yield* Effect.scope
     const fork = (effect: Effect.Effect<void>) => void Runtime.runFork(runtime)(effect, { scope })
+    const deliver = (message: Asked, told: (fate: Fate) => void) =>
+      fork(Effect.map(Effect.exit(client.deliver(message)), (exit) => told(fateOf(exit))))
     return {
       say: (text) => {
         const line = log.said(settings.name, text)
-        const told = (fate: Fate) =>
-          Effect.sync(() => {
-            line.fate = fate
-            model.changed()
-          })
-        fork(
-          Effect.flatMap(Effect.exit(client.deliver({ _tag: "Say", room: settings.room, text })), (exit) =>
-            told(fateOf(exit))
-          )
-        )
+        deliver({ _tag: "Say", room: settings.room, text }, (fate) => {
+          line.fate = fate
+          model.changed()
+        })
         model.changed()
+      },
+      upload: () => {
+        model.uploads()
+        deliver({ _tag: "Upload", room: settings.room, text: large }, (fate) => model.uploaded(fate))
       },
       reconnect: () => {
         if (model.status._tag !== "Waiting") return

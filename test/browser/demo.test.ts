@@ -3,10 +3,11 @@ import { assert } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import type { Page } from "playwright-core"
 import { build } from "vite"
+import * as SlowProxy from "../node/slowProxy.js"
 import { upTo } from "../node/support.js"
 import { layer } from "../support/layer.js"
 import { limit } from "../support/patience.js"
-import { Chromium, profile, until } from "./chromium.js"
+import { Chromium, inPage, profile, until } from "./chromium.js"
 import { describeWithChromium } from "./gate.js"
 import { type GatewayProcess, gatewayProcess } from "./gateway.js"
 
@@ -37,7 +38,7 @@ class DemoGateway extends Context.Tag("test/DemoGateway")<DemoGateway, GatewayPr
 }
 
 /** Pages of people in a room. */
-const room = (name: string, gateway?: GatewayProcess) =>
+const room = (name: string, gateway?: Pick<GatewayProcess, "port">) =>
   Effect.gen(function* () {
     const { port } = gateway ?? (yield* DemoGateway)
     const { context, open } = yield* profile
@@ -91,6 +92,30 @@ const numbered = (from: number, to: number) =>
 
 const sayAll = (page: Page, all: ReadonlyArray<string>) =>
   Effect.forEach(all, (line) => say(page, line), { discard: true })
+
+declare global {
+  interface Window {
+    /** Bytes of the upload that have arrived, each time that the page shows others. */
+    uploaded: Array<number>
+  }
+}
+
+/** Fills `uploaded` in the page. */
+const noteUpload = (page: Page) =>
+  inPage(
+    page,
+    () => {
+      const received: Array<number> = []
+      window.uploaded = received
+      const look = () => {
+        const shown = document.querySelector('[data-testid="upload-state"]')?.textContent ?? ""
+        const bytes = Number(/^([\d,]+) of/.exec(shown)?.[1]?.replaceAll(",", "") ?? Number.NaN)
+        if (!Number.isNaN(bytes) && received.at(-1) !== bytes) received.push(bytes)
+      }
+      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })
+    },
+    undefined
+  )
 
 describeWithChromium("the demo page", () => {
   layer(Layer.mergeAll(Chromium.layer, Layer.provideMerge(DemoGateway.layer, DemoPage.layer)), {
@@ -267,6 +292,34 @@ describeWithChromium("the demo page", () => {
           )
           assert.includeMembers([...(yield* lines(ann))], ["line 2", "line 3"])
         })
+    )
+
+    it.scoped("shows an upload that goes on where it was after a cut, and arrives once", () =>
+      Effect.gen(function* () {
+        const { port } = yield* DemoGateway
+        // Four seconds, and the while in which there is no connection.
+        const proxy = yield* SlowProxy.make(port, 250_000)
+        const { enter } = yield* room("upload", proxy)
+        const ann = yield* enter("ann")
+        yield* noteUpload(ann)
+        const before = proxy.carried.up
+        yield* press(ann, "upload")
+        yield* until(ann, "the half of it has arrived", () => (window.uploaded.at(-1) ?? 0) > 500_000, undefined)
+        yield* press(ann, "fault-cut")
+        yield* untilText(ann, "upload-state", "✓ arrived")
+        const all = yield* inPage(ann, () => window.uploaded, undefined)
+        assert.deepStrictEqual(
+          all,
+          [...all].sort((one, other) => one - other),
+          "the bar never goes back"
+        )
+        assert.isAbove(all.length, 4)
+        assert.strictEqual(yield* text(ann, "generation"), "2")
+        assert.strictEqual(yield* text(ann, "start"), "Resumed")
+        assert.isBelow(proxy.carried.up - before, 1_300_000)
+        yield* untilLines(ann, 1)
+        assert.deepStrictEqual(yield* lines(ann), ["(uploaded 1,000,000 characters)"])
+      })
     )
 
     it.scoped("can be used by the keyboard alone", () =>

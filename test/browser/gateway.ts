@@ -1,8 +1,9 @@
 /** Gateways that the pages of tests connect to: one in the test's own process, and the example's as a process. */
 import { Cause, Effect, Exit, Layer, Scope } from "effect"
-import { Gateway, Messages, type Options, SessionStore } from "holdfast"
+import { Broker, Gateway, Messages, type Options, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import * as Program from "../node/program.js"
+import { Numbers } from "./page/numbers.js"
 import { type Wire, watch } from "./wires.js"
 
 export interface EchoGateway {
@@ -21,16 +22,20 @@ export interface EchoOptions extends Options.Options {
   readonly mute?: boolean | undefined
 }
 
-/** Sends back what it receives, text or bytes. */
+/** Sends back what it receives, text or bytes. Anybody may publish in the topic `numbers`, and subscribe to it. */
 export const echoGateway = (options: EchoOptions = {}): Effect.Effect<EchoGateway, never, Scope.Scope> =>
   Effect.gen(function* () {
     const handled: Array<unknown> = []
     const ended: Array<Gateway.SessionEnd> = []
     const wires: Array<Wire> = []
     const context = yield* Layer.build(
-      Layer.merge(Layer.provide(watch(wires), NodeListener.layer({ port: 0 })), SessionStore.layerMemory())
+      Layer.mergeAll(
+        Layer.provide(watch(wires), NodeListener.layer({ port: 0 })),
+        SessionStore.layerMemory(),
+        Broker.layerMemory()
+      )
     )
-    const gateway = yield* Gateway.make<unknown, unknown, Gateway.Principal>({
+    const gateway = yield* Gateway.make({
       drainSpread: 0,
       drainTimeout: 100,
       ...options,
@@ -41,6 +46,7 @@ export const echoGateway = (options: EchoOptions = {}): Effect.Effect<EchoGatewa
           handled.push(message)
           return options.mute === true ? Effect.void : session.send(message)
         }),
+      topics: [Gateway.topic(Numbers, { subscribe: Gateway.allow, publish: Gateway.allow })],
       onClose: (_, end) => Effect.sync(() => void ended.push(end))
     }).pipe(Effect.provide(context))
     return { gateway, handled, wires, ended, port: Number(new URL(gateway.address).port) }

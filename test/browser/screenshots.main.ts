@@ -55,7 +55,7 @@ const say = (page: Page, line: string) =>
 
 const press = (page: Page, button: string) => Effect.promise(() => page.getByTestId(button).click())
 
-/** A conversation in which the connection is cut, then silent, and the page comes back each time. */
+/** A conversation in which the connection is cut, then silent, and the page comes back each time; and an upload. */
 const demo = (browser: Browser, site: string, look: Look) =>
   Effect.gen(function* () {
     const at = (name: string) => `${site}?name=${name}&room=${look.name}`
@@ -78,6 +78,8 @@ const demo = (browser: Browser, site: string, look: Look) =>
     yield* status(ann, "Waiting")
     yield* shot(ann, `demo-waiting-${look.name}`)
     yield* status(ann, "Ready")
+    yield* press(ann, "upload")
+    yield* Effect.promise(() => ann.getByTestId("upload-state").filter({ hasText: "✓ arrived" }).waitFor())
     yield* Effect.sleep("5 seconds")
     yield* shot(ann, `demo-resumed-${look.name}`)
     if (values.readme === true && look.name === "light") {

@@ -2,6 +2,7 @@
 import { Effect, Exit, Scope, Stream } from "effect"
 import { Client, type ClientStatus, Codec, Messages, Reconnect } from "holdfast"
 import { BrowserClient } from "holdfast/browser"
+import { numbers } from "./numbers.js"
 
 /** What a test can pass into a page: options of the client that are data, and the backoff in words. */
 export interface ConnectOptions
@@ -34,6 +35,11 @@ export interface TestPage {
   readonly received: Array<unknown>
   readonly send: (message: unknown) => Promise<void>
   readonly deliver: (message: unknown) => Promise<void>
+  /** Resolves once it is published in the topic `numbers`. */
+  readonly publish: (value: number) => Promise<void>
+  /** Subscribes to that topic; what is told from then on goes into `published`. */
+  readonly subscribe: () => void
+  readonly published: ReadonlyArray<{ readonly value: number } & At>
   /** The most that the page's sockets had in their buffers after a `send`, in bytes. */
   readonly mostBuffered: () => number
   readonly stats: () => Promise<ClientStatus.ClientStats>
@@ -62,6 +68,7 @@ type Running = { readonly client: Client.Client<unknown, unknown>; readonly scop
 const history: Array<ClientStatus.Status & At> = []
 const events: Array<ClientStatus.ClientEvent & At> = []
 const received: Array<unknown> = []
+const published: Array<{ readonly value: number } & At> = []
 let running: Running | undefined
 
 const withClient = <A, E>(use: (client: Client.Client<unknown, unknown>) => Effect.Effect<A, E>): Promise<A> =>
@@ -79,7 +86,7 @@ const leave = Effect.suspend(() => {
 const connect = ({ codec = "json", keep, reconnect, ...options }: ConnectOptions) =>
   Effect.gen(function* () {
     yield* leave
-    for (const kept of [history, events, received]) kept.length = 0
+    for (const kept of [history, events, received, published]) kept.length = 0
     const scope = yield* Scope.make()
     const client = yield* Client.make<unknown, unknown>({
       stableAfter: 0,
@@ -105,6 +112,13 @@ const connect = ({ codec = "json", keep, reconnect, ...options }: ConnectOptions
     )
   })
 
+const subscribe = ({ client, scope }: Running) =>
+  client.subscribe(numbers).pipe(
+    Stream.filter(Client.hasValue),
+    Stream.runForEach(({ value }) => Effect.sync(() => void published.push({ value, at: Date.now() }))),
+    Effect.forkIn(scope)
+  )
+
 const holdfast: TestPage = {
   connect: (options) => Effect.runPromise(connect(options)),
   leave: () => Effect.runPromise(leave),
@@ -113,6 +127,9 @@ const holdfast: TestPage = {
   received,
   send: (message) => withClient((client) => client.send(message)),
   deliver: (message) => withClient((client) => client.deliver(message)),
+  publish: (value) => withClient((client) => Effect.asVoid(client.publish(numbers, value))),
+  subscribe: () => void (running === undefined || Effect.runSync(subscribe(running))),
+  published,
   mostBuffered: () => mostBuffered,
   stats: () => withClient((client) => client.stats),
   reconnect: () => withClient((client) => client.reconnect),
