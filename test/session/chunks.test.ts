@@ -189,11 +189,13 @@ describe("A large publication", () => {
       yield* slowWay
       const first = yield* Effect.fork(client.publish(big, large))
       const second = yield* Effect.fork(client.publish(big, "behind"))
+      const third = yield* Effect.fork(client.publish(other, large))
       yield* TestClock.adjust(5000)
       yield* Fiber.interrupt(first)
       yield* TestClock.adjust(5000)
       assert.isFalse(yield* isRunning(second))
       yield* TestClock.adjust(20_000)
+      assert.isFalse(yield* isRunning(third))
       assert.deepStrictEqual(yield* logged(big.name), ["behind"])
     }).pipe(Effect.ensuring(leave), Effect.provide(TopicWorld), withRandom(0.5))
   )
@@ -417,8 +419,10 @@ describe("Chunks that are wrong", () => {
       for (const unfinished of [
         { name, of, bytes: of + 1 },
         { name, of, bytes: of },
-        { name, of: of + 1, bytes: 1000 },
-        { name: "another", of, bytes: 1000 }
+        // In the middle of a character, and where none is.
+        { name, of, bytes: of - 2 },
+        { name, of: of + 1, bytes: 20 },
+        { name: "another", of, bytes: 20 }
       ]) {
         const { resume } = resumeOf(welcome)
         const back = yield* join({ features: ["chunks"], resume: { ...resume, unfinished } })
