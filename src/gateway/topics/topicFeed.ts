@@ -43,7 +43,8 @@ export class Shared {
   /** Those that tell that the body is too large, and the sizes by which that is seen. */
   private readonly marks: { [P in Subprotocol]?: Frame } = {}
   private readonly sizes: { [P in Subprotocol]?: number } = {}
-  private readonly deliveries: { [P in Subprotocol]?: Delivery } = {}
+  /** Made for the first that is large. */
+  private deliveries: { [P in Subprotocol]?: Delivery } | undefined
   private readonly sizeBound: number
 
   constructor(
@@ -66,9 +67,11 @@ export class Shared {
   /** The publication, as it leaves to a subscriber that is sent it in this form. */
   delivery(form: Form): Delivery {
     const frame = this.frame(form)
+    if (this.sizeBound + envelopeBytes <= form.part) return frame
     const { subprotocol } = form.codec
     const isMark = frame !== this.frames[subprotocol]
-    if (isMark || this.sizeBound + envelopeBytes <= form.part) return frame
+    if (isMark) return frame
+    this.deliveries ??= {}
     const delivery = this.deliveries[subprotocol] ?? delivered(form, this.topic, this.publication.position, frame)
     this.deliveries[subprotocol] = delivery
     return delivery
