@@ -66,6 +66,8 @@ export type Status =
       readonly start: Start
       /** When the welcome came. */
       readonly since: number
+      /** A heartbeat is unanswered for `suspectAfter`, and nothing has come since: the connection may be dead, and is not given up yet. */
+      readonly suspect: boolean
     }
   | {
       readonly _tag: "Waiting"
@@ -112,7 +114,9 @@ export type ClientEvent =
  */
 export interface ClientStats {
   /** The connection that acts for the session, and what it is kept alive with, in milliseconds. */
-  readonly connection: (Stats & { readonly heartbeatInterval: number; readonly readDeadline: number }) | undefined
+  readonly connection:
+    | (Stats & { readonly heartbeatInterval: number; readonly readDeadline: number; readonly suspectAfter: number })
+    | undefined
   /** Messages that `send` and `deliver` have accepted. */
   readonly sent: number
   /** Those of them that the server has processed, as far as this end has heard. */

@@ -14,10 +14,13 @@ import type { Dialer } from "../connection/Dialer.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import { type HostEvent, HostEvents } from "../connection/HostEvents.js"
 import { statsOf } from "../connection/live/stats.js"
+import { Suspicion } from "../connection/live/suspicion.js"
 import type { LiveConnection } from "../connection/liveConnection.js"
 import * as machineSleep from "../connection/machineSleep.js"
 import type { Resolved } from "../connection/Options.js"
+import { suspectAfterOf } from "../connection/optionRules.js"
 import type { Backoff } from "../connection/Reconnect.js"
+import * as timerQueue from "../connection/timerQueue.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
 import type { AttemptError, MessageInvalid } from "../protocol/ConnectionError.js"
@@ -62,11 +65,16 @@ export interface ReconnectLoop {
   readonly close: Effect.Effect<void>
 }
 
-/** Both ends keep to the shorter times of the two. */
-const keepAliveOf = (options: Resolved, welcome: Protocol.Welcome): KeepAlive => ({
-  heartbeatInterval: Math.min(options.heartbeatInterval, welcome.heartbeat),
-  readDeadline: Math.min(options.readDeadline, welcome.deadline)
-})
+/** Both ends keep to the shorter times of the two; what is a third of an interval is a third of the shorter one. */
+const keepAliveOf = (options: Resolved, welcome: Protocol.Welcome): KeepAlive => {
+  const heartbeatInterval = Math.min(options.heartbeatInterval, welcome.heartbeat)
+  const isDefault = options.suspectAfter === suspectAfterOf(options.heartbeatInterval)
+  return {
+    heartbeatInterval,
+    readDeadline: Math.min(options.readDeadline, welcome.deadline),
+    suspectAfter: isDefault ? suspectAfterOf(heartbeatInterval) : options.suspectAfter
+  }
+}
 
 export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -81,6 +89,7 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
     const terms = yield* DialTerms.make(given, options.tokenTimeout)
     const acks = yield* ackTimer.make(options.ackDelay)
     const pacing = yield* pacer.make
+    const suspicions = yield* timerQueue.make
     const status = yield* subscribable.make<Status>({ _tag: "Connecting", attempt: 1 }, ({ _tag }) => _tag === "Ended")
     const whenEnded = yield* Deferred.make<EndReason>()
     const ended = Deferred.await(whenEnded)
@@ -119,11 +128,11 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           retry.succeeded()
           const { generation, session: id } = welcome
           const since = live.toWallTime(live.lastActivity)
-          life.ready(
-            { _tag: "Ready", session: id, generation, start, since },
-            live.lastActivity,
-            keepAliveOf(options, welcome),
-            welcome.spread ?? 0
+          const keepAlive = keepAliveOf(options, welcome)
+          const status = { _tag: "Ready", session: id, generation, start, since, suspect: false } as const
+          life.ready(status, live.lastActivity, keepAlive, welcome.spread ?? 0)
+          live.suspicion = new Suspicion(live, keepAlive.suspectAfter, suspicions, (suspect) =>
+            life.suspected(live, suspect)
           )
         },
         goaway: (goaway) => session.control(goaway, live, 0)

@@ -240,7 +240,8 @@ describe("the inspector shows", () => {
         address: "memory:client",
         since: 1000,
         lastActivity: 1000,
-        roundTrip: null
+        roundTrip: null,
+        suspect: false
       })
       const detail = yield* json<SessionDetail>(`sessions/${String(welcome["session"])}`)
       assert.deepStrictEqual(detail, { ...detail, ...row, topics: [lobby.name] })

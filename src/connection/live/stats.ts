@@ -30,7 +30,7 @@ export interface Stats {
 export const statsOf = (live: LiveConnection): Stats => ({
   since: live.since,
   lastActivity: live.toWallTime(live.lastActivity),
-  lastPing: live.lastPing === undefined ? undefined : live.toWallTime(live.lastPing),
+  lastPing: live.pings.lastAt === undefined ? undefined : live.toWallTime(live.pings.lastAt),
   roundTrip: live.roundTrip,
   messagesIn: live.counts.messagesIn,
   bytesIn: live.counts.bytesIn,

@@ -18,6 +18,7 @@ export interface SessionRow {
     readonly lastActivity: number
     readonly roundTrip: number | null
     readonly heartbeatsMissed: number
+    readonly suspect: boolean
   } | null
   readonly unacknowledged: Sizes
   readonly unprocessed: number
