@@ -68,6 +68,8 @@ export type Status =
       readonly since: number
       /** A heartbeat is unanswered for `suspectAfter`, and nothing has come since: the connection may be dead, and is not given up yet. */
       readonly suspect: boolean
+      /** See `Waiting`. */
+      readonly idleTimeout: number | undefined
     }
   | {
       readonly _tag: "Waiting"
@@ -77,6 +79,11 @@ export type Status =
       readonly until: number
       /** The end of the attempt, or of the connection, before it. */
       readonly reason: AttemptError
+      /**
+       * The idle timeout of a proxy that lies between, in milliseconds, as soon as three connections in a row were lost after
+       * the same silence: `heartbeatInterval` is to be below it.
+       */
+      readonly idleTimeout: number | undefined
     }
   | { readonly _tag: "Ended"; readonly reason: EndReason }
 

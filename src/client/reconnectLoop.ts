@@ -13,6 +13,7 @@ import { bounded } from "../connection/bounded.js"
 import type { Dialer } from "../connection/Dialer.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import { type HostEvent, HostEvents } from "../connection/HostEvents.js"
+import { describe, IdleTimeout, ofOne } from "../connection/idleTimeout.js"
 import { statsOf } from "../connection/live/stats.js"
 import { Suspicion } from "../connection/live/suspicion.js"
 import type { LiveConnection } from "../connection/liveConnection.js"
@@ -108,7 +109,8 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
       goingAway
     })
     const { driver, topics } = session
-    const retry = new RetryDelay(backoff, context, (waiting) => life.waiting(waiting))
+    const idle = new IdleTimeout(ofOne)
+    const retry = new RetryDelay(backoff, context, (waiting) => life.waiting({ ...waiting, idleTimeout: idle.found }))
 
     // ---- an attempt
 
@@ -129,8 +131,13 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           const { generation, session: id } = welcome
           const since = live.toWallTime(live.lastActivity)
           const keepAlive = keepAliveOf(options, welcome)
-          const status = { _tag: "Ready", session: id, generation, start, since, suspect: false } as const
-          life.ready(status, live.lastActivity, keepAlive, welcome.spread ?? 0)
+          const told = { suspect: false, idleTimeout: idle.found }
+          life.ready(
+            { _tag: "Ready", session: id, generation, start, since, ...told },
+            live.lastActivity,
+            keepAlive,
+            welcome.spread ?? 0
+          )
           live.suspicion = new Suspicion(live, keepAlive.suspectAfter, suspicions, (suspect) =>
             life.suspected(live, suspect)
           )
@@ -158,6 +165,15 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
       Effect.catchAll((end) => Effect.succeedSome(end))
     )
 
+    /** A connection that was Ready may have been lost to the idle timeout of a proxy, which is said once. */
+    const lost = (end: AttemptError): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const { phase } = life
+        if (end._tag !== "ConnectionLost" || phase._tag !== "Ready") return Effect.void
+        const found = idle.lost(phase.live, now())
+        return found === undefined ? Effect.void : Effect.logWarning(`holdfast: ${describe(found)}`)
+      })
+
     const run: Effect.Effect<void> = Effect.gen(function* () {
       let attempt = 1
       while (life.phase._tag !== "Ended") {
@@ -169,6 +185,7 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
         }
         const end = over.value
         yield* Effect.logDebug(`holdfast: ${end.message}`)
+        yield* lost(end)
         const decision = life.over(end, now())
         if (decision._tag === "End") return finish(decision.reason)
         if (decision.isStable) yield* backoff.reset

@@ -44,6 +44,10 @@ const lateFrames = 64
 export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
   /** When something last arrived that shows the peer alive, on the monotonic clock. */
   lastActivity: number
+  /** When a message last left, on the monotonic clock. */
+  private lastWrite = 0
+  /** The longest silence that a heartbeat found it alive after, in milliseconds. */
+  endured = 0
   /** Since when a frame has been coming that is not whole. */
   private partialSince: number | undefined
   /** When it was made, in milliseconds since the epoch. */
@@ -95,7 +99,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     this.watch?.stop()
     this.suspicion?.stop()
     this.backpressure.release()
-    metrics.flush(this.counts, this.roundTrip)
+    metrics.flush(this.counts, this.pings.roundTrip)
     metrics.ended(end)
   }
 
@@ -224,7 +228,8 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   beat(): void {
     // While this end does not read, no answer can come.
     if (this.pings.isMissed && !this.isPaused) this.counts.heartbeatsMissed++
-    metrics.flush(this.counts, this.roundTrip)
+    metrics.flush(this.counts, this.pings.roundTrip)
+    this.endured = Math.max(this.endured, this.silence)
     const id = this.pings.next(this.now)
     if (this.messagePing !== undefined) this.messagePing(id)
     else this.transport.ping?.(payloadOf(id))
@@ -250,8 +255,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     return new ReadDeadlineExceeded({ lastActivity: this.toWallTime(lastActivity), deadline })
   }
 
-  get roundTrip(): number | undefined {
-    return this.pings.roundTrip
+  /** Milliseconds since the last byte, either way, that this end knows of. */
+  get silence(): number {
+    return this.now - Math.max(this.lastActivity, this.lastWrite, this.pings.lastAt ?? 0)
   }
 
   private get now(): number {
@@ -295,6 +301,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   /** Writes without waiting: for callers that look at `isCongested` themselves. */
   write(frame: Frame): void {
     if (this.end !== undefined) return
+    this.lastWrite = this.now
     this.counts.messagesOut++
     this.counts.bytesOut += frame.length
     this.transport.send(frame)

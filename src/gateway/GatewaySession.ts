@@ -142,6 +142,11 @@ export interface Stats {
   readonly sessions: number
   /** Milliseconds since the epoch. */
   readonly since: number
+  /**
+   * The idle timeout of a proxy that lies between this gateway and its clients, in milliseconds, as soon as ten of the latest
+   * twelve connections that were lost were so after the same silence: `heartbeatInterval` is to be below it.
+   */
+  readonly idleTimeout: number | undefined
   /** WebSocket messages from clients. */
   readonly messagesIn: number
   /** WebSocket messages written to clients. */

@@ -259,6 +259,7 @@ describe("the inspector shows", () => {
       const { peer } = yield* join()
       yield* TestClock.adjust("600 millis")
       const first = yield* json<Overview>("overview")
+      assert.strictEqual(first.stats.idleTimeout, null)
       assert.deepStrictEqual(
         first.samples.map(({ at, begun, connections, messagesIn }) => ({ at, begun, connections, messagesIn })),
         [

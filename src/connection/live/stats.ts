@@ -31,7 +31,7 @@ export const statsOf = (live: LiveConnection): Stats => ({
   since: live.since,
   lastActivity: live.toWallTime(live.lastActivity),
   lastPing: live.pings.lastAt === undefined ? undefined : live.toWallTime(live.pings.lastAt),
-  roundTrip: live.roundTrip,
+  roundTrip: live.pings.roundTrip,
   messagesIn: live.counts.messagesIn,
   bytesIn: live.counts.bytesIn,
   messagesOut: live.counts.messagesOut,

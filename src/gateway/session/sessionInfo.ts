@@ -72,7 +72,7 @@ export const infoOf = (session: Told, topics: Topics, suspectAfter: number): Eff
               remoteAddress: live.transport.remoteAddress,
               since: live.since,
               lastActivity: live.toWallTime(live.lastActivity),
-              roundTrip: live.roundTrip,
+              roundTrip: live.pings.roundTrip,
               heartbeatsMissed: live.counts.heartbeatsMissed,
               suspect: live.isUnansweredFor(suspectAfter)
             },

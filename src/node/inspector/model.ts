@@ -95,6 +95,8 @@ export interface Overview {
     readonly messagesIn: number
     readonly messagesOut: number
     readonly heartbeatsMissed: number
+    /** Milliseconds, of a proxy that lies between. */
+    readonly idleTimeout: number | null
     readonly begun: number
     readonly resumed: number
     readonly reset: Readonly<Record<string, number>>

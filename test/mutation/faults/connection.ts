@@ -6,10 +6,12 @@ const readDeadline = "src/connection/ReadDeadline.ts"
 const writeDeadline = "src/connection/WriteDeadline.ts"
 const closeCode = "src/protocol/CloseCode.ts"
 
+const idle = "src/connection/idleTimeout.ts"
 const suspicion = "src/connection/live/suspicion.ts"
 const pings = "src/connection/live/pingTracker.ts"
 
 const connection = "test/connection/connection.test.ts"
+const idleTimeout = "test/connection/idleTimeout.test.ts"
 const suspect = "test/connection/suspect.test.ts"
 const closeCodes = "test/badInput/closeCodes.test.ts"
 const reconnect = "test/connection/reconnect.test.ts"
@@ -163,6 +165,69 @@ export const group: Group = {
       find: "isDefault ? suspectAfterOf(heartbeatInterval) : options.suspectAfter",
       replace: "options.suspectAfter",
       caughtBy: [suspect]
+    },
+    {
+      name: "a client takes any three losses in a row for an idle timeout",
+      file: idle,
+      find: "Math.abs(other - silence) <= tolerance",
+      replace: "Math.abs(other - silence) <= 1e9",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a silence that a heartbeat was to break is taken for an idle timeout's",
+      file: idle,
+      find: " && silence < interval",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "connections that have endured longer silences are taken for cut by an idle timeout",
+      file: idle,
+      find: " && endured <= silence + tolerance",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "an idle timeout is told at each loss from then on",
+      file: idle,
+      find: "if (this.found !== undefined || now",
+      replace: "if (now",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a proxy that goes with all its connections is taken for an idle timeout",
+      file: idle,
+      find: "    this.lookedAt = now\n",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a silence counts from the last byte that came",
+      file: live,
+      find: "    this.lastWrite = this.now\n",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a client takes closes and its own deadlines for an idle timeout",
+      file: "src/client/reconnectLoop.ts",
+      find: 'if (end._tag !== "ConnectionLost" || phase',
+      replace: "if (phase",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a gateway takes closes for an idle timeout",
+      file: "src/gateway/connectionManager.ts",
+      find: 'live.end?._tag === "ConnectionLost" && ',
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a gateway takes strangers who leave for losses",
+      file: "src/gateway/connectionManager.ts",
+      find: " && live.interval > 0) this.lost",
+      replace: ") this.lost",
+      caughtBy: [idleTimeout]
     },
     {
       name: "who is held up judges by what it has not read yet",
