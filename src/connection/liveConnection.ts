@@ -95,9 +95,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   }
 
   protected stop(end: ConnectionEnd): void {
+    this.suspicion?.stop()
     this.heart?.stop()
     this.watch?.stop()
-    this.suspicion?.stop()
     this.backpressure.release()
     metrics.flush(this.counts, this.pings.roundTrip)
     metrics.ended(end)
