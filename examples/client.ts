@@ -47,7 +47,7 @@ const showStatus = (status: ClientStatus.Status): string => {
     case "Connecting":
       return `connecting (attempt ${status.attempt})`
     case "Ready":
-      return `ready: ${showStart(status.start)}`
+      return status.suspect ? "a heartbeat is unanswered" : `ready: ${showStart(status.start)}`
     case "Waiting":
       return `waiting ${seconds(status.delay)} before attempt ${status.attempt}: ${status.reason.message}`
     case "Ended":

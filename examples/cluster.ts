@@ -100,7 +100,12 @@ const chat = (person: Person, url: string, stop: Deferred.Deferred<void>, said: 
     // With a gateway killed every few seconds no connection lasts as long as the default asks, and the delays would grow.
     const stableAfter = "2 seconds"
     const client = yield* Client.make<Asked, Echoed>({ url, messages, token: person.name, stableAfter })
-    yield* Effect.forkScoped(Stream.runForEach(client.changes, (status) => person.note(status)))
+    // Suspect, or not any more: the same connection.
+    const connections = Stream.changesWith(
+      client.changes,
+      (one, other) => one._tag === "Ready" && other._tag === "Ready"
+    )
+    yield* Effect.forkScoped(Stream.runForEach(connections, (status) => person.note(status)))
     const showing = client.subscribe(room, { since: "oldest" }).pipe(
       Stream.filter(Client.hasValue),
       Stream.runForEach(({ value }) => person.show(`${value.from}: ${value.text}`))

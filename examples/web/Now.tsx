@@ -9,6 +9,11 @@ const words = {
   Ended: "over: nothing will be tried any more"
 } as const
 
+const wordsOf = (status: Model["status"]): string =>
+  status._tag === "Ready" && status.suspect
+    ? "a heartbeat is unanswered: the connection may be dead"
+    : words[status._tag]
+
 interface Running {
   readonly label: string
   readonly left: number
@@ -58,7 +63,7 @@ export const Now = ({
     <div class="now">
       <h2 class="visually-hidden">Now</h2>
       <p class={`status ${status._tag}`}>
-        <strong data-testid="status">{status._tag}</strong> <span>{words[status._tag]}</span>
+        <strong data-testid="status">{status._tag}</strong> <span>{wordsOf(status)}</span>
       </p>
       {current === undefined ? <div class="running" /> : <RunningDown {...current} />}
       <dl class="facts">

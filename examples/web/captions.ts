@@ -29,6 +29,9 @@ const ended = (end: ConnectionError.AttemptError): string => {
   }
 }
 
+const cut = ({ idleTimeout }: { readonly idleTimeout: number | undefined }): string =>
+  idleTimeout === undefined ? "" : ` A proxy cuts what is silent for ${seconds(idleTimeout)}.`
+
 const lostBecause: Record<Extract<ClientStatus.Start, { _tag: "Reset" }>["reason"], string> = {
   unknown: "the server does not know it, it may have been restarted",
   expired: "we were away for too long",
@@ -42,7 +45,7 @@ export const ofStatus = (status: ClientStatus.Status): { readonly text: string; 
     case "Connecting":
       return undefined // the wait before it has told of it
     case "Waiting":
-      return { text: `${ended(status.reason)} Trying again in ${seconds(status.delay)}.`, tone: "bad" }
+      return { text: `${ended(status.reason)} Trying again in ${seconds(status.delay)}.${cut(status)}`, tone: "bad" }
     case "Ended":
       return { text: `The end: ${ClientStatus.describeEnd(status.reason)}. Reload to begin anew.`, tone: "lost" }
     case "Ready":

@@ -108,6 +108,11 @@ export class Model {
   became(status: ClientStatus.Status): void {
     const now = Date.now()
     const last = this.spans.at(-1)
+    if (status._tag === "Ready" && this.status._tag === "Ready" && status.generation === this.status.generation) {
+      // The same connection: it is suspect, or is not any more.
+      this.status = status
+      return this.changed()
+    }
     if (last !== undefined) last.to = now
     if (this.status._tag === "Ready") {
       this.wentAway = now

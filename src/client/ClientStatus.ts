@@ -66,6 +66,10 @@ export type Status =
       readonly start: Start
       /** When the welcome came. */
       readonly since: number
+      /** A heartbeat is unanswered for `suspectAfter`, and nothing has come since: the connection may be dead, and is not given up yet. */
+      readonly suspect: boolean
+      /** See `Waiting`. */
+      readonly idleTimeout: number | undefined
     }
   | {
       readonly _tag: "Waiting"
@@ -75,6 +79,11 @@ export type Status =
       readonly until: number
       /** The end of the attempt, or of the connection, before it. */
       readonly reason: AttemptError
+      /**
+       * The idle timeout of a proxy that lies between, in milliseconds, as soon as three connections in a row were lost after
+       * the same silence: `heartbeatInterval` is to be below it.
+       */
+      readonly idleTimeout: number | undefined
     }
   | { readonly _tag: "Ended"; readonly reason: EndReason }
 
@@ -112,7 +121,9 @@ export type ClientEvent =
  */
 export interface ClientStats {
   /** The connection that acts for the session, and what it is kept alive with, in milliseconds. */
-  readonly connection: (Stats & { readonly heartbeatInterval: number; readonly readDeadline: number }) | undefined
+  readonly connection:
+    | (Stats & { readonly heartbeatInterval: number; readonly readDeadline: number; readonly suspectAfter: number })
+    | undefined
   /** Messages that `send` and `deliver` have accepted. */
   readonly sent: number
   /** Those of them that the server has processed, as far as this end has heard. */

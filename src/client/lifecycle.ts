@@ -13,6 +13,7 @@ import type { Subscribable } from "./subscribable.js"
 export interface KeepAlive {
   readonly heartbeatInterval: number
   readonly readDeadline: number
+  readonly suspectAfter: number
 }
 
 type Waiting = Extract<Status, { _tag: "Waiting" }>
@@ -39,6 +40,7 @@ export type Phase =
       readonly attempt: number
       readonly live: LiveConnection
       readonly goaway: Protocol.Goaway | undefined
+      readonly status: Ready
       /** On the monotonic clock. */
       readonly readyAt: number
       /** Milliseconds over which all clients of the server come back that lose it together. */
@@ -122,8 +124,16 @@ export class Lifecycle {
   /** The welcome came, at this instant of the monotonic clock. */
   ready(status: Ready, readyAt: number, keepAlive: KeepAlive, spread: number): void {
     if (this.phase._tag !== "Greeting") return
-    this.phase = { ...this.phase, _tag: "Ready", readyAt, keepAlive, spread }
+    this.phase = { ...this.phase, _tag: "Ready", status, readyAt, keepAlive, spread }
     this.experience = { wasReady: true, isRefused: false }
+    this.status.set(status)
+  }
+
+  /** The connection that is Ready leaves a heartbeat unanswered, or does not any more. */
+  suspected(live: LiveConnection, suspect: boolean): void {
+    if (this.phase._tag !== "Ready" || this.phase.live !== live) return
+    const status = { ...this.phase.status, suspect }
+    this.phase = { ...this.phase, status }
     this.status.set(status)
   }
 

@@ -13,11 +13,15 @@ import { bounded } from "../connection/bounded.js"
 import type { Dialer } from "../connection/Dialer.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
 import { type HostEvent, HostEvents } from "../connection/HostEvents.js"
+import { describe, IdleTimeout, ofOne } from "../connection/idleTimeout.js"
 import { statsOf } from "../connection/live/stats.js"
+import { Suspicion } from "../connection/live/suspicion.js"
 import type { LiveConnection } from "../connection/liveConnection.js"
 import * as machineSleep from "../connection/machineSleep.js"
 import type { Resolved } from "../connection/Options.js"
+import { suspectAfterOf } from "../connection/optionRules.js"
 import type { Backoff } from "../connection/Reconnect.js"
+import * as timerQueue from "../connection/timerQueue.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import type { Codec } from "../protocol/Codec.js"
 import type { AttemptError, MessageInvalid } from "../protocol/ConnectionError.js"
@@ -62,11 +66,16 @@ export interface ReconnectLoop {
   readonly close: Effect.Effect<void>
 }
 
-/** Both ends keep to the shorter times of the two. */
-const keepAliveOf = (options: Resolved, welcome: Protocol.Welcome): KeepAlive => ({
-  heartbeatInterval: Math.min(options.heartbeatInterval, welcome.heartbeat),
-  readDeadline: Math.min(options.readDeadline, welcome.deadline)
-})
+/** Both ends keep to the shorter times of the two; what is a third of an interval is a third of the shorter one. */
+const keepAliveOf = (options: Resolved, welcome: Protocol.Welcome): KeepAlive => {
+  const heartbeatInterval = Math.min(options.heartbeatInterval, welcome.heartbeat)
+  const isDefault = options.suspectAfter === suspectAfterOf(options.heartbeatInterval)
+  return {
+    heartbeatInterval,
+    readDeadline: Math.min(options.readDeadline, welcome.deadline),
+    suspectAfter: isDefault ? suspectAfterOf(heartbeatInterval) : options.suspectAfter
+  }
+}
 
 export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, never, Scope.Scope> =>
   Effect.gen(function* () {
@@ -81,6 +90,7 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
     const terms = yield* DialTerms.make(given, options.tokenTimeout)
     const acks = yield* ackTimer.make(options.ackDelay)
     const pacing = yield* pacer.make
+    const suspicions = yield* timerQueue.make
     const status = yield* subscribable.make<Status>({ _tag: "Connecting", attempt: 1 }, ({ _tag }) => _tag === "Ended")
     const whenEnded = yield* Deferred.make<EndReason>()
     const ended = Deferred.await(whenEnded)
@@ -99,7 +109,8 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
       goingAway
     })
     const { driver, topics } = session
-    const retry = new RetryDelay(backoff, context, (waiting) => life.waiting(waiting))
+    const idle = new IdleTimeout(ofOne)
+    const retry = new RetryDelay(backoff, context, (waiting) => life.waiting({ ...waiting, idleTimeout: idle.found }))
 
     // ---- an attempt
 
@@ -119,11 +130,16 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           retry.succeeded()
           const { generation, session: id } = welcome
           const since = live.toWallTime(live.lastActivity)
+          const keepAlive = keepAliveOf(options, welcome)
+          const told = { suspect: false, idleTimeout: idle.found }
           life.ready(
-            { _tag: "Ready", session: id, generation, start, since },
+            { _tag: "Ready", session: id, generation, start, since, ...told },
             live.lastActivity,
-            keepAliveOf(options, welcome),
+            keepAlive,
             welcome.spread ?? 0
+          )
+          live.suspicion = new Suspicion(live, keepAlive.suspectAfter, suspicions, (suspect) =>
+            life.suspected(live, suspect)
           )
         },
         goaway: (goaway) => session.control(goaway, live, 0)
@@ -149,6 +165,15 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
       Effect.catchAll((end) => Effect.succeedSome(end))
     )
 
+    /** A connection that was Ready may have been lost to the idle timeout of a proxy, which is said once. */
+    const lost = (end: AttemptError): Effect.Effect<void> =>
+      Effect.suspend(() => {
+        const { phase } = life
+        if (end._tag !== "ConnectionLost" || phase._tag !== "Ready") return Effect.void
+        const found = idle.lost(phase.live, now())
+        return found === undefined ? Effect.void : Effect.logWarning(`holdfast: ${describe(found)}`)
+      })
+
     const run: Effect.Effect<void> = Effect.gen(function* () {
       let attempt = 1
       while (life.phase._tag !== "Ended") {
@@ -160,6 +185,7 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
         }
         const end = over.value
         yield* Effect.logDebug(`holdfast: ${end.message}`)
+        yield* lost(end)
         const decision = life.over(end, now())
         if (decision._tag === "End") return finish(decision.reason)
         if (decision.isStable) yield* backoff.reset

@@ -50,7 +50,7 @@ export class RetryDelay<R> {
   constructor(
     private readonly backoff: Backoff<R>,
     private readonly context: Context.Context<R>,
-    private readonly show: (status: Extract<Status, { _tag: "Waiting" }>) => void
+    private readonly show: (status: Omit<Extract<Status, { _tag: "Waiting" }>, "idleTimeout">) => void
   ) {}
 
   /**

@@ -8,7 +8,7 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import { InvalidOption } from "../protocol/ConnectionError.js"
-import { countOf, millisOf } from "./optionRules.js"
+import { countOf, millisOf, suspectAfterOf } from "./optionRules.js"
 
 /**
  * Timings and limits. Durations are Effect's `DurationInput`, sizes are bytes.
@@ -19,6 +19,11 @@ import { countOf, millisOf } from "./optionRules.js"
 export interface Options {
   /** Time between pings. Default 30 seconds. */
   readonly heartbeatInterval?: Duration.DurationInput | undefined
+  /**
+   * Time that a ping may be unanswered before the connection is called suspect, which is told and ends nothing; shorter than
+   * `readDeadline`. Default a third of `heartbeatInterval`, on a client of the one that it keeps to.
+   */
+  readonly suspectAfter?: Duration.DurationInput | undefined
   /** Silence after which the peer counts as dead; longer than `heartbeatInterval`. Default 60 seconds. */
   readonly readDeadline?: Duration.DurationInput | undefined
   /** Time a write may take to leave. Default 10 seconds. */
@@ -163,6 +168,7 @@ const counts = {
 export const defaults: Resolved = {
   ...durations,
   ...counts,
+  suspectAfter: suspectAfterOf(durations.heartbeatInterval),
   tokenTimeout: durations.connectTimeout
 }
 
@@ -196,6 +202,17 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
         option: "readDeadline",
         value: `${out.readDeadline} ms`,
         rule: `longer than heartbeatInterval (${out.heartbeatInterval} ms), or every quiet connection is cut between two pings`
+      })
+    }
+    out.suspectAfter =
+      options.suspectAfter === undefined
+        ? suspectAfterOf(out.heartbeatInterval)
+        : yield* millisOf("suspectAfter", options.suspectAfter)
+    if (out.suspectAfter >= out.readDeadline) {
+      return yield* new InvalidOption({
+        option: "suspectAfter",
+        value: `${out.suspectAfter} ms`,
+        rule: `shorter than readDeadline (${out.readDeadline} ms), or a peer is taken for dead before it is ever suspect`
       })
     }
     if (out.maxPart < leastPart) {
@@ -250,6 +267,7 @@ const integer = (name: string) =>
 export const config: Config.Config<Options> = Config.nested(
   Config.all({
     heartbeatInterval: duration("HEARTBEAT_INTERVAL"),
+    suspectAfter: duration("SUSPECT_AFTER"),
     readDeadline: duration("READ_DEADLINE"),
     writeDeadline: duration("WRITE_DEADLINE"),
     connectTimeout: duration("CONNECT_TIMEOUT"),

@@ -17,6 +17,7 @@ import { Lifecycle } from "./live/lifecycle.js"
 import { idOf, PingTracker, payloadOf } from "./live/pingTracker.js"
 import type { Sink } from "./live/sink.js"
 import * as supervisor from "./live/supervisor.js"
+import type { Suspicion } from "./live/suspicion.js"
 import * as metrics from "./metrics.js"
 import { deadlinesOf } from "./progress.js"
 import type * as ReadDeadline from "./ReadDeadline.js"
@@ -43,6 +44,10 @@ const lateFrames = 64
 export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
   /** When something last arrived that shows the peer alive, on the monotonic clock. */
   lastActivity: number
+  /** When a message last left, on the monotonic clock. */
+  private lastWrite = 0
+  /** The longest silence that a heartbeat found it alive after, in milliseconds. */
+  endured = 0
   /** Since when a frame has been coming that is not whole. */
   private partialSince: number | undefined
   /** When it was made, in milliseconds since the epoch. */
@@ -54,6 +59,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   /** Sends a heartbeat as a message of the protocol, for peers that cannot ping. */
   messagePing: ((id: number) => void) | undefined
 
+  /** Tells of a peer that leaves a ping unanswered, where somebody is to hear of it at once. */
+  suspicion: Suspicion | undefined
+
   private heart: Heartbeat.Heart | undefined
   private watch: ReadDeadline.Watch | undefined
   /** Milliseconds between heartbeats. */
@@ -64,7 +72,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   /** A ping was sent that must be answered in time. */
   private probing: { isAnswered: boolean } | undefined
   isPaused = false
-  private readonly pings = new PingTracker()
+  readonly pings = new PingTracker()
   private readonly backpressure: Backpressure
 
   constructor(
@@ -87,10 +95,11 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   }
 
   protected stop(end: ConnectionEnd): void {
+    this.suspicion?.stop()
     this.heart?.stop()
     this.watch?.stop()
     this.backpressure.release()
-    metrics.flush(this.counts, this.roundTrip)
+    metrics.flush(this.counts, this.pings.roundTrip)
     metrics.ended(end)
   }
 
@@ -108,6 +117,8 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   private heard(at = this.now, partialSince?: number): void {
     this.partialSince = partialSince
     this.lastActivity = at
+    this.pings.heard()
+    this.suspicion?.cleared()
     if (this.probing !== undefined) this.probing.isAnswered = true
   }
 
@@ -169,6 +180,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   pause(): void {
     if (this.isPaused || this.end !== undefined) return
     this.isPaused = true
+    this.suspicion?.cleared()
     this.transport.pause()
   }
 
@@ -216,13 +228,18 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   beat(): void {
     // While this end does not read, no answer can come.
     if (this.pings.isMissed && !this.isPaused) this.counts.heartbeatsMissed++
-    metrics.flush(this.counts, this.roundTrip)
+    metrics.flush(this.counts, this.pings.roundTrip)
+    this.endured = Math.max(this.endured, this.silence)
     const id = this.pings.next(this.now)
-    if (this.messagePing !== undefined) {
-      this.messagePing(id)
-    } else {
-      this.transport.ping?.(payloadOf(id))
-    }
+    if (this.messagePing !== undefined) this.messagePing(id)
+    else this.transport.ping?.(payloadOf(id))
+    this.suspicion?.pinged()
+  }
+
+  /** True when nothing has come for so many milliseconds since a ping asked for it: while this end does not read, nothing can. */
+  isUnansweredFor(millis: number): boolean {
+    const { unansweredSince } = this.pings
+    return unansweredSince !== undefined && !this.isPaused && this.now - unansweredSince >= millis
   }
 
   exceeded(deadline: number): void {
@@ -238,24 +255,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     return new ReadDeadlineExceeded({ lastActivity: this.toWallTime(lastActivity), deadline })
   }
 
-  /**
-   * Judges it, if it has not ended, once what has come by now was read: a program that was held up comes to what is late
-   * before it reads.
-   */
-  afterReads(judge: () => void): void {
-    const { transport } = this
-    if (transport.afterReads === undefined) return judge()
-    transport.afterReads(() => {
-      try {
-        if (this.end === undefined) judge()
-      } catch (defect) {
-        this.died(defect)
-      }
-    })
-  }
-
-  get roundTrip(): number | undefined {
-    return this.pings.roundTrip
+  /** Milliseconds since the last byte, either way, that this end knows of. */
+  get silence(): number {
+    return this.now - Math.max(this.lastActivity, this.lastWrite, this.pings.lastAt ?? 0)
   }
 
   private get now(): number {
@@ -265,11 +267,6 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   /** For showing. */
   toWallTime(at: number): number {
     return toWallTime(this.owner.clock, at)
-  }
-
-  /** When the last ping left, on the monotonic clock. */
-  get lastPing(): number | undefined {
-    return this.pings.lastAt
   }
 
   // ---- what goes out
@@ -304,6 +301,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   /** Writes without waiting: for callers that look at `isCongested` themselves. */
   write(frame: Frame): void {
     if (this.end !== undefined) return
+    this.lastWrite = this.now
     this.counts.messagesOut++
     this.counts.bytesOut += frame.length
     this.transport.send(frame)

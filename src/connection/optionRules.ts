@@ -38,3 +38,6 @@ export const countOf = (option: string, value: number): Effect.Effect<number, In
     : Effect.fail(
         new InvalidOption({ option, value: String(value), rule: `a whole number of at least 1 and at most ${largest}` })
       )
+
+/** The default of `suspectAfter`, in milliseconds as the interval is. */
+export const suspectAfterOf = (heartbeatInterval: number): number => Math.max(1, Math.round(heartbeatInterval / 3))

@@ -30,9 +30,11 @@ import type { NodeInfo, Target } from "../session/SessionStore.js"
 import type { PublishOptions } from "../topic/Broker.js"
 import type { Ref } from "../topic/Topic.js"
 import type { Principal } from "./principal.js"
+import type { SessionInfo } from "./session/sessionInfo.js"
 import type { TopicRule } from "./TopicRule.js"
 
 export type { Principal } from "./principal.js"
+export type { SessionInfo } from "./session/sessionInfo.js"
 
 /**
  * The credentials that come with a hello, or with a fresh token; `token` is undefined in a hello that has none.
@@ -76,44 +78,6 @@ export type SessionEnd =
   | { readonly _tag: "MovedAway" }
   | { readonly _tag: "Lost" }
   | { readonly _tag: "Shutdown" }
-
-/**
- * Figures of a session. Times are milliseconds since the epoch.
- *
- * @since 0.1.0
- * @category models
- */
-export interface SessionInfo {
-  readonly id: string
-  readonly principal: string
-  readonly since: number
-  /** Counts the connections that have acted for the session. */
-  readonly generation: number
-  /** The one that acts for it; undefined while the client is away. */
-  readonly connection:
-    | {
-        readonly remoteAddress: string
-        readonly since: number
-        readonly lastActivity: number
-        /** Milliseconds, of the last ping that was answered. */
-        readonly roundTrip: number | undefined
-        /** Pings that were unanswered when the next one was due. */
-        readonly heartbeatsMissed: number
-      }
-    | undefined
-  /** Messages to the client that it has not acknowledged. */
-  readonly unacknowledged: { readonly messages: number; readonly bytes: number }
-  /** Messages of the client that wait for the handler. */
-  readonly unprocessed: number
-  /** Messages to the client that were sent again, counted since the session lives here. */
-  readonly replayed: number
-  /** Messages that the client sent again and this end had: they were dropped. */
-  readonly suppressed: number
-  /** The names of the topics that it is subscribed to. */
-  readonly subscriptions: ReadonlyArray<string>
-  /** Publications that wait for its connection. */
-  readonly queued: { readonly messages: number; readonly bytes: number }
-}
 
 /**
  * A session, as its handlers and the registry see it. It outlives its
@@ -178,6 +142,11 @@ export interface Stats {
   readonly sessions: number
   /** Milliseconds since the epoch. */
   readonly since: number
+  /**
+   * The idle timeout of a proxy that lies between this gateway and its clients, in milliseconds, as soon as ten of the latest
+   * twelve connections that were lost were so after the same silence: `heartbeatInterval` is to be below it.
+   */
+  readonly idleTimeout: number | undefined
   /** WebSocket messages from clients. */
   readonly messagesIn: number
   /** WebSocket messages written to clients. */

@@ -8,7 +8,9 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scope from "effect/Scope"
 import { bounded } from "../connection/bounded.js"
+import { monotonic } from "../connection/clocks.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
+import { describe, IdleTimeout, ofMany } from "../connection/idleTimeout.js"
 import type { Incoming, UpgradeRequest } from "../connection/Listener.js"
 import { LiveConnection, type Owner } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
@@ -61,6 +63,7 @@ export class ConnectionManager<R> {
   /** Those that have ended are here for their close handshake; and what each counts by. */
   private readonly all = new Map<LiveConnection, string>()
   private readonly limits: ConnectionQuota
+  readonly idleTimeout = new IdleTimeout(ofMany)
   private readonly owner: Owner
   /** True once the gateway ends: upgrades that come now are dropped. */
   stopped = false
@@ -209,9 +212,15 @@ export class ConnectionManager<R> {
   private gone(live: LiveConnection): void {
     const address = this.all.get(live)
     if (address === undefined) return
+    if (live.end?._tag === "ConnectionLost" && live.interval > 0) this.lost(live)
     this.all.delete(live)
     this.limits.leave(address)
     this.services.stats.connectionGone(live.counts)
+  }
+
+  private lost(live: LiveConnection): void {
+    const found = this.idleTimeout.lost(live, monotonic(this.timing.clock))
+    if (found !== undefined) this.services.fork(Effect.logWarning(`holdfast: ${describe(found)}`))
   }
 
   /** Closes all of them, and waits until they are gone. */

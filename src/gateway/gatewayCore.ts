@@ -104,6 +104,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         connections: this.connections.living,
         sessions: this.sessions.size,
         since,
+        idleTimeout: this.connections.idleTimeout.found,
         ...services.stats.since(this.connections)
       })),
       sessions: Effect.sync(() => [...this.sessions.values()]),

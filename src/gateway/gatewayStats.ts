@@ -53,7 +53,9 @@ export class GatewayStats {
   }
 
   /** With those of the connections that are there. */
-  since(connections: Iterable<{ readonly counts: Counted }>): Omit<Stats, "connections" | "sessions" | "since"> {
+  since(
+    connections: Iterable<{ readonly counts: Counted }>
+  ): Omit<Stats, "connections" | "sessions" | "since" | "idleTimeout"> {
     const sum = { ...this.gone }
     for (const { counts } of connections) add(sum, counts)
     const { begun, resumed } = this

@@ -7,6 +7,7 @@ import { echo, messages, type Text } from "./support.js"
 
 const durations = [
   "heartbeatInterval",
+  "suspectAfter",
   "readDeadline",
   "writeDeadline",
   "connectTimeout",
@@ -158,6 +159,15 @@ describe("Options.resolve refuses", () => {
     )
   }
 
+  it.effect("a time to be suspect after that is no shorter than the read deadline", () =>
+    Effect.gen(function* () {
+      const error = yield* Effect.flip(Options.resolve({ suspectAfter: "1 minute" }))
+      assert.deepInclude(error, { option: "suspectAfter", value: "60000 ms" })
+      assert.include(error.rule, "shorter than readDeadline (60000 ms)")
+      assert.strictEqual((yield* Options.resolve({ suspectAfter: 59_999 })).suspectAfter, 59_999)
+    })
+  )
+
   it.effect("a part that is hardly more than what surrounds it", () =>
     Effect.gen(function* () {
       assert.deepInclude(yield* Effect.flip(Options.resolve({ maxPart: 4095 })), { option: "maxPart", value: "4095" })
@@ -191,6 +201,7 @@ describe("Options.resolve takes", () => {
     Effect.gen(function* () {
       assert.deepStrictEqual(yield* Options.resolve(), {
         heartbeatInterval: 30_000,
+        suspectAfter: 10_000,
         readDeadline: 60_000,
         writeDeadline: 10_000,
         connectTimeout: 10_000,
@@ -242,6 +253,17 @@ describe("Options.resolve takes", () => {
     Effect.gen(function* () {
       const resolved = yield* Options.resolve({ connectTimeout: "3 seconds" })
       assert.strictEqual(resolved.tokenTimeout, 3_000)
+    })
+  )
+
+  it.effect("a suspectAfter that is a third of the heartbeat interval, and never none", () =>
+    Effect.gen(function* () {
+      const few = { heartbeatInterval: "10 seconds", readDeadline: "20 seconds" } as const
+      assert.strictEqual((yield* Options.resolve(few)).suspectAfter, 3333)
+      assert.strictEqual(
+        (yield* Options.resolve({ heartbeatInterval: 1, readDeadline: 2, messageRate: 40_000 })).suspectAfter,
+        1
+      )
     })
   )
 
@@ -309,11 +331,13 @@ describe("Options.config", () => {
           String(value)
         ])
       )
-      const options = yield* read({ ...named, HOLDFAST_HEARTBEAT_INTERVAL: "10 seconds" })
+      const shorter = { HOLDFAST_HEARTBEAT_INTERVAL: "10 seconds", HOLDFAST_SUSPECT_AFTER: "20 seconds" }
+      const options = yield* read({ ...named, ...shorter })
       assert.sameMembers(Object.keys(options), [...durations, ...counts])
       const resolved = yield* Options.resolve(options)
       assert.deepInclude(resolved, {
         heartbeatInterval: 10_000,
+        suspectAfter: 20_000,
         helloTimeout: 70_000,
         drainSpread: 70_000,
         maxSessions: 1234

@@ -64,7 +64,9 @@ export const untilReadyTimes = (page: Page, times: number): Effect.Effect<void> 
   until(
     page,
     `the client is Ready for the ${times}. time`,
-    (wanted) => window.holdfast.history.filter(({ _tag }) => _tag === "Ready").length >= wanted,
+    (wanted) =>
+      window.holdfast.history.filter(({ _tag }, at, all) => _tag === "Ready" && all[at - 1]?._tag !== "Ready").length >=
+      wanted,
     times
   )
 
@@ -72,6 +74,9 @@ export const untilReadyTimes = (page: Page, times: number): Effect.Effect<void> 
 export const starts = (page: Page): Effect.Effect<ReadonlyArray<string>> =>
   inPage(
     page,
-    () => window.holdfast.history.flatMap((status) => (status._tag === "Ready" ? [status.start._tag] : [])),
+    () =>
+      window.holdfast.history.flatMap((status, at, all) =>
+        status._tag === "Ready" && all[at - 1]?._tag !== "Ready" ? [status.start._tag] : []
+      ),
     undefined
   )

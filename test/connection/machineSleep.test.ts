@@ -5,7 +5,7 @@ import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
 import * as liveConnection from "../../src/connection/liveConnection.js"
 import * as machineSleep from "../../src/connection/machineSleep.js"
 import { resolve } from "../../src/connection/Options.js"
-import { echoGateway, makeClient, settle, World, withRandom } from "../support/virtual.js"
+import { collect, echoGateway, makeClient, settle, statusTags, World, withRandom } from "../support/virtual.js"
 
 /**
  * The clock of a machine that is set (`set`: its wall time alone goes forward or back), or sleeps (`jump`: both go forward, as on
@@ -141,6 +141,21 @@ describe("Jumps of the clock", () => {
           deadline: 60_000
         })
       }).pipe(withRandom(0.9), Effect.provide(World))
+  )
+})
+
+describe("A client whose machine has slept", () => {
+  it.scoped("is not suspect for the time that it slept: its server has not been asked yet", () =>
+    Effect.gen(function* () {
+      yield* echoGateway()
+      const { clock, jump } = yield* jumpyClock
+      const client = yield* Effect.withClock(makeClient(), clock)
+      yield* client.ready
+      const statuses = yield* collect(client.changes)
+      jump(40_000)
+      yield* TestClock.adjust("2 minutes")
+      assert.deepStrictEqual(statusTags(yield* statuses), ["Ready"])
+    }).pipe(withRandom(0.9), Effect.provide(World))
   )
 })
 

@@ -44,7 +44,11 @@ const subscribe = (plan: Plan, random: () => number) =>
     const received: Array<number> = []
     const state = { over: undefined as string | undefined, reconnects: -1 }
     yield* Effect.forkScoped(
-      Stream.runForEach(client.changes, ({ _tag }) => Effect.sync(() => void (_tag === "Ready" && state.reconnects++)))
+      client.changes.pipe(
+        Stream.map(({ _tag }) => _tag),
+        Stream.changes,
+        Stream.runForEach((tag) => Effect.sync(() => void (tag === "Ready" && state.reconnects++)))
+      )
     )
     yield* client.subscribe(Counts.at(), { since: "oldest" }).pipe(
       Stream.runForEachChunk((chunk) =>

@@ -240,7 +240,8 @@ describe("the inspector shows", () => {
         address: "memory:client",
         since: 1000,
         lastActivity: 1000,
-        roundTrip: null
+        roundTrip: null,
+        suspect: false
       })
       const detail = yield* json<SessionDetail>(`sessions/${String(welcome["session"])}`)
       assert.deepStrictEqual(detail, { ...detail, ...row, topics: [lobby.name] })
@@ -258,6 +259,7 @@ describe("the inspector shows", () => {
       const { peer } = yield* join()
       yield* TestClock.adjust("600 millis")
       const first = yield* json<Overview>("overview")
+      assert.strictEqual(first.stats.idleTimeout, null)
       assert.deepStrictEqual(
         first.samples.map(({ at, begun, connections, messagesIn }) => ({ at, begun, connections, messagesIn })),
         [

@@ -1,6 +1,6 @@
 /** Clients that talk through one proxy, for rollingRestart.test.ts, in a process of its own. */
 import { Clock, Deferred, Effect, Fiber, Option, Scope, Stream, Utils } from "effect"
-import { Client } from "holdfast"
+import { Client, type ClientStatus } from "holdfast"
 import { answer } from "./answers.js"
 import { type Plan, type Remark, type Report, Talk } from "./rollingRestart.js"
 import { eventually, makeClient, upTo } from "./support.js"
@@ -8,6 +8,10 @@ import * as TcpProxy from "./tcpProxy.js"
 
 /** Of what is said; the rest is delivered. */
 const publishes = 0.1
+
+/** Suspect, or not any more: the same connection. */
+const isSameConnection = (one: ClientStatus.Status, other: ClientStatus.Status) =>
+  one._tag === "Ready" && other._tag === "Ready"
 
 /** A client that delivers, publishes and listens, and keeps everything it is told. */
 const talker = (from: number, port: number) =>
@@ -32,7 +36,7 @@ const talker = (from: number, port: number) =>
 
     const { session } = yield* client.ready
     yield* Effect.forkScoped(
-      Stream.runForEach(client.changes, (status) =>
+      Stream.runForEach(Stream.changesWith(client.changes, isSameConnection), (status) =>
         Effect.map(Clock.currentTimeMillis, (now) => {
           if (status._tag === "Ready") {
             seen.readyAt.push(now)

@@ -18,7 +18,7 @@ const told = (status: ClientStatus.Status): string => {
     case "Connecting":
       return `connecting, attempt ${status.attempt}`
     case "Ready":
-      return `ready: ${status.start._tag} ${status.session} generation ${status.generation}`
+      return `ready: ${status.start._tag} ${status.session} generation ${status.generation}${status.suspect ? ", suspect" : ""}`
     case "Waiting":
       return `waiting ${status.delay} ms: ${status.reason.message}`
     case "Ended":
@@ -54,8 +54,10 @@ const live = (name: string, world: World) =>
 
     const watch = Stream.runForEach(client.changes, (status) =>
       Effect.sync(() => {
-        life.statuses.push({ at: ledger.now(), status })
         ledger.event(name, told(status))
+        // Suspect now, or not any more: the same connection.
+        if (status._tag === "Ready" && life.statuses.at(-1)?.status._tag === "Ready") return
+        life.statuses.push({ at: ledger.now(), status })
         if (status._tag !== "Ready") return
         ledger.counts.connects++
         if (status.start._tag === "Resumed") ledger.counts.resumes++

@@ -101,7 +101,15 @@ describe("The invariants find", () => {
     const life = ledger.life("client-1", false)
     life.statuses.push({
       at: 0,
-      status: { _tag: "Ready", session: "s", generation: 1, start: { _tag: "Fresh" }, since: 0 }
+      status: {
+        _tag: "Ready",
+        session: "s",
+        generation: 1,
+        start: { _tag: "Fresh" },
+        since: 0,
+        suspect: false,
+        idleTimeout: undefined
+      }
     })
     for (const [offset, value] of ["a", "b", "c"].entries()) ledger.log.set(offset + 1, value)
     change(ledger)
@@ -220,7 +228,15 @@ describe("The invariants find", () => {
         ledger.detached.set("s", 900)
         const start = { _tag: "Reset", reason: "expired", outcomeUnknown: 0, carriedOver: 0 } as const
         life(ledger).lost.push({ ...start, _tag: "SessionLost" })
-        const status = { _tag: "Ready", session: "t", generation: 1, start, since: 0 } as const
+        const status = {
+          _tag: "Ready",
+          session: "t",
+          generation: 1,
+          start,
+          since: 0,
+          suspect: false,
+          idleTimeout: undefined
+        } as const
         life(ledger).statuses.push({ at: 1000, status })
       }
     ],

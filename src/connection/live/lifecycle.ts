@@ -120,6 +120,22 @@ export abstract class Lifecycle implements Pick<Receiver, "closed"> {
     this.fail(unwatched, Cause.die(defect))
   }
 
+  /**
+   * Judges it, if it has not ended, once what has come by now was read: a program that was held up comes to what is late
+   * before it reads.
+   */
+  afterReads(judge: () => void): void {
+    const { transport } = this
+    if (transport.afterReads === undefined) return judge()
+    transport.afterReads(() => {
+      try {
+        if (this.end === undefined) judge()
+      } catch (defect) {
+        this.died(defect)
+      }
+    })
+  }
+
   /** → Closed, from whatever phase. */
   closed(event: CloseEvent): void {
     if (this.phase._tag === "Closing") this.phase = { _tag: "Closed", end: this.phase.end }

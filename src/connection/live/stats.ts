@@ -30,8 +30,8 @@ export interface Stats {
 export const statsOf = (live: LiveConnection): Stats => ({
   since: live.since,
   lastActivity: live.toWallTime(live.lastActivity),
-  lastPing: live.lastPing === undefined ? undefined : live.toWallTime(live.lastPing),
-  roundTrip: live.roundTrip,
+  lastPing: live.pings.lastAt === undefined ? undefined : live.toWallTime(live.pings.lastAt),
+  roundTrip: live.pings.roundTrip,
   messagesIn: live.counts.messagesIn,
   bytesIn: live.counts.bytesIn,
   messagesOut: live.counts.messagesOut,

@@ -196,7 +196,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   get info(): Effect.Effect<SessionInfo> {
-    return infoOf(this, this.topics)
+    return infoOf(this, this.topics, this.services.options.suspectAfter)
   }
 
   /** Called by the timer of delayed acknowledgements. */

@@ -68,7 +68,7 @@ const overview = (gateway: Gateway<never>, sampler: Sampler) =>
       now: yield* wallTimeNow,
       node,
       address,
-      stats,
+      stats: { ...stats, idleTimeout: stats.idleTimeout ?? null },
       samples: sampler.after(after)
     }
     return json(said)

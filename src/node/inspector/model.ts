@@ -18,6 +18,7 @@ export interface SessionRow {
     readonly lastActivity: number
     readonly roundTrip: number | null
     readonly heartbeatsMissed: number
+    readonly suspect: boolean
   } | null
   readonly unacknowledged: Sizes
   readonly unprocessed: number
@@ -94,6 +95,8 @@ export interface Overview {
     readonly messagesIn: number
     readonly messagesOut: number
     readonly heartbeatsMissed: number
+    /** Milliseconds, of a proxy that lies between. */
+    readonly idleTimeout: number | null
     readonly begun: number
     readonly resumed: number
     readonly reset: Readonly<Record<string, number>>

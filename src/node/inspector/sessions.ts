@@ -21,7 +21,8 @@ const rowOf = (info: SessionInfo, node: string): SessionRow => {
             since: connection.since,
             lastActivity: connection.lastActivity,
             roundTrip: connection.roundTrip ?? null,
-            heartbeatsMissed: connection.heartbeatsMissed
+            heartbeatsMissed: connection.heartbeatsMissed,
+            suspect: connection.suspect
           },
     subscriptions: subscriptions.length
   }

@@ -6,7 +6,13 @@ const readDeadline = "src/connection/ReadDeadline.ts"
 const writeDeadline = "src/connection/WriteDeadline.ts"
 const closeCode = "src/protocol/CloseCode.ts"
 
+const idle = "src/connection/idleTimeout.ts"
+const suspicion = "src/connection/live/suspicion.ts"
+const pings = "src/connection/live/pingTracker.ts"
+
 const connection = "test/connection/connection.test.ts"
+const idleTimeout = "test/connection/idleTimeout.test.ts"
+const suspect = "test/connection/suspect.test.ts"
 const closeCodes = "test/badInput/closeCodes.test.ts"
 const reconnect = "test/connection/reconnect.test.ts"
 
@@ -105,8 +111,127 @@ export const group: Group = {
       caughtBy: [connection]
     },
     {
-      name: "who is held up judges by what it has not read yet",
+      name: "a client is suspect a millisecond early",
+      file: suspicion,
+      find: "const at = unansweredSince + this.after\n",
+      replace: "const at = unansweredSince + this.after - 1\n",
+      caughtBy: [suspect]
+    },
+    {
+      name: "a client is suspect from its latest ping on, however many were unanswered before",
+      file: pings,
+      find: "this.unansweredSince ??= now",
+      replace: "this.unansweredSince = now",
+      caughtBy: [suspect]
+    },
+    {
+      name: "only a pong ends a suspicion",
       file: live,
+      find: "    this.pings.heard()\n    this.suspicion?.cleared()\n",
+      replace: "",
+      caughtBy: [suspect]
+    },
+    {
+      name: "a client that was suspect once never is again",
+      file: suspicion,
+      find: "    this.isSuspect = isSuspect\n",
+      replace: "    this.isSuspect ||= isSuspect\n",
+      caughtBy: [suspect]
+    },
+    {
+      name: "a client says at each heartbeat that it is suspect",
+      file: suspicion,
+      find: "    if (this.isSuspect === isSuspect) return\n",
+      replace: "",
+      caughtBy: [suspect]
+    },
+    {
+      name: "a client suspects by what it has not read yet",
+      file: suspicion,
+      find: "this.suspected.afterReads(() => this.become(this.suspected.isUnansweredFor(this.after)))",
+      replace: "this.become(this.suspected.isUnansweredFor(this.after))",
+      caughtBy: ["test/connection/heldUp.test.ts"]
+    },
+    {
+      name: "a peer is suspect while this end does not read",
+      file: live,
+      find: "unansweredSince !== undefined && !this.isPaused && ",
+      replace: "unansweredSince !== undefined && ",
+      caughtBy: ["test/connection/heldUp.test.ts"]
+    },
+    {
+      name: "a client keeps to a third of its own interval, though its server's is shorter",
+      file: "src/client/reconnectLoop.ts",
+      find: "isDefault ? suspectAfterOf(heartbeatInterval) : options.suspectAfter",
+      replace: "options.suspectAfter",
+      caughtBy: [suspect]
+    },
+    {
+      name: "a client takes any three losses in a row for an idle timeout",
+      file: idle,
+      find: "Math.abs(other - silence) <= tolerance",
+      replace: "Math.abs(other - silence) <= 1e9",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a silence that a heartbeat was to break is taken for an idle timeout's",
+      file: idle,
+      find: " && silence < interval",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "connections that have endured longer silences are taken for cut by an idle timeout",
+      file: idle,
+      find: " && endured <= silence + tolerance",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "an idle timeout is told at each loss from then on",
+      file: idle,
+      find: "if (this.found !== undefined || now",
+      replace: "if (now",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a proxy that goes with all its connections is taken for an idle timeout",
+      file: idle,
+      find: "    this.lookedAt = now\n",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a silence counts from the last byte that came",
+      file: live,
+      find: "    this.lastWrite = this.now\n",
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a client takes closes and its own deadlines for an idle timeout",
+      file: "src/client/reconnectLoop.ts",
+      find: 'if (end._tag !== "ConnectionLost" || phase',
+      replace: "if (phase",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a gateway takes closes for an idle timeout",
+      file: "src/gateway/connectionManager.ts",
+      find: 'live.end?._tag === "ConnectionLost" && ',
+      replace: "",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "a gateway takes strangers who leave for losses",
+      file: "src/gateway/connectionManager.ts",
+      find: " && live.interval > 0) this.lost",
+      replace: ") this.lost",
+      caughtBy: [idleTimeout]
+    },
+    {
+      name: "who is held up judges by what it has not read yet",
+      file: lifecycle,
       find: "if (transport.afterReads === undefined) return judge()",
       replace: "if (transport !== undefined) return judge()",
       caughtBy: ["test/node/silence.test.ts", "test/connection/heldUp.test.ts"]

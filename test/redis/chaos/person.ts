@@ -47,10 +47,13 @@ export const person = (
     const received = new Map<string, number>()
     book.received.set(name, received)
     yield* Effect.forkScoped(
-      Stream.runForEach(client.changes, (status) =>
-        Effect.sync(() => {
-          if (status._tag === "Ready" && status.start._tag === "Resumed") book.resumes++
-        })
+      client.changes.pipe(
+        Stream.changesWith((one, other) => one._tag === "Ready" && other._tag === "Ready"),
+        Stream.runForEach((status) =>
+          Effect.sync(() => {
+            if (status._tag === "Ready" && status.start._tag === "Resumed") book.resumes++
+          })
+        )
       )
     )
     yield* Effect.forkScoped(

@@ -96,7 +96,15 @@ const Row = (props: {
       <td>
         <Time now={now} at={row.since} />
       </td>
-      <td>{connection === null ? <span class="quiet">away</span> : <Time now={now} at={connection.lastActivity} />}</td>
+      <td>
+        {connection === null ? <span class="quiet">away</span> : <Time now={now} at={connection.lastActivity} />}
+        {connection?.suspect ? (
+          <strong class="suspect" title="a heartbeat is unanswered: the connection may be dead">
+            {" "}
+            suspect
+          </strong>
+        ) : null}
+      </td>
       <td class="numeric">
         {connection === null || connection.roundTrip === null ? "–" : `${count(connection.roundTrip)} ms`}
       </td>

@@ -48,6 +48,9 @@ export const Facts = ({ now, stats }: Overview) => (
     <Fact name="Messages in" value={count(stats.messagesIn)} />
     <Fact name="Messages out" value={count(stats.messagesOut)} />
     <Fact name="Heartbeats missed" value={count(stats.heartbeatsMissed)} />
+    {stats.idleTimeout === null ? null : (
+      <Fact name="Idle timeout between" value={duration(stats.idleTimeout)} more="set heartbeatInterval below it" />
+    )}
     <Fact name="Resumes" value={count(stats.resumed)} />
     <Fact name="Resets" value={count(total(stats.reset))} more={words(stats.reset)} />
     <Fact name="Ended" value={count(total(stats.ended))} more={words(stats.ended)} />
