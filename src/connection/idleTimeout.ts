@@ -5,7 +5,7 @@
 
 /** A connection that was lost without a close handshake, and not by a deadline of this end. Milliseconds. */
 export interface Lost {
-  /** Since the last byte, either way, that this end knows of. */
+  /** Since the last byte that this end knows of. */
   readonly silence: number
   /** The longest silence that a heartbeat found it alive after. */
   readonly endured: number

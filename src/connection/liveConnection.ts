@@ -44,8 +44,8 @@ const lateFrames = 64
 export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Beating, ReadDeadline.Watched {
   /** When something last arrived that shows the peer alive, on the monotonic clock. */
   lastActivity: number
-  /** When a message last left, on the monotonic clock. */
-  private lastWrite = 0
+  /** When the first ping left that nothing has come after. */
+  unansweredSince: number | undefined
   /** The longest silence that a heartbeat found it alive after, in milliseconds. */
   endured = 0
   /** Since when a frame has been coming that is not whole. */
@@ -117,7 +117,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   private heard(at = this.now, partialSince?: number): void {
     this.partialSince = partialSince
     this.lastActivity = at
-    this.pings.heard()
+    this.unansweredSince = undefined
     this.suspicion?.cleared()
     if (this.probing !== undefined) this.probing.isAnswered = true
   }
@@ -230,6 +230,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     if (this.pings.isMissed && !this.isPaused) this.counts.heartbeatsMissed++
     metrics.flush(this.counts, this.pings.roundTrip)
     this.endured = Math.max(this.endured, this.silence)
+    this.unansweredSince ??= this.now
     const id = this.pings.next(this.now)
     if (this.messagePing !== undefined) this.messagePing(id)
     else this.transport.ping?.(payloadOf(id))
@@ -238,7 +239,7 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
 
   /** True when nothing has come for so many milliseconds since a ping asked for it: while this end does not read, nothing can. */
   isUnansweredFor(millis: number): boolean {
-    const { unansweredSince } = this.pings
+    const { unansweredSince } = this
     return unansweredSince !== undefined && !this.isPaused && this.now - unansweredSince >= millis
   }
 
@@ -255,9 +256,9 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
     return new ReadDeadlineExceeded({ lastActivity: this.toWallTime(lastActivity), deadline })
   }
 
-  /** Milliseconds since the last byte, either way, that this end knows of. */
+  /** Milliseconds since something came, or was to be answered with a pong: what else left, its answer has followed. */
   get silence(): number {
-    return this.now - Math.max(this.lastActivity, this.lastWrite, this.pings.lastAt ?? 0)
+    return this.now - Math.max(this.lastActivity, this.pings.lastAt ?? 0)
   }
 
   private get now(): number {
@@ -301,7 +302,6 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
   /** Writes without waiting: for callers that look at `isCongested` themselves. */
   write(frame: Frame): void {
     if (this.end !== undefined) return
-    this.lastWrite = this.now
     this.counts.messagesOut++
     this.counts.bytesOut += frame.length
     this.transport.send(frame)

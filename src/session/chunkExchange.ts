@@ -102,6 +102,9 @@ export class ChunkExchange implements Holder, Paced {
   // ---- its connections
 
   attached(peerHas: Protocol.Unfinished | undefined): void {
+    // Another connection may have acted for the session until now.
+    this.leaving = undefined
+    this.owed = undefined
     this.peerHas = peerHas
     this.options.unfinished?.isBack(this)
   }

@@ -407,6 +407,21 @@ describe("Chunks that are wrong", () => {
     }).pipe(Effect.provide(TopicWorld))
   )
 
+  it.scoped("that left on a connection are not those that a client has which comes on another one meanwhile", () =>
+    Effect.gen(function* () {
+      const gateway = yield* gatewayOf()
+      const { peer, welcome } = yield* join({ features: ["chunks"] })
+      yield* peer.say({ type: "subscribe", id: 1, topic: big.name })
+      yield* gateway.publish(big, large)
+      yield* settle
+      assert.lengthOf(peer.said("chunk"), 2)
+      const again = yield* join({ features: ["chunks"], ...resumeOf(welcome) })
+      assert.isTrue(again.welcome.resumed)
+      yield* again.peer.say({ type: "subscribe", id: 2, topic: big.name, since: "oldest" })
+      assert.deepInclude(again.peer.said("chunk")[0], { at: 0 })
+    }).pipe(Effect.provide(TopicWorld))
+  )
+
   it.scoped("may be said to be here by a client that has none of them", () =>
     Effect.gen(function* () {
       const gateway = yield* gatewayOf()

@@ -26,8 +26,6 @@ export const idOf = (payload: Uint8Array): number => {
 export class PingTracker {
   /** Of the last ping that was answered, in milliseconds. */
   roundTrip: number | undefined
-  /** When the first ping left that nothing has come after. */
-  unansweredSince: number | undefined
   private latestId = none
   private latestAt = 0
   private isAnswered = true
@@ -53,7 +51,6 @@ export class PingTracker {
     this.latestId = (this.latestId % largestId) + 1
     this.latestAt = now
     this.isAnswered = false
-    this.unansweredSince ??= now
     if (this.timedId === none) this.time()
     return this.latestId
   }
@@ -61,11 +58,6 @@ export class PingTracker {
   private time(): void {
     this.timedId = this.latestId
     this.timedAt = this.latestAt
-  }
-
-  /** Anything has come: whoever was asked is there. */
-  heard(): void {
-    this.unansweredSince = undefined
   }
 
   /** A pong has come, to whatever ping. Tells whether that ping was to be answered. */

@@ -6,7 +6,7 @@ import * as timerQueue from "../timerQueue.js"
 
 /** The connection that may be suspect. */
 export interface Suspected {
-  readonly pings: { readonly unansweredSince: number | undefined }
+  readonly unansweredSince: number | undefined
   readonly isUnansweredFor: (millis: number) => boolean
   /** Judges it, if it has not ended, once what has come by now was read. */
   readonly afterReads: (judge: () => void) => void
@@ -30,7 +30,7 @@ export class Suspicion extends timerQueue.Task {
 
   /** A ping has left. */
   pinged(): void {
-    const { unansweredSince } = this.suspected.pings
+    const { unansweredSince } = this.suspected
     if (unansweredSince === undefined || this.isSet || this.isSuspect) return
     this.timers.set(this, unansweredSince + this.after)
   }
@@ -41,7 +41,7 @@ export class Suspicion extends timerQueue.Task {
   }
 
   due(now: number): number | undefined {
-    const { unansweredSince } = this.suspected.pings
+    const { unansweredSince } = this.suspected
     if (unansweredSince === undefined) return undefined
     const at = unansweredSince + this.after
     if (at > now) return at

@@ -8,7 +8,6 @@ const closeCode = "src/protocol/CloseCode.ts"
 
 const idle = "src/connection/idleTimeout.ts"
 const suspicion = "src/connection/live/suspicion.ts"
-const pings = "src/connection/live/pingTracker.ts"
 
 const connection = "test/connection/connection.test.ts"
 const idleTimeout = "test/connection/idleTimeout.test.ts"
@@ -119,15 +118,15 @@ export const group: Group = {
     },
     {
       name: "a client is suspect from its latest ping on, however many were unanswered before",
-      file: pings,
-      find: "this.unansweredSince ??= now",
-      replace: "this.unansweredSince = now",
+      file: live,
+      find: "this.unansweredSince ??= this.now",
+      replace: "this.unansweredSince = this.now",
       caughtBy: [suspect]
     },
     {
       name: "only a pong ends a suspicion",
       file: live,
-      find: "    this.pings.heard()\n    this.suspicion?.cleared()\n",
+      find: "    this.unansweredSince = undefined\n    this.suspicion?.cleared()\n",
       replace: "",
       caughtBy: [suspect]
     },
@@ -198,13 +197,6 @@ export const group: Group = {
       name: "a proxy that goes with all its connections is taken for an idle timeout",
       file: idle,
       find: "    this.lookedAt = now\n",
-      replace: "",
-      caughtBy: [idleTimeout]
-    },
-    {
-      name: "a silence counts from the last byte that came",
-      file: live,
-      find: "    this.lastWrite = this.now\n",
       replace: "",
       caughtBy: [idleTimeout]
     },
