@@ -138,6 +138,10 @@ export interface ClientStats {
   readonly sending: Unfinished | undefined
   /** The large message that comes in parts, and how many of its bytes are here. */
   readonly receiving: Unfinished | undefined
+  /** The large publication of this client that is on its way in chunks, by its key, and how many of its bytes the server has. */
+  readonly publishing: { readonly key: string; readonly received: number; readonly size: number } | undefined
+  /** The large publication of another that comes in chunks, and how many of its bytes are here. */
+  readonly receivingPublication: { readonly received: number; readonly size: number } | undefined
   /** Messages sent again after a reconnect, because the server had not processed them. */
   readonly replayed: number
   /** Messages that the server sent again and this end had: nobody but this counter noticed. */

@@ -276,7 +276,8 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
       events,
       ended,
       stats: Effect.sync(() => {
-        const { counts, live, outbox, state } = driver
+        const { counts, largeMessages, live, outbox, state } = driver
+        const { outgoing, unfinished } = largeMessages?.chunks ?? {}
         const { phase } = life
         return {
           connection:
@@ -286,8 +287,10 @@ export const make = <R>(config: LoopOptions<R>): Effect.Effect<ReconnectLoop, ne
           received: state.received,
           processed: state.processed,
           unacknowledged: outbox.buffered,
-          sending: driver.largeMessages?.parts.sending,
-          receiving: driver.largeMessages?.parts.receiving,
+          sending: largeMessages?.parts.sending,
+          receiving: largeMessages?.parts.receiving,
+          publishing: outgoing && { key: outgoing.name, received: outgoing.bytes, size: outgoing.of },
+          receivingPublication: unfinished && { received: unfinished.bytes, size: unfinished.of },
           replayed: counts.replayed,
           suppressed: counts.suppressed
         }

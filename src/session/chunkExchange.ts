@@ -88,6 +88,8 @@ export class ChunkExchange implements Holder, Paced {
   /** What the peer said that it has, when this connection began. */
   private peerHas: Protocol.Unfinished | undefined
   private coming: Coming | undefined
+  /** The message that left last, and how much of it the peer has; undefined once that is all. */
+  outgoing: Coming | undefined
   private readonly receiver: PartReceiver
   private owed: Coming | undefined
 
@@ -121,6 +123,7 @@ export class ChunkExchange implements Holder, Paced {
 
   ended(): void {
     this.detached()
+    this.outgoing = undefined
     this.dropParts()
   }
 
@@ -138,22 +141,29 @@ export class ChunkExchange implements Holder, Paced {
     const { pacing } = this.options
     if (live === undefined || live.isCongested || !window.hasRoom || pacing?.holds(this) === true) return "Waits"
     if (this.leaving !== undefined && this.leaving.message !== message) return "Waits"
-    const at = this.leaving?.at ?? this.begin(message)
+    const at = this.leaving?.at ?? this.heldOf(message)
     const { frame, until } = message.cut(at, window.size) ?? message.fromBeginning(window.size)
     if (pacing?.take(frame.length, this, until === message.size ? "request" : "part") === false) return "Waits"
-    const { name } = message
+    const { name, size } = message
     window.wrote(until - at, (answer) => answer.name === name && answer.bytes >= until)
     live.write(frame)
-    const isWhole = until === message.size
+    if (this.leaving === undefined) this.outgoing = { name, of: size, bytes: at }
+    this.peerHas = undefined
+    const isWhole = until === size
     this.leaving = isWhole ? undefined : { message, at: until }
     return isWhole ? "Whole" : "Partly"
   }
 
-  /** The peer may have the beginning of it. */
-  private begin({ name, size }: Chunked): number {
+  /** The bytes of a message's beginning that the peer has already. */
+  private heldOf({ name, size }: Chunked): number {
     const has = this.peerHas
-    this.peerHas = undefined
     return has?.name === name && has.of === size ? has.bytes : 0
+  }
+
+  /** The peer has received this. */
+  answered({ bytes, name }: Protocol.ChunkReceived): void {
+    if (this.outgoing?.name !== name) return
+    this.outgoing = bytes < this.outgoing.of ? { ...this.outgoing, bytes } : undefined
   }
 
   /** The rest of it is not wanted any more. */
@@ -162,6 +172,7 @@ export class ChunkExchange implements Holder, Paced {
     // It may go on where it was, if no other is begun before.
     this.peerHas = { name: message.name, of: message.size, bytes: this.leaving.at }
     this.leaving = undefined
+    this.outgoing = undefined
     this.options.pacing?.leave(this)
     this.way.chunksMayGo()
   }

@@ -77,6 +77,7 @@ export class LargeMessages implements Way {
         if (this.parts.answered(message, live)) this.answered(message)
         return
       case "chunk-received":
+        this.chunks.answered(message)
         return this.answered(message)
     }
   }

@@ -264,6 +264,48 @@ describe("A large publication", () => {
     }).pipe(Effect.ensuring(leave), Effect.provide(TopicWorld), withRandom(0.5))
   )
 
+  it.scoped("is shown on its way, at either end", () =>
+    Effect.gen(function* () {
+      const gateway = yield* gatewayOf()
+      const client = yield* clientOf()
+      yield* follow(client.subscribe(big))
+      yield* slowWay
+      yield* Effect.fork(client.publish(other, large, { key: "k" }))
+      yield* gateway.publish(big, large)
+      yield* TestClock.adjust(6000)
+      const { publishing, receivingPublication } = yield* client.stats
+      const bytes = Codec.byteLength(JSON.stringify(large))
+      assert.strictEqual(publishing?.key, "k")
+      for (const { received = 0, size = 0 } of [publishing ?? {}, receivingPublication ?? {}]) {
+        assert.isAtLeast(received, 200 * kilobyte)
+        assert.isBelow(received, bytes)
+        assert.isAtLeast(size, bytes)
+        assert.isBelow(size, bytes + 200)
+      }
+      yield* TestClock.adjust(20_000)
+      const after = yield* client.stats
+      assert.isUndefined(after.publishing ?? after.receivingPublication)
+    }).pipe(Effect.ensuring(leave), Effect.provide(TopicWorld), withRandom(0.5))
+  )
+
+  it.scoped("goes on where it was, though it has to wait for the server's rates", () =>
+    Effect.gen(function* () {
+      const carried = yield* counted
+      const network = yield* Network
+      yield* gatewayOf({ byteRate: 50 * kilobyte })
+      const client = yield* clientOf()
+      const publishing = yield* Effect.fork(client.publish(big, large))
+      yield* TestClock.adjust(3000)
+      for (let cut = 0; cut < 3; cut++) {
+        yield* network.cut()
+        yield* TestClock.adjust(3000)
+      }
+      yield* TestClock.adjust(30_000)
+      yield* Fiber.join(publishing)
+      assert.isBelow(carried.client, 1.3 * Codec.byteLength(large))
+    }).pipe(Effect.ensuring(leave), Effect.provide(TopicWorld), withRandom(0.5))
+  )
+
   it.scoped("and a large message share the way, and both arrive", () =>
     Effect.gen(function* () {
       const gateway = yield* gatewayOf()

@@ -199,8 +199,8 @@ export const group: Group = {
     {
       name: "chunks that arrived are sent again",
       file: chunkExchange,
-      find: "return has?.name === name && has.of === size ? has.bytes : 0",
-      replace: "return has?.name === name && has.of === size ? 0 : 0",
+      find: "has.of === size ? has.bytes : 0",
+      replace: "has.of === size ? 0 : 0",
       caughtBy: [chunks]
     },
     {
