@@ -215,7 +215,7 @@ export abstract class WsTransport implements Transport, Due, Heard {
       atEndOfTurn(this)
     }
     // A heartbeat does not wait behind messages that wait.
-    if (this.outgoing.isWaiting && (first === First.Ping || first === First.Pong)) {
+    if ((first === First.Ping || first === First.Pong) && this.outgoing.isWaiting) {
       this.outgoing.pushFirst(this.alone(first, frame))
     } else this.keep(first, frame)
   }
