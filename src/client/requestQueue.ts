@@ -7,9 +7,9 @@ import type { LiveConnection } from "../connection/liveConnection.js"
 import { bytesAtOnce, messagesAtOnce } from "../connection/tokenBucket.js"
 import { byteLength, type Codec, type Frame } from "../protocol/Codec.js"
 import type * as Protocol from "../protocol/Protocol.js"
-import { type ChunkExchange, type Chunked, chunked, chunkLimit } from "../session/chunkExchange.js"
+import { type ChunkExchange, type Chunked, chunked, chunkLimit } from "../session/large/chunkExchange.js"
+import { isLarger } from "../session/large/pieceCutter.js"
 import { type Paced, type Pacer, share } from "../session/pacer.js"
-import { isLarger } from "../session/pieceCutter.js"
 
 export interface QueuedRequest {
   /** By `nextId`: no other request of the session has it. */

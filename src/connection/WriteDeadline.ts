@@ -6,7 +6,7 @@
 import * as Effect from "effect/Effect"
 import { WriteDeadlineExceeded } from "../protocol/ConnectionError.js"
 import { monotonic, toWallTime } from "./clocks.js"
-import { deadlinesOf } from "./progress.js"
+import { deadlinesOf } from "./live/progress.js"
 
 interface Mark {
   readonly at: number

@@ -23,7 +23,7 @@ import * as messageCodec from "../protocol/messageCodec.js"
 import * as ackTimer from "../session/ackTimer.js"
 import { Credentials } from "../session/Credentials.js"
 import { inboundLimiterTerms } from "../session/inboundLimiter.js"
-import { UnfinishedBytes } from "../session/partReceiver.js"
+import { UnfinishedBytes } from "../session/large/partReceiver.js"
 import { type NodeInfo, SessionStore } from "../session/SessionStore.js"
 import { Admission } from "./admission.js"
 import * as connections from "./connectionManager.js"
@@ -41,6 +41,7 @@ import type { HostedSession } from "./session/hostedSession.js"
 import { MicrotaskQueue } from "./session/microtaskQueue.js"
 import type { SessionServices } from "./session/sessionServices.js"
 import * as reauthentication from "./session/tokenExpiry.js"
+import * as supervisedFork from "./supervisedFork.js"
 import * as gatewayTopics from "./topics/topicRegistry.js"
 
 /** The options, all of whose effects may need the same services. */
@@ -166,7 +167,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const forkLast = yield* FiberSet.makeRuntime<R, unknown, unknown>()
       const farewells = new Farewells()
       yield* Effect.addFinalizer(() => bounded(farewells.said, options.closeTimeout))
-      const fork = yield* FiberSet.makeRuntime<R, unknown, unknown>()
+      const fork = yield* supervisedFork.make<R>()
       const credentials = yield* Credentials
       const node = yield* credentials.id
       const timing = yield* connections.timing
@@ -174,7 +175,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
         store,
         outage: new Outage(),
-        fork: (effect) => fork(effect),
+        fork,
         forkLast: (effect) => forkLast(effect),
         microtasks: new MicrotaskQueue(),
         jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),

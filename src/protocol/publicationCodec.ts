@@ -4,7 +4,7 @@ import { byteLength } from "./Codec.js"
 import { MessageInvalid } from "./ConnectionError.js"
 import type { Typed } from "./Messages.js"
 import * as messageCodec from "./messageCodec.js"
-import { msgpackSize } from "./msgpackSize.js"
+import { msgpackSize } from "./msgpack/msgpackSize.js"
 import type { Subprotocol } from "./Protocol.js"
 import * as strictJson from "./strictJson.js"
 

@@ -6,8 +6,8 @@ import type { ConnectionEnd } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import type { AckTimer } from "./ackTimer.js"
 import type { InboundLimiter } from "./inboundLimiter.js"
+import type { UnfinishedBytes } from "./large/partReceiver.js"
 import type { Pacer } from "./pacer.js"
-import type { UnfinishedBytes } from "./partReceiver.js"
 import type { Bounds, Entry } from "./replayBuffer.js"
 
 type ControlMessage = Exclude<Protocol.Control, { type: "ack" | "received" | "chunk-received" | "ping" | "pong" }>

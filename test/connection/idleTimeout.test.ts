@@ -3,7 +3,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Logger, TestClock } from "effect"
 import { type Options, Reconnect } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
-import { IdleTimeout, type Lost, ofMany, ofOne } from "../../src/connection/idleTimeout.js"
+import { IdleTimeout, type Lost, ofMany, ofOne } from "../../src/connection/live/idleTimeout.js"
 import { dial, join } from "../support/peer.js"
 import { echoGateway, makeClient, settle, World, withRandom } from "../support/virtual.js"
 

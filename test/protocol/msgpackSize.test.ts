@@ -2,7 +2,7 @@ import { assert, it } from "@effect/vitest"
 import { Either } from "effect"
 import * as fc from "fast-check"
 import { Codec } from "holdfast"
-import { msgpackSize } from "../../src/protocol/msgpackSize.js"
+import { msgpackSize } from "../../src/protocol/msgpack/msgpackSize.js"
 
 const encoded = (value: unknown) => Either.getOrThrow(Codec.msgpack.payload(value)).length
 

@@ -3,7 +3,7 @@ import type { Group } from "../fault.js"
 const codec = "src/protocol/Codec.ts"
 const protocolShape = "src/protocol/validate.ts"
 const jsonText = "src/protocol/strictJson.ts"
-const reader = "src/protocol/msgpackReader.ts"
+const reader = "src/protocol/msgpack/msgpackReader.ts"
 
 const frames = "test/badInput/frames.test.ts"
 const readerTests = "test/protocol/msgpackReader.test.ts"

@@ -6,7 +6,7 @@ const readDeadline = "src/connection/ReadDeadline.ts"
 const writeDeadline = "src/connection/WriteDeadline.ts"
 const closeCode = "src/protocol/CloseCode.ts"
 
-const idle = "src/connection/idleTimeout.ts"
+const idle = "src/connection/live/idleTimeout.ts"
 const suspicion = "src/connection/live/suspicion.ts"
 
 const connection = "test/connection/connection.test.ts"

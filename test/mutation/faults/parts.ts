@@ -1,12 +1,12 @@
 import type { Group } from "../fault.js"
 
 const step = "src/session/Session.ts"
-const window = "src/session/partWindow.ts"
-const cutter = "src/session/pieceCutter.ts"
-const chunkExchange = "src/session/chunkExchange.ts"
+const window = "src/session/large/partWindow.ts"
+const cutter = "src/session/large/pieceCutter.ts"
+const chunkExchange = "src/session/large/chunkExchange.ts"
 const subscriber = "src/gateway/topics/subscriber.ts"
-const receiver = "src/session/partReceiver.ts"
-const exchange = "src/session/partExchange.ts"
+const receiver = "src/session/large/partReceiver.ts"
+const exchange = "src/session/large/partExchange.ts"
 const parts = "test/session/parts.test.ts"
 const chunks = "test/session/chunks.test.ts"
 const connection = "test/connection/connection.test.ts"
@@ -254,14 +254,14 @@ export const group: Group = {
     },
     {
       name: "any message may come in chunks",
-      file: "src/session/largeMessages.ts",
+      file: "src/session/large/largeMessages.ts",
       find: "    live.violate(CloseCode.ProtocolViolation, `",
       replace: "    void String(`",
       caughtBy: [chunks]
     },
     {
       name: "the way is the numbered messages' first",
-      file: "src/session/largeMessages.ts",
+      file: "src/session/large/largeMessages.ts",
       find: "    if (this.isChunksTurn) this.chunksMayGo()\n",
       replace: "",
       caughtBy: [chunks]

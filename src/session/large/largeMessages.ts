@@ -1,11 +1,11 @@
 /** The large messages of a session, either way: those that are numbered in parts, the others in chunks, all on one way. */
-import type { LiveConnection } from "../connection/liveConnection.js"
-import { CloseCode } from "../protocol/CloseCode.js"
-import type { Frame, Malformed } from "../protocol/Codec.js"
-import type * as Protocol from "../protocol/Protocol.js"
-import * as bodyLimit from "./bodyLimit.js"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import type { Frame, Malformed } from "../../protocol/Codec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import * as bodyLimit from "../bodyLimit.js"
+import type { DriverOptions, Hooks } from "../driverOptions.js"
 import { ChunkExchange, type Chunking } from "./chunkExchange.js"
-import type { DriverOptions, Hooks } from "./driverOptions.js"
 import { type Exchanging, PartExchange } from "./partExchange.js"
 import { PartWindow, type Way } from "./partWindow.js"
 

@@ -2,18 +2,18 @@
  * The large `data` messages of a session, in parts, either way: what is written of one, what is answered, and what is here of one that is
  * not whole. It outlives the connections: parts that arrived are not sent again.
  */
-import type { LiveConnection } from "../connection/liveConnection.js"
-import { CloseCode } from "../protocol/CloseCode.js"
-import type { Frame } from "../protocol/Codec.js"
-import type * as Protocol from "../protocol/Protocol.js"
-import type { DriverOptions } from "./driverOptions.js"
-import type { FlowControl } from "./flowControl.js"
-import type { Paced } from "./pacer.js"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import type { Frame } from "../../protocol/Codec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { DriverOptions } from "../driverOptions.js"
+import type { FlowControl } from "../flowControl.js"
+import type { Paced } from "../pacer.js"
+import type { Entry } from "../replayBuffer.js"
+import type * as Session from "../Session.js"
 import { flawOf, type Holder, leastLimit, PartReceiver, type Piece, pieceOf } from "./partReceiver.js"
 import type { Answer, Way } from "./partWindow.js"
 import { PieceCutter } from "./pieceCutter.js"
-import type { Entry } from "./replayBuffer.js"
-import type * as Session from "./Session.js"
 
 /** The session whose messages they are. */
 export interface Exchanging extends Paced {

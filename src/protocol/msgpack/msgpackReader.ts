@@ -2,8 +2,8 @@
  * Reads one message of MessagePack, in one pass: every count is covered by bytes that are there, texts are UTF-8, keys are
  * strings, and nothing is nested more deeply than a body may be. Extension types are refused.
  */
-import { deepestBody, tooDeep } from "./nestingDepth.js"
-import { RefusedBody } from "./refusedBody.js"
+import { deepestBody, tooDeep } from "../nestingDepth.js"
+import { RefusedBody } from "../refusedBody.js"
 
 /** Why bytes are no message of MessagePack. Thrown; no Error, for nobody asks where. */
 export class Flaw {

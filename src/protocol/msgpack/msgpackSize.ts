@@ -1,5 +1,5 @@
 /** Counts the bytes that `msgpackWriter` makes of a JSON value, without making them. */
-import { byteLength } from "./Codec.js"
+import { byteLength } from "../Codec.js"
 
 const ofCount = (count: number): number => (count < 0x10 ? 1 : count < 0x10000 ? 3 : 5)
 

@@ -1,11 +1,11 @@
 /** `holdfast.v1.msgpack`, in a module of its own: what speaks JSON alone need not bundle it. */
 import * as Either from "effect/Either"
-import { CloseCode } from "./CloseCode.js"
-import type { Frame, Payload } from "./frame.js"
+import { CloseCode } from "../CloseCode.js"
+import type { Frame, Payload } from "../frame.js"
+import type * as Protocol from "../Protocol.js"
+import { fieldNames, type Malformed, malformed, validate } from "../validate.js"
 import { Flaw, MsgpackReader } from "./msgpackReader.js"
 import { type MsgpackWriter, Unwritable, written } from "./msgpackWriter.js"
-import type * as Protocol from "./Protocol.js"
-import { fieldNames, type Malformed, malformed, validate } from "./validate.js"
 
 const encoded = (value: unknown): Uint8Array => written((writer) => writer.value(value).end())
 

@@ -3,13 +3,13 @@
  * their frames, one message at a time, under a name that is theirs on every connection: what one connection has brought is not sent again
  * on the next.
  */
-import type { LiveConnection } from "../connection/liveConnection.js"
-import { CloseCode } from "../protocol/CloseCode.js"
-import { byteLength, type Codec, envelopeBytes, type Frame } from "../protocol/Codec.js"
-import type * as Protocol from "../protocol/Protocol.js"
-import type { DriverOptions } from "./driverOptions.js"
-import type { FlowControl } from "./flowControl.js"
-import type { Paced } from "./pacer.js"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import { byteLength, type Codec, envelopeBytes, type Frame } from "../../protocol/Codec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { DriverOptions } from "../driverOptions.js"
+import type { FlowControl } from "../flowControl.js"
+import type { Paced } from "../pacer.js"
 import { flawOf, type Holder, leastLimit, PartReceiver } from "./partReceiver.js"
 import type { Way } from "./partWindow.js"
 import { isLarger, PieceCutter } from "./pieceCutter.js"

@@ -1,8 +1,8 @@
 /** The parts of a message that has not come whole, and the bytes that all sessions of a gateway may hold of such. */
-import { CloseCode } from "../protocol/CloseCode.js"
-import { byteLength, type Malformed, type Payload } from "../protocol/Codec.js"
-import type * as Protocol from "../protocol/Protocol.js"
-import { malformed } from "../protocol/validate.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import { byteLength, type Malformed, type Payload } from "../../protocol/Codec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import { malformed } from "../../protocol/validate.js"
 
 /** Bytes of the smallest part but for a message's last: what many small ones cost besides, their bytes do not say. */
 export const leastPart = 1024

@@ -3,8 +3,8 @@
  * while each is answered within a second, and what the way carries in a second where it is not. So nothing else waits long
  * behind them, and a fast way is kept full.
  */
-import type { LiveConnection } from "../connection/liveConnection.js"
-import type { Frame } from "../protocol/Codec.js"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import type { Frame } from "../../protocol/Codec.js"
 
 /** Milliseconds within which a part is to be answered. */
 const patience = 1000

@@ -1,5 +1,5 @@
 /** Cuts an encoded message into pieces that end between two characters. */
-import { byteLength, type Payload } from "../protocol/Codec.js"
+import { byteLength, type Payload } from "../../protocol/Codec.js"
 
 export interface Piece {
   readonly piece: Payload

@@ -1,5 +1,5 @@
 /** Writes MessagePack in its shortest forms, without extension types. */
-import { deepestBody, tooDeep } from "./nestingDepth.js"
+import { deepestBody, tooDeep } from "../nestingDepth.js"
 
 /** Why a value has no MessagePack form. Thrown; no Error, for nobody asks where. */
 export class Unwritable {
