@@ -220,21 +220,23 @@ export class Subscriber implements Follower, Lagging {
   }
 
   private next(shared: Shared): void {
-    if (this.mode === "Recovering" || this.mode === "Stopped") return
     const { position } = shared.publication
     if (position.epoch === this.cursor.epoch && position.offset <= this.cursor.offset) return
-    if (this.mode === "Following" && !this.backlog.mustWait) {
-      const delivery = shared.delivery(this.backlog)
-      if (!(delivery instanceof Chunked)) {
-        this.backlog.write(delivery)
-        this.cursor = position
-        return
-      }
-      this.wait(shared)
-      // It waits for nothing but the window of chunks, if that.
-      return this.backlog.pump()
-    }
+    if (this.mode !== "Following" || this.backlog.mustWait) return this.later(shared)
+    const delivery = shared.delivery(this.backlog)
+    if (delivery instanceof Chunked) return this.beginChunks(shared)
+    this.backlog.write(delivery)
+    this.cursor = position
+  }
+
+  private later(shared: Shared): void {
+    if (this.mode === "Following" || this.mode === "Lagging") this.wait(shared)
+  }
+
+  /** It waits for nothing but the window of chunks, if that. */
+  private beginChunks(shared: Shared): void {
     this.wait(shared)
+    this.backlog.pump()
   }
 
   /** It must wait until the connection takes it. */

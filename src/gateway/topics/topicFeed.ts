@@ -67,7 +67,10 @@ export class Shared {
   /** The publication, as it leaves to a subscriber that is sent it in this form. */
   delivery(form: Form): Delivery {
     const frame = this.frame(form)
-    if (this.sizeBound + envelopeBytes <= form.part) return frame
+    return this.sizeBound + envelopeBytes <= form.part ? frame : this.perhapsChunked(form, frame)
+  }
+
+  private perhapsChunked(form: Form, frame: Frame): Delivery {
     const { subprotocol } = form.codec
     const isMark = frame !== this.frames[subprotocol]
     if (isMark) return frame

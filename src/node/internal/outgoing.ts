@@ -11,11 +11,24 @@ export type Chunk = string | Uint8Array | { readonly header: Uint8Array; readonl
 const sizeOf = (chunk: Chunk): number =>
   typeof chunk !== "string" && "header" in chunk ? chunk.header.length + chunk.payload.length : chunk.length
 
+/** Gives a socket one more, if it still takes something. */
+export const give = (socket: Socket, chunk: Chunk): void => {
+  if (!socket.writable) return
+  if (typeof chunk === "string") socket.write(chunk, "latin1")
+  else if (!("header" in chunk)) socket.write(chunk)
+  else {
+    socket.cork()
+    socket.write(chunk.header)
+    socket.write(chunk.payload)
+    socket.uncork()
+  }
+}
+
+/** What has to wait for a socket: most never let anything wait. */
 export class Outgoing {
   /** Bytes that the socket was not given. */
   bytes = 0
-  /** Made by the first that has to wait: most connections never need it. */
-  private chunks: Array<Chunk> | undefined
+  private readonly chunks: Array<Chunk> = []
 
   constructor(private readonly socket: Socket) {}
 
@@ -24,17 +37,13 @@ export class Outgoing {
     return this.bytes > 0 && this.socket.writableLength > 0
   }
 
-  /** Gives it to the socket, if that has let go all it had. */
   push(chunk: Chunk): void {
-    if (this.bytes === 0 && this.socket.writableLength === 0) return this.write(chunk)
-    this.chunks ??= []
     this.chunks.push(chunk)
     this.bytes += sizeOf(chunk)
   }
 
   /** A control frame may come between the fragments of a message (RFC 6455 §5.4). */
   pushFirst(chunk: Chunk): void {
-    this.chunks ??= []
     this.chunks.unshift(chunk)
     this.bytes += sizeOf(chunk)
   }
@@ -51,30 +60,16 @@ export class Outgoing {
 
   /** Gives at least one chunk, and more up to so many bytes, in one write. */
   private give(most: number): void {
-    const chunks = this.chunks ?? []
     let size = 0
     let count = 0
-    for (const chunk of chunks) {
+    for (const chunk of this.chunks) {
       if (count > 0 && size + sizeOf(chunk) > most) break
       size += sizeOf(chunk)
       count++
     }
     this.bytes -= size
     this.socket.cork()
-    for (const chunk of chunks.splice(0, count)) this.write(chunk)
+    for (const chunk of this.chunks.splice(0, count)) give(this.socket, chunk)
     this.socket.uncork()
-  }
-
-  private write(chunk: Chunk): void {
-    const { socket } = this
-    if (!socket.writable) return
-    if (typeof chunk === "string") socket.write(chunk, "latin1")
-    else if (!("header" in chunk)) socket.write(chunk)
-    else {
-      socket.cork()
-      socket.write(chunk.header)
-      socket.write(chunk.payload)
-      socket.uncork()
-    }
   }
 }

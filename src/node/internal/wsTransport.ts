@@ -15,7 +15,7 @@ import { CloseCode } from "../../protocol/CloseCode.js"
 import type { Frame } from "../../protocol/Codec.js"
 import { First } from "./frameHeader.js"
 import { FrameReader, type Heard } from "./frameReader.js"
-import { type Chunk, Outgoing } from "./outgoing.js"
+import { type Chunk, give, Outgoing } from "./outgoing.js"
 import { limitReceiver } from "./receiverLimit.js"
 import { atEndOfTurn, type Due } from "./writeBatch.js"
 
@@ -95,7 +95,8 @@ export abstract class WsTransport implements Transport, Due, Heard {
   private cause: unknown
   private isDue = false
   private isAwaited = false
-  private readonly outgoing: Outgoing
+  /** Made when something has to wait for the socket. */
+  private outgoing: Outgoing | undefined
   private reader: FrameReader | undefined
 
   constructor(
@@ -103,7 +104,6 @@ export abstract class WsTransport implements Transport, Due, Heard {
     protected readonly socket: Carrier,
     readonly remoteAddress: string
   ) {
-    this.outgoing = new Outgoing(socket)
     ws.transport = this
     socket[transportOf] = this
     ws.on("message", onMessage).on("ping", onPing).on("pong", onPong).on("error", onError).on("close", onClose)
@@ -121,9 +121,16 @@ export abstract class WsTransport implements Transport, Due, Heard {
   /** Frames a message by itself. */
   protected abstract alone(first: First, frame: Frame): Chunk
 
-  /** Has it leave in its turn. */
+  /** Gives it to the socket, if that has let go all that it was given; or else has it leave in its turn. */
   protected put(chunk: Chunk): void {
+    if (this.withheld === 0 && this.socket.writableLength === 0) return give(this.socket, chunk)
+    this.outgoing ??= new Outgoing(this.socket)
     this.outgoing.push(chunk)
+  }
+
+  /** Bytes that the socket was not given. */
+  private get withheld(): number {
+    return this.outgoing === undefined ? 0 : this.outgoing.bytes
   }
 
   // ---- what happens to the WebSocket
@@ -215,7 +222,7 @@ export abstract class WsTransport implements Transport, Due, Heard {
       atEndOfTurn(this)
     }
     // A heartbeat does not wait behind messages that wait.
-    if ((first === First.Ping || first === First.Pong) && this.outgoing.isWaiting) {
+    if (this.outgoing?.isWaiting === true && (first === First.Ping || first === First.Pong)) {
       this.outgoing.pushFirst(this.alone(first, frame))
     } else this.keep(first, frame)
   }
@@ -252,11 +259,11 @@ export abstract class WsTransport implements Transport, Due, Heard {
   }
 
   buffered(): number {
-    return this.socket.destroyed ? 0 : this.socket.writableLength + this.outgoing.bytes + this.pending
+    return this.socket.destroyed ? 0 : this.socket.writableLength + this.withheld + this.pending
   }
 
   accepted(): number {
-    return this.socket.bytesWritten + this.outgoing.bytes + this.pending
+    return this.socket.bytesWritten + this.withheld + this.pending
   }
 
   afterReads(then: () => void): void {
@@ -270,13 +277,13 @@ export abstract class WsTransport implements Transport, Due, Heard {
     // What others send while they hear that the turn is over is of the next one.
     this.isDue = false
     if (this.pending > 0) this.putKept()
-    this.outgoing.advance()
+    this.outgoing?.advance()
   }
 
   /** Gives the socket all there is: from now on others write to it. */
   finish(): void {
     if (this.pending > 0) this.putKept()
-    this.outgoing.finish()
+    this.outgoing?.finish()
   }
 
   flushed(): void {
@@ -293,7 +300,7 @@ export abstract class WsTransport implements Transport, Due, Heard {
     this.isAwaited = true
     this.socket.write("", "latin1", () => {
       this.isAwaited = false
-      this.outgoing.advance()
+      this.outgoing?.advance()
       this.flushed()
     })
   }
