@@ -53,7 +53,8 @@ describe("A session's fiber", () => {
         // Those of delayed acknowledgements, one of each end.
         assert.isAtMost((yield* supervisor.value).length, idle.length + 2)
         yield* TestClock.adjust("1 second")
-        assert.strictEqual((yield* supervisor.value).length, idle.length)
+        // A fiber may have waited at first for what takes real time, a digest, say.
+        assert.isAtMost((yield* supervisor.value).length, idle.length)
       }).pipe(Effect.supervised(supervisor))
     }).pipe(Effect.provide(World))
   )
