@@ -19,13 +19,15 @@ const readBuffer = Buffer.allocUnsafe(256 * 1024)
 /** Real clients draw a new one for each frame; to the server one is as good as another. */
 const mask = Buffer.from([0x37, 0xfa, 0x21, 0x3d])
 
-const Opcode = { Text: 1, Close: 8, Ping: 9, Pong: 10 } as const
+const Opcode = { Continuation: 0, Text: 1, Close: 8, Ping: 9, Pong: 10 } as const
 
 export class WebSocketClient {
   private out = Buffer.alloc(0)
   private outLength = 0
   /** The start of a frame whose end has not come yet. */
   private rest = Buffer.alloc(0)
+  /** What has come of a message that comes in fragments. */
+  private fragments = ""
   private corked = false
   private upgraded = false
   private closed = false
@@ -108,8 +110,7 @@ export class WebSocketClient {
 
   /** Makes room for a frame, writes its header, and gives the offset of its payload. */
   private frame(opcode: number, length: number): number {
-    const size = length + (length < 126 ? 6 : 8)
-    if (length > 0xffff) throw new Error(`the load process frames at most 65535 bytes, not ${length}`)
+    const size = length + (length < 126 ? 6 : length <= 0xffff ? 8 : 14)
     if (this.outLength + size > this.out.length) {
       if (this.outLength > 0) this.overflow()
       this.out = Buffer.allocUnsafe(Math.max(chunkSize, size))
@@ -119,9 +120,13 @@ export class WebSocketClient {
     out[at++] = 0x80 | opcode
     if (length < 126) {
       out[at++] = 0x80 | length
-    } else {
+    } else if (length <= 0xffff) {
       out[at++] = 0x80 | 126
       at = out.writeUInt16BE(length, at)
+    } else {
+      out[at++] = 0x80 | 127
+      at = out.writeUInt32BE(0, at)
+      at = out.writeUInt32BE(length, at)
     }
     at += mask.copy(out, at)
     this.outLength += size
@@ -193,13 +198,23 @@ export class WebSocketClient {
         if (input.length - at < 4) break
         length = input.readUInt16BE(start)
         start += 2
-      } else if (length > 126) {
-        throw new Error("the server sent a masked frame, or one of more than 65535 bytes")
+      } else if (length === 127) {
+        if (input.length - at < 10) break
+        length = Number(input.readBigUInt64BE(start))
+        start += 8
+      } else if (length > 127) {
+        throw new Error("the server sent a masked frame")
       }
       if (input.length < start + length) break
       at = start + length
       if (first === (0x80 | Opcode.Text)) this.receiver.text(input.toString("latin1", start, at))
-      else if (first === (0x80 | Opcode.Ping)) this.pong(input.subarray(start, at))
+      else if (first === Opcode.Text || first === Opcode.Continuation) {
+        this.fragments += input.toString("latin1", start, at)
+      } else if (first === (0x80 | Opcode.Continuation)) {
+        const text = this.fragments + input.toString("latin1", start, at)
+        this.fragments = ""
+        this.receiver.text(text)
+      } else if (first === (0x80 | Opcode.Ping)) this.pong(input.subarray(start, at))
       else if (first === (0x80 | Opcode.Close)) throw new Error(`the server closed: ${closeOf(input, start, at)}`)
       else if (first !== (0x80 | Opcode.Pong)) throw new Error(`a frame starts with 0x${first.toString(16)}`)
     }
