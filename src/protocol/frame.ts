@@ -30,12 +30,22 @@ const shortText = 256
 const encoder = new TextEncoder()
 /** Longer texts are encoded to be measured: their every character is a turn of a loop otherwise. */
 const scratch = new Uint8Array(16 * 1024)
+/** Units of a text that have room in it, whatever they are. */
+const slice = Math.floor(scratch.byteLength / 3)
 
 const isShortAscii = (text: string): boolean => {
   if (text.length > shortText) return false
   let all = 0
   for (let i = 0; i < text.length; i++) all |= text.charCodeAt(i)
   return all < 0x80
+}
+
+/** Not between the halves of a pair. */
+const endOfSlice = (text: string, at: number): number => {
+  const end = at + slice
+  if (end >= text.length) return text.length
+  const last = text.charCodeAt(end - 1)
+  return last >= 0xd800 && last < 0xdc00 ? end - 1 : end
 }
 
 /**
@@ -47,11 +57,12 @@ const isShortAscii = (text: string): boolean => {
 export const byteLength = (frame: Frame): number => {
   if (typeof frame !== "string") return frame.byteLength
   if (isShortAscii(frame)) return frame.length
-  if (frame.length * 3 <= scratch.byteLength) return encoder.encodeInto(frame, scratch).written
-  let bytes = frame.length
-  for (let i = 0; i < frame.length; i++) {
-    const unit = frame.charCodeAt(i)
-    if (unit > 0x7f) bytes += unit > 0x7ff && (unit < 0xd800 || unit > 0xdfff) ? 2 : 1
+  if (frame.length <= slice) return encoder.encodeInto(frame, scratch).written
+  let bytes = 0
+  for (let at = 0; at < frame.length; ) {
+    const end = endOfSlice(frame, at)
+    bytes += encoder.encodeInto(frame.slice(at, end), scratch).written
+    at = end
   }
   return bytes
 }

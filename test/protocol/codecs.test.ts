@@ -108,6 +108,15 @@ describe("A codec", () => {
         fc.assert(property)
       })
 
+      it("tells the size of a long text in bytes, wherever its pairs lie", () => {
+        for (const text of ["x", "é", "日", "😀", "a😀", "é😀日x"]) {
+          for (let before = 0; before < 4; before++) {
+            const long = "a".repeat(before) + text.repeat(20_000)
+            assert.strictEqual(Codec.byteLength(long), Buffer.byteLength(long))
+          }
+        }
+      })
+
       it("has room in the envelope that is allowed for", () => {
         const property = fc.property(data, (made) => {
           const payload = Either.getOrThrow(codec.payload(made.body))
