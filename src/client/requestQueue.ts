@@ -49,7 +49,7 @@ export interface Chunks {
   readonly giveUp: ChunkExchange["giveUp"]
 }
 
-/** A request of which a part has left. */
+/** A request that leaves in chunks. */
 interface Leaving {
   readonly request: QueuedRequest
   readonly message: Chunked
@@ -64,7 +64,6 @@ export class RequestQueue implements Paced {
   private live: LiveConnection | undefined
   private lastId = 0
   private most = none
-
   /** Bytes of the largest frame that is sent whole. */
   private part = Number.POSITIVE_INFINITY
 

@@ -19,7 +19,8 @@ export const read = (text: string): unknown => {
   } catch {
     return undefined
   }
-  const type = typeof head === "object" && head !== null && "type" in head ? head.type : undefined
+  if (typeof head !== "object" || head === null || !("type" in head)) return undefined
+  const { type } = head
   if (type !== "part" && type !== "chunk") return undefined
-  return { ...(head as object), piece: text.slice(end + 1) }
+  return { ...head, piece: text.slice(end + 1) }
 }

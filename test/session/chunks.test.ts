@@ -4,6 +4,7 @@ import { Effect, Fiber, TestClock } from "effect"
 import { type Client, Codec, Gateway, Messages, type Options } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { dial, join, resumeOf } from "../support/peer.js"
+import { counted, cutting, kilobyte, large, leave, slowWay, timing } from "../support/slowWay.js"
 import {
   Any,
   connect,
@@ -20,38 +21,8 @@ import { isRunning, settle, withRandom } from "../support/virtual.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
 
-const kilobyte = 1000
-const size = 800 * kilobyte
-/** Quotes, and characters of two, three and four bytes. */
-const large = `"${"é€😀x".repeat(size / 10)}"`
 const big = Any.at({ name: "big" })
 const other = Any.at({ name: "other" })
-
-const timing = { heartbeatInterval: "5 seconds", readDeadline: "6 seconds", writeDeadline: "6 seconds" } as const
-
-const slowWay = Effect.flatMap(Network, (network) => network.way({ bandwidth: 50 * kilobyte, latency: 20 }))
-
-/** No farewell takes its time on the way. */
-const leave = Effect.flatMap(Network, (network) => network.cut())
-
-/** Counts the bytes of the frames that either end sends. */
-const counted = Effect.gen(function* () {
-  const network = yield* Network
-  const carried = { client: 0, server: 0 }
-  yield* network.onLink((link) => {
-    for (const side of ["client", "server"] as const) {
-      const end = link[side]
-      const send = end.send.bind(end)
-      Object.assign(end, {
-        send: (frame: Codec.Frame) => {
-          carried[side] += Codec.byteLength(frame)
-          send(frame)
-        }
-      })
-    }
-  })
-  return carried
-})
 
 const gatewayOf = (options?: Options.Options, policy?: "disconnect" | "dropOldest" | "latest") =>
   Gateway.make({
@@ -71,19 +42,6 @@ const gatewayOf = (options?: Options.Options, policy?: "disconnect" | "dropOldes
   })
 
 const clientOf = (options?: Partial<Client.ClientOptions<unknown, unknown>>) => connect({ ...timing, ...options })
-
-/** Cuts every eight seconds until it is done; gives the seconds. */
-const cutting = (isDone: () => boolean) =>
-  Effect.gen(function* () {
-    const network = yield* Network
-    let seconds = 0
-    while (!isDone() && seconds < 600) {
-      yield* TestClock.adjust(1000)
-      seconds++
-      if (seconds % 8 === 0) yield* network.cut()
-    }
-    return seconds
-  })
 
 const ofType = (frames: ReadonlyArray<string>, type: string) =>
   frames.filter((frame) => frame.startsWith(`{"type":"${type}"`))

@@ -5,37 +5,12 @@ import { MemoryNetwork } from "holdfast/testing"
 import { PartWindow } from "../../src/session/large/partWindow.js"
 import { PieceCutter } from "../../src/session/large/pieceCutter.js"
 import { dial, join, resumeOf } from "../support/peer.js"
+import { counted, cutting, kilobyte, large, leave, slowWay, timing } from "../support/slowWay.js"
 import { isRunning, settle, World, withRandom } from "../support/virtual.js"
 
 const { MemoryNetwork: Network } = MemoryNetwork
 
 const oneSecond = Reconnect.exponential({ jitter: false })
-const kilobyte = 1000
-const size = 800 * kilobyte
-/** Quotes, and characters of two, three and four bytes. */
-const large = `"${"é€😀x".repeat(size / 10)}"`
-
-const timing = { heartbeatInterval: "5 seconds", readDeadline: "6 seconds", writeDeadline: "6 seconds" } as const
-
-/** Counts the bytes of the frames that either end sends. */
-const counted = Effect.gen(function* () {
-  const network = yield* Network
-  const carried = { client: 0, server: 0 }
-  yield* network.onLink((link) => {
-    for (const side of ["client", "server"] as const) {
-      const end = link[side]
-      const send = end.send.bind(end)
-      Object.assign(end, {
-        send: (frame: Codec.Frame) => {
-          carried[side] += Codec.byteLength(frame)
-          send(frame)
-        }
-      })
-    }
-  })
-  return carried
-})
-
 /** A gateway that keeps what it is sent, and says `word` to whoever says anything. */
 const keeping = (options?: Options.Options, word?: string) =>
   Effect.gen(function* () {
@@ -56,24 +31,6 @@ const keeping = (options?: Options.Options, word?: string) =>
 
 const clientOf = (options?: Partial<Client.ClientOptions<unknown, unknown>>) =>
   Client.make({ url: "memory:", messages: Messages.json, reconnect: oneSecond, ...timing, ...options })
-
-/** Cuts every eight seconds until it is done; gives the seconds. */
-const cutting = (isDone: () => boolean) =>
-  Effect.gen(function* () {
-    const network = yield* Network
-    let seconds = 0
-    while (!isDone() && seconds < 600) {
-      yield* TestClock.adjust(1000)
-      seconds++
-      if (seconds % 8 === 0) yield* network.cut()
-    }
-    return seconds
-  })
-
-const slowWay = Effect.flatMap(Network, (network) => network.way({ bandwidth: 50 * kilobyte, latency: 20 }))
-
-/** No farewell takes its time on the way. */
-const leave = Effect.flatMap(Network, (network) => network.cut())
 
 describe("A large message", () => {
   for (const codec of [Codec.json, Codec.msgpack]) {
