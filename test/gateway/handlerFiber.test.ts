@@ -5,7 +5,7 @@ import { MemoryNetwork } from "holdfast/testing"
 import { Farewells } from "../../src/gateway/session/farewells.js"
 import { HandlerFiber } from "../../src/gateway/session/handlerFiber.js"
 import { MicrotaskQueue } from "../../src/gateway/session/microtaskQueue.js"
-import { isRunning, makeClient, settle, withRandom, World } from "../support/virtual.js"
+import { isRunning, makeClient, settle, World, withRandom } from "../support/virtual.js"
 
 /** A gateway, and a client that has been Ready for a while. */
 const opened = (
