@@ -36,8 +36,13 @@ export type Fault =
   | { readonly _tag: "Stall"; readonly machine: string; readonly millis: number }
   /** The machine refuses dials, and what is asked of it. */
   | { readonly _tag: "Refuse"; readonly machine: string; readonly millis: number }
-  /** The machine sleeps. */
-  | { readonly _tag: "Suspend"; readonly machine: string; readonly millis: number }
+  /** The machine sleeps; its monotonic clock counts that (the default), or stops meanwhile. */
+  | {
+      readonly _tag: "Suspend"
+      readonly machine: string
+      readonly millis: number
+      readonly monotonic?: "counts" | "stops"
+    }
   /** The machine's system clock is set forward by so many milliseconds, or back where they are negative. */
   | { readonly _tag: "StepClock"; readonly machine: string; readonly by: number }
   /** The machine crashes, and runs its programs afresh when it is back. Its peers are told, or not. */
@@ -151,7 +156,13 @@ export const random = (options: RandomOptions): Effect.Effect<FaultPlan> =>
         return { _tag: "Refuse", machine: yield* pick(servers), millis: yield* millis }
       }),
       Suspend: Effect.gen(function* () {
-        return { _tag: "Suspend", machine: yield* pick(machines), millis: yield* millis }
+        const counts = yield* Random.nextBoolean
+        return {
+          _tag: "Suspend",
+          machine: yield* pick(machines),
+          millis: yield* millis,
+          monotonic: counts ? "counts" : "stops"
+        }
       }),
       StepClock: Effect.gen(function* () {
         const machine = yield* pick(machines)
@@ -197,7 +208,7 @@ export const describe = (fault: Fault): string => {
     case "Refuse":
       return `${fault.machine} refuses for ${fault.millis} ms`
     case "Suspend":
-      return `${fault.machine} sleeps for ${fault.millis} ms`
+      return `${fault.machine} sleeps for ${fault.millis} ms${fault.monotonic === "stops" ? ", and its monotonic clock stops" : ""}`
     case "StepClock":
       return `the clock of ${fault.machine} is set ${fault.by < 0 ? "back" : "forward"} by ${Math.abs(fault.by)} ms`
     case "Crash":
@@ -242,7 +253,11 @@ const doings = (
     }
     case "Suspend":
       return [
-        { name: `suspend ${fault.machine}`, begin: network.suspend(fault.machine), end: network.wake(fault.machine) }
+        {
+          name: `suspend ${fault.machine}`,
+          begin: network.suspend(fault.machine, { monotonic: fault.monotonic ?? "counts" }),
+          end: network.wake(fault.machine)
+        }
       ]
     case "Crash": {
       const { isTold, machine } = fault

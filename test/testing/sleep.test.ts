@@ -32,6 +32,67 @@ it.effect("what is due while a machine sleeps happens when it wakes, in its orde
   )
 )
 
+it.effect("on a machine whose monotonic clock stops in sleep, a timer has left after it what it had before it", () =>
+  virtually(
+    Effect.gen(function* () {
+      const network = yield* Network
+      const seen: Array<readonly [string, number, number]> = []
+      const after = (millis: number) =>
+        Effect.gen(function* () {
+          const clock = yield* Effect.clock
+          const from = clock.unsafeCurrentTimeNanos()
+          yield* Effect.sleep(millis)
+          const counted = Number((clock.unsafeCurrentTimeNanos() - from) / 1_000_000n)
+          seen.push([`after ${millis}`, counted, yield* now])
+        })
+      yield* network.run("laptop", Effect.all([after(300), after(100), after(2000), after(10)], { concurrency: 4 }))
+      yield* Effect.sleep(50)
+      yield* network.suspend("laptop", { monotonic: "stops" })
+      yield* network.suspend("laptop")
+      yield* Effect.sleep(950)
+      yield* network.wake("laptop")
+      yield* Effect.sleep(500)
+      yield* network.suspend("laptop", { monotonic: "stops" })
+      yield* Effect.sleep(1000)
+      yield* network.wake("laptop")
+      yield* Effect.sleep(5000)
+      assert.deepStrictEqual(seen, [
+        ["after 10", 10, 10],
+        ["after 100", 100, 1050],
+        ["after 300", 300, 1250],
+        ["after 2000", 2000, 3950]
+      ])
+    })
+  )
+)
+
+for (const [slept, status] of [
+  ["70 seconds", "Waiting"],
+  ["25 seconds", "Ready"]
+] as const) {
+  it.effect(`a client whose monotonic clock stopped in a sleep of ${slept} asks its gateway within 5 s`, () =>
+    virtually(
+      Effect.gen(function* () {
+        const network = yield* Network
+        const handled: Array<unknown> = []
+        yield* network.run("server", gatewayAlone("one", handled))
+        const mine = yield* Effect.provide(client(), network.on("laptop"))
+        const { session } = yield* mine.ready
+        yield* mine.deliver("before")
+        yield* network.suspend("laptop", { monotonic: "stops" })
+        yield* Effect.sleep(slept)
+        yield* network.wake("laptop")
+        yield* Effect.sleep("6 seconds")
+        const again = yield* mine.ready
+        assert.strictEqual(again.session, session)
+        assert.strictEqual(again.start._tag, status === "Waiting" ? "Resumed" : "Fresh")
+        yield* mine.deliver("after")
+        assert.deepStrictEqual(handled, ["before", "after"])
+      })
+    )
+  )
+}
+
 it.effect("the clocks of other machines go on", () =>
   virtually(
     Effect.gen(function* () {

@@ -1,7 +1,7 @@
 /** A machine of the network: it sleeps, it crashes, and another may take its place under the same name. */
 import * as Cause from "effect/Cause"
 import * as Clock from "effect/Clock"
-import type * as Duration from "effect/Duration"
+import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
@@ -26,6 +26,10 @@ export class Machine {
   private fibers: Array<Fiber.RuntimeFiber<unknown, unknown>> = []
   /** Milliseconds by which its system clock was set forward, or back: its monotonic clock knows nothing of it. */
   private clockStep = 0
+  /** Nanoseconds that it slept and its monotonic clock did not count. */
+  private notCounted = 0n
+  /** Where its monotonic clock stands while it sleeps, if it does. */
+  private stoppedAt: bigint | undefined
   /** Closed while it sleeps. */
   private readonly awake = Effect.unsafeMakeLatch(true)
 
@@ -42,21 +46,28 @@ export class Machine {
     })
   }
 
-  /** A machine that has crashed does not sleep: it is awake when it is back. */
-  fallAsleep(): void {
-    this.isAsleep = this.boot.isUp
-    if (this.isAsleep) this.awake.unsafeClose()
+  /**
+   * A machine that has crashed does not sleep: it is awake when it is back. `countsSleep`: its monotonic clock goes on
+   * meanwhile, and otherwise stands.
+   */
+  fallAsleep(base: Clock.Clock, countsSleep: boolean): void {
+    if (!this.boot.isUp || this.isAsleep) return
+    this.isAsleep = true
+    this.awake.unsafeClose()
+    if (!countsSleep) this.stoppedAt = this.monotonic(base)
   }
 
-  wake(): void {
+  wake(base: Clock.Clock): void {
     this.isAsleep = false
+    if (this.stoppedAt !== undefined) this.notCounted = base.unsafeCurrentTimeNanos() - this.stoppedAt
+    this.stoppedAt = undefined
     this.awake.unsafeOpen()
   }
 
   /** It stops where it is. Its fibers end, but nothing that they do then reaches anybody. */
-  crash(): void {
+  crash(base: Clock.Clock): void {
     this.boot.isUp = false
-    this.wake()
+    this.wake(base)
     for (const fiber of this.fibers) fiber.unsafeInterruptAsFork(FiberId.none)
     this.fibers = []
   }
@@ -71,20 +82,34 @@ export class Machine {
     this.clockStep += millis
   }
 
-  /** This clock, but its wall time is the machine's, and what is due while the machine sleeps happens when it wakes. */
+  private monotonic(base: Clock.Clock): bigint {
+    return this.stoppedAt ?? base.unsafeCurrentTimeNanos() - this.notCounted
+  }
+
+  /** As long as the machine's monotonic clock takes for it: what is due while the machine sleeps happens when it wakes. */
+  private sleep(base: Clock.Clock, duration: Duration.Duration): Effect.Effect<void> {
+    if (!Duration.isFinite(duration)) return base.sleep(duration)
+    return Effect.suspend(() => {
+      const until = this.monotonic(base) + Duration.unsafeToNanos(duration)
+      const rest: Effect.Effect<void> = Effect.suspend(() => {
+        if (this.isAsleep) return Effect.zipRight(this.awake.await, rest)
+        const left = until - this.monotonic(base)
+        return left > 0n ? Effect.zipRight(base.sleep(Duration.nanos(left)), rest) : Effect.void
+      })
+      return Effect.zipRight(base.sleep(duration), rest)
+    })
+  }
+
+  /** This clock, but its wall time is the machine's, and its monotonic time, too. */
   clock(base: Clock.Clock): Clock.Clock {
     this.hasClock = true
     return {
       [Clock.ClockTypeId]: Clock.ClockTypeId,
       unsafeCurrentTimeMillis: () => base.unsafeCurrentTimeMillis() + this.clockStep,
-      unsafeCurrentTimeNanos: () => base.unsafeCurrentTimeNanos(),
+      unsafeCurrentTimeNanos: () => this.monotonic(base),
       currentTimeMillis: Effect.map(base.currentTimeMillis, (now) => now + this.clockStep),
-      currentTimeNanos: base.currentTimeNanos,
-      sleep: (duration: Duration.Duration) =>
-        Effect.zipRight(
-          base.sleep(duration),
-          Effect.suspend(() => (this.isAsleep ? this.awake.await : Effect.void))
-        )
+      currentTimeNanos: Effect.map(base.currentTimeNanos, (now) => this.stoppedAt ?? now - this.notCounted),
+      sleep: (duration: Duration.Duration) => this.sleep(base, duration)
     }
   }
 }

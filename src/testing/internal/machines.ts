@@ -176,10 +176,10 @@ export const make = (
       release: (reader) => Effect.sync(() => connections.stall(reader, false)),
       on,
       run,
-      suspend: (name) => clocked(name, (here) => here.fallAsleep()),
+      suspend: (name, options) => clocked(name, (here) => here.fallAsleep(clock, options?.monotonic !== "stops")),
       stepClock: (by, name) =>
         clocked(name, (here) => here.stepClock(Duration.toMillis(by.forward ?? 0) - Duration.toMillis(by.back ?? 0))),
-      wake: (name) => clocked(name, (here) => here.wake()),
+      wake: (name) => clocked(name, (here) => here.wake(clock)),
       crash: (name, options) =>
         Effect.sync(() => {
           const here = machine(name)
@@ -187,7 +187,7 @@ export const make = (
           const isTold = options?.isTold ?? true
           connections.crash(name, isTold)
           remote.crash(name, isTold)
-          here.crash()
+          here.crash(clock)
           paths.refresh()
         }),
       restart: (name) =>

@@ -118,8 +118,11 @@ export class MemoryNetwork extends Context.Tag("holdfast/testing/MemoryNetwork")
     /**
      * The lid is shut: nothing that is sent to the machine arrives, and what is due on its clock happens when it wakes. Do
      * not make a program on it do something meanwhile, from outside: it would.
+     *
+     * The sleep counts in the machine's monotonic time, and so in its timers (macOS, Windows), or `monotonic: "stops"`
+     * (Linux: CLOCK_MONOTONIC does not count it), and a timer then takes as long after the sleep as it had left before.
      */
-    readonly suspend: (machine: string) => Effect.Effect<void>
+    readonly suspend: (machine: string, options?: { readonly monotonic?: "counts" | "stops" }) => Effect.Effect<void>
     /** The lid is opened: what was due on its clock happens now, and what was sent to it arrives. */
     readonly wake: (machine: string) => Effect.Effect<void>
     /**
