@@ -274,7 +274,8 @@ export class LiveConnection extends Lifecycle implements Receiver, Heartbeat.Bea
 
   congested(): void {
     if (this.end !== undefined) return
-    const taken = () => this.transport.accepted() - this.transport.buffered()
+    this.backpressure.congested()
+    const taken = () => this.backpressure.gone
     const isWatched = this.backlog !== undefined
     const backlog = this.backlog ?? new WriteDeadline.Backlog()
     backlog.note(this.now, this.transport.accepted(), taken())

@@ -4,6 +4,8 @@ import { Chunk, Effect, Fiber, Stream } from "effect"
 import { Connection } from "holdfast"
 import { NodeDialer } from "holdfast/node"
 import { type WebSocket, WebSocketServer } from "ws"
+import { eventually } from "../support/patience.js"
+import * as SlowProxy from "./slowProxy.js"
 
 /** A server on a free port, and its sockets. */
 const makeServer = (onConnection: (socket: WebSocket) => void) =>
@@ -47,6 +49,36 @@ describe("Connection.dial", () => {
       yield* Effect.sleep("50 millis")
       const all = yield* Stream.runCollect(Stream.take(connection.messages, 10))
       assert.deepStrictEqual([...all].join(""), "0123456789")
+    }).pipe(Effect.provide(NodeDialer.layer))
+  )
+
+  it.scopedLive("answers the pings of a server that reads slowly while a large message leaves", () =>
+    Effect.gen(function* () {
+      const seen: Array<string> = []
+      const { server, url } = yield* makeServer((socket) => {
+        socket.on("pong", (payload) => seen.push(`pong ${payload}`))
+        socket.on("message", () => seen.push("message"))
+      })
+      const proxy = yield* SlowProxy.make(Number(new URL(url).port), 4_000_000)
+      const connection = yield* Connection.dial(`ws://127.0.0.1:${proxy.port}/`, { maxMessage: 16_000_000 })
+      yield* connection.send(new Uint8Array(16_000_000))
+      yield* Effect.forkScoped(
+        Effect.forever(
+          Effect.zipRight(
+            Effect.sync(() => {
+              // The second comes before anything has left since the first: its pong waits until something has.
+              for (const socket of server.clients) for (const payload of ["first", "second"]) socket.ping(payload)
+            }),
+            Effect.sleep("200 millis")
+          )
+        )
+      )
+      yield* eventually(
+        "the message has arrived",
+        Effect.sync(() => seen.includes("message"))
+      )
+      const before = seen.slice(0, seen.indexOf("message"))
+      assert.includeMembers(before, ["pong first", "pong second"])
     }).pipe(Effect.provide(NodeDialer.layer))
   )
 

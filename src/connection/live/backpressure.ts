@@ -5,13 +5,15 @@
 import * as Effect from "effect/Effect"
 import type { Transport } from "../Transport.js"
 
-/** Bytes above which of all pongs the latest alone waits. */
+/** Bytes above which of all pongs the latest alone waits, until something has left since the one before. */
 const pongLimit = 64 * 1024
 
 export class Backpressure {
   /** Somebody goes on when nothing waits any more. */
   private isDrainAwaited = false
   private pendingPong: Uint8Array | undefined
+  /** Bytes that had left when the last pong was written. */
+  private goneAtPong = -1
   /** Made when somebody waits, and opened once. */
   private latch: Effect.Latch | undefined
 
@@ -29,20 +31,34 @@ export class Backpressure {
 
   /** Answers a ping. RFC 6455 §5.5.3: of several, only the most recent needs an answer. */
   pong(payload: Uint8Array): void {
-    if (this.transport.buffered() > pongLimit) {
+    if (this.transport.buffered() <= pongLimit || this.gone > this.goneAtPong) this.writePong(payload)
+    else {
       this.pendingPong = payload
       this.isDrainAwaited = true
-    } else this.transport.pong?.(payload)
+    }
+  }
+
+  private writePong(payload: Uint8Array): void {
+    this.pendingPong = undefined
+    this.goneAtPong = this.gone
+    this.transport.pong?.(payload)
+  }
+
+  /** Bytes that have left. */
+  get gone(): number {
+    return this.transport.accepted() - this.transport.buffered()
+  }
+
+  /** Something waits, and more may have left: a peer that reads slowly gets its pongs meanwhile. */
+  congested(): void {
+    if (this.pendingPong !== undefined) this.pong(this.pendingPong)
   }
 
   /** Nothing waits any more, which is said after each flush. Whether that is news to anybody. */
   drained(): boolean {
     if (!this.isDrainAwaited) return false
     this.isDrainAwaited = false
-    if (this.pendingPong !== undefined) {
-      this.transport.pong?.(this.pendingPong)
-      this.pendingPong = undefined
-    }
+    if (this.pendingPong !== undefined) this.writePong(this.pendingPong)
     this.release()
     return true
   }
