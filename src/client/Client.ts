@@ -11,10 +11,13 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { monotonic } from "../connection/clocks.js"
 import { Dialer } from "../connection/Dialer.js"
+import { asked } from "../connection/keep/dialing.js"
 import * as Options from "../connection/Options.js"
 import * as Reconnect from "../connection/Reconnect.js"
+import type { Verdict } from "../protocol/CloseCode.js"
 import * as Codec from "../protocol/Codec.js"
 import type {
+  AttemptError,
   MessageRefused,
   NotSent,
   OutcomeUnknown,
@@ -32,9 +35,9 @@ import type { Ref } from "../topic/Topic.js"
 import * as Topic from "../topic/Topic.js"
 import type { ClientEvent, ClientStats, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
+import * as clientLoop from "./clientLoop.js"
 import * as consume from "./consume.js"
 import * as consumeStream from "./consumeStream.js"
-import * as reconnectLoop from "./reconnectLoop.js"
 import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
 import * as subscriptionStream from "./subscriptionStream.js"
 
@@ -77,6 +80,11 @@ export interface ClientOptions<
   readonly codec?: Codec.Codec | undefined
   /** Default `Reconnect.exponential()`. */
   readonly reconnect?: Reconnect.Policy<RReconnect> | undefined
+  /**
+   * The last word on what follows an end: it is given the end and the verdict of `CloseCode.verdictOf`, and gives the one to act
+   * by, which may be another (`CloseCode.stop`, `CloseCode.resume`).
+   */
+  readonly verdict?: ((end: AttemptError, proposed: Verdict) => Verdict) | undefined
   /** Decides about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
   readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
 }
@@ -169,14 +177,6 @@ export interface Client<ClientMessage, ServerMessage> {
   readonly close: Effect.Effect<void>
 }
 
-/** The effect of an option; one that is given as it is has succeeded already. */
-const asked = <A, R>(
-  value: A | Effect.Effect<A, unknown, R>,
-  context: Context.Context<R>
-): Effect.Effect<A, unknown> =>
-  // What is no effect is what one would yield.
-  Effect.isEffect(value) ? Effect.provide(value as Effect.Effect<A, unknown, R>, context) : Effect.succeed(value)
-
 /**
  * Starts a client. When the scope closes it says bye, as `close` does, unless a `SessionKeeper` keeps the session: then it leaves
  * that to the next client. It connects at once and goes on until the scope closes,
@@ -211,7 +211,7 @@ export const make = <
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
     const { codec = Codec.json } = options
-    const loop = yield* reconnectLoop.make({
+    const loop = yield* clientLoop.make({
       dialer,
       codec,
       options: resolved,
@@ -221,6 +221,7 @@ export const make = <
         token: options.token === undefined ? undefined : asked(options.token, context),
         headers: options.headers === undefined ? undefined : asked(options.headers, context)
       },
+      verdict: options.verdict,
       context,
       now: () => monotonic(clock)
     })

@@ -5,8 +5,8 @@
  */
 
 import type { Stats } from "../connection/Connection.js"
-import type { Verdict } from "../protocol/CloseCode.js"
-import type { AttemptError, MessageInvalid, TokenUnavailable } from "../protocol/ConnectionError.js"
+import * as status from "../connection/keep/status.js"
+import type { MessageInvalid, TokenUnavailable } from "../protocol/ConnectionError.js"
 import type { ResetReason } from "../protocol/Protocol.js"
 import type { Unfinished } from "../session/Session.js"
 
@@ -30,24 +30,20 @@ export type Start =
       readonly carriedOver: number
     }
 
+export type { EndReason } from "../connection/keep/status.js"
+
 /**
- * The reason for which a client has ended for good.
- *
- * - `Closed`: `close` was called, or its scope was closed.
- * - `Stopped`: an answer that a retry would meet again.
- * - `GaveUp`: the reconnect policy is done.
- * - `Invalid`: a message of the server did not decode, and `onInvalid` chose to end.
- * - `Died`: a defect in the reconnect policy or the Dialer.
+ * A session that is connected.
  *
  * @since 0.1.0
  * @category models
  */
-export type EndReason =
-  | { readonly _tag: "Closed" }
-  | { readonly _tag: "Stopped"; readonly verdict: Extract<Verdict, { _tag: "Stop" }>; readonly end: AttemptError }
-  | { readonly _tag: "GaveUp"; readonly end: AttemptError }
-  | { readonly _tag: "Invalid"; readonly error: MessageInvalid }
-  | { readonly _tag: "Died"; readonly defect: unknown }
+export interface Ready extends status.Ready {
+  readonly session: string
+  /** Of the connections of this session: the first has 1. */
+  readonly generation: number
+  readonly start: Start
+}
 
 /**
  * The state of a client. Times are milliseconds since the epoch, delays
@@ -57,35 +53,7 @@ export type EndReason =
  * @since 0.1.0
  * @category models
  */
-export type Status =
-  | { readonly _tag: "Connecting"; readonly attempt: number }
-  | {
-      readonly _tag: "Ready"
-      readonly session: string
-      readonly generation: number
-      readonly start: Start
-      /** When the welcome came. */
-      readonly since: number
-      /** A heartbeat is unanswered for `suspectAfter`, and nothing has come since: the connection may be dead, and is not given up yet. */
-      readonly suspect: boolean
-      /** See `Waiting`. */
-      readonly idleTimeout: number | undefined
-    }
-  | {
-      readonly _tag: "Waiting"
-      /** The attempt that follows the delay. */
-      readonly attempt: number
-      readonly delay: number
-      readonly until: number
-      /** The end of the attempt, or of the connection, before it. */
-      readonly reason: AttemptError
-      /**
-       * The idle timeout of a proxy that lies between, in milliseconds, as soon as three connections in a row were lost after
-       * the same silence: `heartbeatInterval` is to be below it.
-       */
-      readonly idleTimeout: number | undefined
-    }
-  | { readonly _tag: "Ended"; readonly reason: EndReason }
+export type Status = status.Status<Ready>
 
 /**
  * An event that a client tells besides messages and its status.
@@ -149,22 +117,9 @@ export interface ClientStats {
 }
 
 /**
- * A reason in words.
+ * The reason of a client's end in words.
  *
  * @since 0.1.0
  * @category rendering
  */
-export const describeEnd = (reason: EndReason): string => {
-  switch (reason._tag) {
-    case "Closed":
-      return "closed"
-    case "Stopped":
-      return `stopped (${reason.verdict.why}): ${reason.end.message}`
-    case "GaveUp":
-      return `the reconnect policy gave up: ${reason.end.message}`
-    case "Invalid":
-      return reason.error.message
-    case "Died":
-      return `the client died: ${String(reason.defect)}`
-  }
-}
+export const describeEnd: (reason: status.EndReason) => string = status.describeEnd

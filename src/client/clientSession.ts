@@ -4,6 +4,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
+import type { Events } from "../connection/keep/subscribable.js"
 import type { LiveConnection } from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
 import { CloseCode } from "../protocol/CloseCode.js"
@@ -18,7 +19,6 @@ import { SessionDriver } from "../session/sessionDriver.js"
 import type { ClientEvent, Start } from "./ClientStatus.js"
 import { type Progress, ResumeState, stateOf } from "./resumeState.js"
 import type { Keeper } from "./SessionKeeper.js"
-import type { Events } from "./subscribable.js"
 import { Subscriptions } from "./subscriptions.js"
 import { TokenRefresh } from "./tokenRefresh.js"
 

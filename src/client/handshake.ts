@@ -2,37 +2,78 @@
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
-import type { Dialer, DialRequest } from "../connection/Dialer.js"
+import type { Dialer } from "../connection/Dialer.js"
+import * as Heartbeat from "../connection/Heartbeat.js"
+import { type DialTerms, dial } from "../connection/keep/dialing.js"
+import type { KeepAlive } from "../connection/keep/lifecycle.js"
+import type { Attempt } from "../connection/keep/reconnectLoop.js"
+import type { Ready as KeptReady } from "../connection/keep/status.js"
 import * as liveConnection from "../connection/liveConnection.js"
 import type { Resolved } from "../connection/Options.js"
+import { suspectAfterOf } from "../connection/optionRules.js"
 import { CloseCode } from "../protocol/CloseCode.js"
 import { type Codec, envelopeBytes } from "../protocol/Codec.js"
-import { type AttemptError, ConnectTimeout, WelcomeTimeout } from "../protocol/ConnectionError.js"
+import { type AttemptError, WelcomeTimeout } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
+import type { Ready } from "./ClientStatus.js"
+import type { ClientSession } from "./clientSession.js"
 
-/** Dials, bounded by the connect timeout; the scope owns the connection. */
-export const dial = (
-  dialer: Dialer["Type"],
-  options: Resolved,
-  request: Pick<DialRequest, "url" | "headers" | "protocols">
-): Effect.Effect<liveConnection.LiveConnection, AttemptError, Scope.Scope> => {
-  const { closeTimeout, connectTimeout: timeout, maxMessage } = options
-  return dialer.dial({ ...request, maxFrame: maxMessage + envelopeBytes, closeTimeout }).pipe(
-    Effect.timeoutFail({
-      duration: timeout,
-      onTimeout: () => new ConnectTimeout({ url: request.url, timeout })
-    }),
-    Effect.flatMap((transport) => liveConnection.make(transport, options))
-  )
+type LiveConnection = liveConnection.LiveConnection
+
+/** Both ends keep to the shorter times of the two; what is a third of an interval is a third of the shorter one. */
+const keepAliveOf = (options: Resolved, welcome: Protocol.Welcome): KeepAlive => {
+  const heartbeatInterval = Math.min(options.heartbeatInterval, welcome.heartbeat)
+  const isDefault = options.suspectAfter === suspectAfterOf(options.heartbeatInterval)
+  return {
+    heartbeatInterval,
+    readDeadline: Math.min(options.readDeadline, welcome.deadline),
+    suspectAfter: isDefault ? suspectAfterOf(heartbeatInterval) : options.suspectAfter
+  }
 }
+
+export interface Opener {
+  readonly codec: Codec
+  readonly dialer: Dialer["Type"]
+  readonly options: Resolved
+  readonly session: ClientSession
+  readonly terms: DialTerms
+}
+
+/** Opens a connection of a client's session: one that has come to Ready. */
+export const open =
+  ({ codec, dialer, options, session, terms }: Opener) =>
+  (attempt: Attempt<Ready>): Effect.Effect<LiveConnection, AttemptError, Scope.Scope> =>
+    Effect.gen(function* () {
+      const { headers, token, url } = yield* terms.next
+      const maxFrame = options.maxMessage + envelopeBytes
+      const request = { url, protocols: [codec.subprotocol], headers, maxFrame }
+      const live = yield* liveConnection.make(yield* dial(dialer, options, request), options)
+      attempt.opening(live)
+      if (live.transport.ping === undefined) {
+        live.messagePing = (id) => session.driver.writeUnpaced(live, { type: "ping", id })
+      }
+      const hello = session.hello(live, token)
+      const welcome = yield* greet(live, codec, hello, options.helloTimeout, {
+        welcome: (welcome) => {
+          const start = session.welcomed(live, welcome, hello)
+          if (start === undefined) return
+          const { generation, session: id } = welcome
+          const statusOf = (common: KeptReady): Ready => ({ ...common, session: id, generation, start })
+          attempt.ready(live, statusOf, keepAliveOf(options, welcome), welcome.spread ?? 0)
+        },
+        goaway: (goaway) => session.control(goaway, live, 0)
+      })
+      live.keepAlive(keepAliveOf(options, welcome), yield* Heartbeat.jitter)
+      return live
+    })
 
 /**
  * Says hello and waits for the welcome. `on.welcome` is called in the tick in
  * which it arrives, before anything that follows it, and gives the connection
  * its next sink.
  */
-export const greet = (
-  live: liveConnection.LiveConnection,
+const greet = (
+  live: LiveConnection,
   codec: Codec,
   hello: Protocol.Hello,
   timeout: number,

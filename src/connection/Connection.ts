@@ -5,13 +5,14 @@
  * @since 0.1.0
  */
 import * as Effect from "effect/Effect"
+import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { CloseCode } from "../protocol/CloseCode.js"
 import { byteLength, type Frame } from "../protocol/Codec.js"
 import {
   type ConnectionEnd,
-  ConnectTimeout,
+  type ConnectTimeout,
   type DialFailed,
   type DialRefused,
   type InvalidOption,
@@ -19,12 +20,26 @@ import {
 } from "../protocol/ConnectionError.js"
 import { Dialer } from "./Dialer.js"
 import * as Heartbeat from "./Heartbeat.js"
+import * as dialing from "./keep/dialing.js"
 import { type Stats, statsOf } from "./live/stats.js"
 import * as liveConnection from "./liveConnection.js"
 import * as Options from "./Options.js"
 import { ReceiveQueue } from "./receiveQueue.js"
 import type { Transport } from "./Transport.js"
 
+export type {
+  HeartbeatOptions,
+  KeepOptions,
+  Kept,
+  KeptReady,
+  KeptStats,
+  KeptStatus,
+  Opening,
+  Received,
+  Timing
+} from "./keep/kept.js"
+export { keep } from "./keep/keptConnection.js"
+export type { EndReason } from "./keep/status.js"
 export type { Stats } from "./live/stats.js"
 
 /**
@@ -69,13 +84,18 @@ export const make = (
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
     const live = yield* liveConnection.make(transport, resolved)
-    const queue = new ReceiveQueue(live, resolved.highWaterMark)
-    live.open(queue)
+    const queue = new ReceiveQueue<Frame, ConnectionEnd>(resolved.highWaterMark)
+    queue.attach(live)
+    live.open({
+      message: (frame) => queue.push(frame, frame.length),
+      drained: () => {},
+      ended: (end) => queue.finish(end._tag === "ClosedLocally" ? Option.none() : Option.some(end))
+    })
     live.keepAlive(resolved, yield* Heartbeat.jitter)
     return {
       protocol: transport.protocol,
       remoteAddress: transport.remoteAddress,
-      messages: Stream.repeatEffectChunkOption(queue.take),
+      messages: Stream.repeatEffectOption(queue.take),
       send: (frame) =>
         Effect.suspend((): Effect.Effect<void, ConnectionEnd | MessageTooLarge> => {
           const size = byteLength(frame)
@@ -112,19 +132,11 @@ export const dial = (
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
     const dialer = yield* Dialer
-    const transport = yield* dialer
-      .dial({
-        url,
-        protocols: options?.protocols ?? [],
-        headers: options?.headers,
-        maxFrame: resolved.maxMessage,
-        closeTimeout: resolved.closeTimeout
-      })
-      .pipe(
-        Effect.timeoutFail({
-          duration: resolved.connectTimeout,
-          onTimeout: () => new ConnectTimeout({ url, timeout: resolved.connectTimeout })
-        })
-      )
+    const transport = yield* dialing.dial(dialer, resolved, {
+      url,
+      protocols: options?.protocols ?? [],
+      headers: options?.headers,
+      maxFrame: resolved.maxMessage
+    })
     return yield* make(transport, options)
   })

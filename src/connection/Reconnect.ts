@@ -26,6 +26,8 @@ export type Policy<R = never> = Schedule.Schedule<unknown, AttemptError, R>
  * above `max`. Both the exponential and the jittered delay are clamped: an
  * unclamped exponential reaches Infinity after some 1000 attempts.
  *
+ * It takes any error, so that `Effect.retry(Connection.dial(url), Reconnect.exponential())` does as well.
+ *
  * Throws `InvalidOption` when `base` or `max` is no duration of at least 1 ms,
  * or `factor` is below 1: with a delay of zero a retry would be a loop.
  *
@@ -38,7 +40,7 @@ export const exponential = (options?: {
   readonly max?: Duration.DurationInput | undefined
   /** Default true. */
   readonly jitter?: boolean | undefined
-}): Policy => {
+}): Schedule.Schedule<unknown> => {
   const base = positive("base", options?.base ?? "1 second")
   const max = positive("max", options?.max ?? "30 seconds")
   const factor = options?.factor ?? 2

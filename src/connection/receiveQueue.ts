@@ -1,54 +1,75 @@
 /**
- * Frames that arrived and were not pulled yet. Bounded by pausing the socket:
- * beyond the bound there is only what the platform had read already.
+ * What arrived and was not pulled yet. Bounded by pausing the socket: beyond the bound there is only what the platform had read
+ * already. It is pulled one by one: whoever stops in the middle leaves the rest to the next.
  */
-import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
-import type { Frame } from "../protocol/Codec.js"
-import type { ConnectionEnd } from "../protocol/ConnectionError.js"
-import type { Sink } from "./live/sink.js"
-import type { LiveConnection } from "./liveConnection.js"
+import type * as Option from "effect/Option"
 
-const maxFrames = 1024
+const maxItems = 1024
 
-export class ReceiveQueue implements Sink {
-  private frames: Array<Frame> = []
+/** The connection that what arrives comes from. */
+export interface Source {
+  readonly pause: () => void
+  readonly resume: () => void
+}
+
+export class ReceiveQueue<A, E> {
+  private readonly items: Array<A> = []
+  private readonly sizes: Array<number> = []
   private size = 0
-  private end: ConnectionEnd | undefined
+  private source: Source | undefined
+  private end: Option.Option<E> | undefined
   private readonly arrival = Effect.unsafeMakeLatch()
 
-  constructor(
-    private readonly live: LiveConnection,
-    private readonly maxSize: number
-  ) {}
+  constructor(private readonly maxSize: number) {}
 
-  message(frame: Frame): void {
-    this.frames.push(frame)
-    this.size += frame.length
-    if (this.size >= this.maxSize || this.frames.length >= maxFrames) this.live.pause()
+  private get isFull(): boolean {
+    return this.size >= this.maxSize || this.items.length >= maxItems
+  }
+
+  /** From now on what arrives comes from this one. */
+  attach(source: Source): void {
+    this.source = source
+    if (this.isFull) source.pause()
+    else source.resume()
+  }
+
+  push(item: A, size: number): void {
+    this.items.push(item)
+    this.sizes.push(size)
+    this.size += size
+    if (this.isFull) this.source?.pause()
     this.arrival.unsafeOpen()
   }
 
-  drained(): void {}
+  /** The one that was pushed last, if it was not pulled yet. */
+  get last(): A | undefined {
+    return this.items.at(-1)
+  }
 
-  ended(end: ConnectionEnd): void {
-    this.end = end
+  /** Nothing will arrive any more: pulling fails with this, once it has given what there is. */
+  finish(end: Option.Option<E>): void {
+    this.end ??= end
     this.arrival.unsafeOpen()
   }
 
-  /** All that has arrived, at least one; then the end: `None` after this end closed. */
-  readonly take: Effect.Effect<Chunk.Chunk<Frame>, Option.Option<ConnectionEnd>> = Effect.suspend(() => {
-    if (this.frames.length > 0) {
-      const frames = this.frames
-      this.frames = []
-      this.size = 0
-      this.live.resume()
-      return Effect.succeed(Chunk.unsafeFromArray(frames))
+  /** Gives another what there is. */
+  moveTo<B, F>(other: ReceiveQueue<B, F>, as: (item: A) => B): void {
+    for (const [index, item] of this.items.entries()) other.push(as(item), this.sizes[index] ?? 0)
+    this.items.length = 0
+    this.sizes.length = 0
+    this.size = 0
+  }
+
+  /** The next that has arrived, or the end. */
+  readonly take: Effect.Effect<A, Option.Option<E>> = Effect.suspend(() => {
+    if (this.items.length > 0) {
+      const item = this.items.shift() as A // there is one
+      this.size -= this.sizes.shift() ?? 0
+      if (!this.isFull) this.source?.resume()
+      return Effect.succeed(item)
     }
-    if (this.end !== undefined) {
-      return Effect.fail(this.end._tag === "ClosedLocally" ? Option.none() : Option.some(this.end))
-    }
+    if (this.end !== undefined) return Effect.fail(this.end)
     this.arrival.unsafeClose()
     return Effect.zipRight(this.arrival.await, this.take)
   })

@@ -56,8 +56,21 @@ export type Verdict =
       readonly why: "Ended" | "Refused" | "NotAuthenticated" | "NotAllowed" | "TakenOver" | "SessionEnded"
     }
 
-const stop = (why: Extract<Verdict, { _tag: "Stop" }>["why"]): Verdict => ({ _tag: "Stop", why })
-const resume = (why: Extract<Verdict, { _tag: "Resume" }>["why"]): Verdict => ({ _tag: "Resume", why })
+/**
+ * The verdict that a retry would meet the same answer.
+ *
+ * @since 0.1.0
+ * @category verdict
+ */
+export const stop = (why: Extract<Verdict, { _tag: "Stop" }>["why"]): Verdict => ({ _tag: "Stop", why })
+
+/**
+ * The verdict to try again, after a delay.
+ *
+ * @since 0.1.0
+ * @category verdict
+ */
+export const resume = (why: Extract<Verdict, { _tag: "Resume" }>["why"]): Verdict => ({ _tag: "Resume", why })
 
 /**
  * The verdict on a close code. Total: every number has one.
@@ -173,6 +186,7 @@ export const verdictOf = (
     case "ConnectTimeout":
     case "DialFailed":
     case "TokenUnavailable":
+    case "OnConnectFailed":
       return resume("Lost")
     case "WelcomeTimeout":
       return resume("HelloTimeout")

@@ -221,12 +221,31 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{ rea
 }
 
 /**
+ * The application's `onConnect` failed, or did not end within `connectTimeout`: the connection was never Ready.
+ *
+ * @since 0.1.0
+ * @category dial
+ */
+export class OnConnectFailed extends Data.TaggedError("OnConnectFailed")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `onConnect failed: ${describe(this.cause)}`
+  }
+}
+
+/**
  * Why an attempt to connect, or the connection it gave, came to its end.
  *
  * @since 0.1.0
  * @category dial
  */
-export type AttemptError = ConnectionEnd | DialFailed | DialRefused | ConnectTimeout | WelcomeTimeout | TokenUnavailable
+export type AttemptError =
+  | ConnectionEnd
+  | DialFailed
+  | DialRefused
+  | ConnectTimeout
+  | WelcomeTimeout
+  | TokenUnavailable
+  | OnConnectFailed
 
 /**
  * The listener could not be started, most often because the port is in use.
@@ -347,6 +366,18 @@ export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonl
 export class SessionClosed extends Data.TaggedError("SessionClosed")<{ readonly reason: string }> {
   override get message(): string {
     return `the session has ended: ${this.reason}`
+  }
+}
+
+/**
+ * A connection that was kept has ended for good: there will be no other.
+ *
+ * @since 0.1.0
+ * @category connection
+ */
+export class NotKept extends Data.TaggedError("NotKept")<{ readonly reason: string }> {
+  override get message(): string {
+    return `the connection is not kept any more: ${this.reason}`
   }
 }
 

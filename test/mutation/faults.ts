@@ -4,6 +4,7 @@ import * as codec from "./faults/codec.js"
 import * as connection from "./faults/connection.js"
 import * as gateway from "./faults/gateway.js"
 import * as givenUp from "./faults/givenUp.js"
+import * as keep from "./faults/keep.js"
 import * as limits from "./faults/limits.js"
 import * as many from "./faults/many.js"
 import * as manyGateways from "./faults/manyGateways.js"
@@ -21,6 +22,7 @@ export const groups: ReadonlyArray<Group> = [
   connection.group,
   parts.group,
   reconnect.group,
+  keep.group,
   gateway.group,
   givenUp.group,
   limits.group,

@@ -41,7 +41,7 @@ export const group: Group = {
     },
     {
       name: "a client does not notice that its machine slept",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/connection/keep/reconnectLoop.ts",
       find: "    yield* machineSleep.watch(() => void waking(awake))\n",
       replace: "",
       caughtBy: ["test/connection/machineSleep.test.ts"]
@@ -160,7 +160,7 @@ export const group: Group = {
     },
     {
       name: "a client keeps to a third of its own interval, though its server's is shorter",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/client/handshake.ts",
       find: "isDefault ? suspectAfterOf(heartbeatInterval) : options.suspectAfter",
       replace: "options.suspectAfter",
       caughtBy: [suspect]
@@ -202,7 +202,7 @@ export const group: Group = {
     },
     {
       name: "a client takes closes and its own deadlines for an idle timeout",
-      file: "src/client/reconnectLoop.ts",
+      file: "src/connection/keep/reconnectLoop.ts",
       find: 'if (end._tag !== "ConnectionLost" || phase',
       replace: "if (phase",
       caughtBy: [idleTimeout]
@@ -331,8 +331,8 @@ export const group: Group = {
     {
       name: "a peer that is faster than the application is not paused",
       file: "src/connection/receiveQueue.ts",
-      find: " || this.frames.length >= maxFrames) this.live.pause()",
-      replace: " && this.frames.length >= maxFrames) this.live.pause()",
+      find: "this.size >= this.maxSize || this.items.length >= maxItems",
+      replace: "this.size >= this.maxSize && this.items.length >= maxItems",
       caughtBy: [connection]
     },
     {

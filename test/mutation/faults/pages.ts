@@ -68,21 +68,21 @@ export const group: Group = {
     },
     {
       name: "Awake overrides the delay that a server asked for",
-      file: "src/client/retryDelay.ts",
+      file: "src/connection/keep/retryDelay.ts",
       find: "const called = this.called(!isAsked)",
       replace: "const called = this.called(true)",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {
       name: "a storm of Awake is a storm of dials",
-      file: "src/client/retryDelay.ts",
+      file: "src/connection/keep/retryDelay.ts",
       find: "if (left > 0) yield*",
       replace: "if (left < 0) yield*",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]
     },
     {
       name: "an attempt that was under way is not followed by another",
-      file: "src/client/retryDelay.ts",
+      file: "src/connection/keep/retryDelay.ts",
       find: "      if (this.isUnheeded) this.calls?.awake?.unsafeOpen()\n",
       replace: "",
       caughtBy: ["test/browser/unit/hostEvents.test.ts"]

@@ -1,9 +1,9 @@
 import type { Group } from "../fault.js"
 
 const policy = "src/connection/Reconnect.ts"
-const life = "src/client/lifecycle.ts"
+const life = "src/connection/keep/lifecycle.ts"
 const session = "src/client/clientSession.ts"
-const wait = "src/client/retryDelay.ts"
+const wait = "src/connection/keep/retryDelay.ts"
 
 const reconnect = "test/connection/reconnect.test.ts"
 const resume = "test/session/resume.test.ts"
@@ -148,14 +148,14 @@ export const group: Group = {
     },
     {
       name: "all clients of a gateway that is gone come at once",
-      file: "src/client/retryDelay.ts",
+      file: "src/connection/keep/retryDelay.ts",
       find: "{ millis: besides + (",
       replace: "{ millis: besides - besides + (",
       caughtBy: ["test/client/spread.test.ts"]
     },
     {
       name: "a client spreads after a silence, too",
-      file: "src/client/lifecycle.ts",
+      file: "src/connection/keep/lifecycle.ts",
       find: 'phase._tag === "Ready" && end._tag === "ConnectionLost" ? phase.spread',
       replace: 'phase._tag === "Ready" ? phase.spread',
       caughtBy: ["test/client/spread.test.ts"]

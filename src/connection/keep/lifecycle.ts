@@ -1,12 +1,13 @@
 /**
- * The life of a client as a value: the phase that it is in, the one place where
- * a phase follows another, and what follows the end of an attempt.
+ * The life of what is kept connected, as a value: the phase that it is in, the one place where a phase follows another, and what
+ * follows the end of an attempt.
  */
-import type { LiveConnection } from "../connection/liveConnection.js"
-import { type Verdict, verdictOf } from "../protocol/CloseCode.js"
-import type { AttemptError } from "../protocol/ConnectionError.js"
-import type * as Protocol from "../protocol/Protocol.js"
-import type { EndReason, Status } from "./ClientStatus.js"
+
+import { type Verdict, verdictOf } from "../../protocol/CloseCode.js"
+import type { AttemptError } from "../../protocol/ConnectionError.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { LiveConnection } from "../liveConnection.js"
+import type { EndReason, Ready, Status, Waiting } from "./status.js"
 import type { Subscribable } from "./subscribable.js"
 
 /** Milliseconds that a connection is kept alive with. */
@@ -16,21 +17,19 @@ export interface KeepAlive {
   readonly suspectAfter: number
 }
 
-type Waiting = Extract<Status, { _tag: "Waiting" }>
-type Ready = Extract<Status, { _tag: "Ready" }>
 type Stop = Extract<Verdict, { _tag: "Stop" }>
 
 /**
  * - `Dialing`: there is no connection yet.
- * - `Greeting`: hello is being said on this one, and its welcome awaited.
- * - `Ready`: this one has been welcomed. It stays so until what follows its end is decided.
+ * - `Opening`: this one is being made ready: a client says hello, and awaits the welcome.
+ * - `Ready`: this one can be used. It stays so until what follows its end is decided.
  * - `Waiting`: the next attempt has its delay.
  * - `Ended`: for good.
  */
-export type Phase =
+export type Phase<R extends Ready> =
   | { readonly _tag: "Dialing"; readonly attempt: number }
   | {
-      readonly _tag: "Greeting"
+      readonly _tag: "Opening"
       readonly attempt: number
       readonly live: LiveConnection
       readonly goaway: Protocol.Goaway | undefined
@@ -40,7 +39,7 @@ export type Phase =
       readonly attempt: number
       readonly live: LiveConnection
       readonly goaway: Protocol.Goaway | undefined
-      readonly status: Ready
+      readonly status: R
       /** On the monotonic clock. */
       readonly readyAt: number
       /** Milliseconds over which all clients of the server come back that lose it together. */
@@ -50,7 +49,7 @@ export type Phase =
   | { readonly _tag: "Waiting"; readonly attempt: number }
   | { readonly _tag: "Ended"; readonly reason: EndReason }
 
-/** The leave that a client takes which was asked to end. */
+/** The leave that is taken when this end is asked to end. */
 export interface Farewell {
   readonly reason: EndReason
   readonly hasSaidBye: boolean
@@ -84,25 +83,22 @@ export type Decision =
 const stopped = (verdict: Stop, end: AttemptError): EndReason =>
   verdict.why === "Ended" ? { _tag: "Closed" } : { _tag: "Stopped", verdict, end }
 
-/** True when another client of the same principal may yet go on with the session. */
-export const leavesSession = (reason: EndReason): boolean =>
-  reason._tag === "GaveUp" ||
-  (reason._tag === "Stopped" && (reason.verdict.why === "NotAuthenticated" || reason.verdict.why === "NotAllowed"))
-
 export interface Rules {
   /** Milliseconds after which a connection that is Ready counts as stable. */
   readonly stableAfter: number
   /** A server that refused the credentials may be given others. */
   readonly canBeFresh: boolean
+  /** The application's own verdict on an end, where it has one. */
+  readonly verdict?: ((end: AttemptError, proposed: Verdict) => Verdict) | undefined
 }
 
-export class Lifecycle {
-  phase: Phase = { _tag: "Dialing", attempt: 1 }
+export class Lifecycle<R extends Ready> {
+  phase: Phase<R> = { _tag: "Dialing", attempt: 1 }
   private leaving: Farewell | undefined
   private experience: Experience = { wasReady: false, isRefused: false }
 
   constructor(
-    private readonly status: Subscribable<Status>,
+    private readonly status: Subscribable<Status<R>>,
     private readonly rules: Rules
   ) {}
 
@@ -111,19 +107,19 @@ export class Lifecycle {
     this.status.set({ _tag: "Connecting", attempt })
   }
 
-  greeting(live: LiveConnection): void {
+  opening(live: LiveConnection): void {
     if (this.phase._tag === "Dialing")
-      this.phase = { _tag: "Greeting", attempt: this.phase.attempt, live, goaway: undefined }
+      this.phase = { _tag: "Opening", attempt: this.phase.attempt, live, goaway: undefined }
   }
 
   /** The server is about to close. */
   goingAway(goaway: Protocol.Goaway): void {
-    if (this.phase._tag === "Greeting" || this.phase._tag === "Ready") this.phase = { ...this.phase, goaway }
+    if (this.phase._tag === "Opening" || this.phase._tag === "Ready") this.phase = { ...this.phase, goaway }
   }
 
-  /** The welcome came, at this instant of the monotonic clock. */
-  ready(status: Ready, readyAt: number, keepAlive: KeepAlive, spread: number): void {
-    if (this.phase._tag !== "Greeting") return
+  /** It can be used from this instant of the monotonic clock on. */
+  ready(status: R, readyAt: number, keepAlive: KeepAlive, spread: number): void {
+    if (this.phase._tag !== "Opening") return
     this.phase = { ...this.phase, _tag: "Ready", status, readyAt, keepAlive, spread }
     this.experience = { wasReady: true, isRefused: false }
     this.status.set(status)
@@ -170,7 +166,9 @@ export class Lifecycle {
   private decide(end: AttemptError, now: number): Decision {
     const { experience, farewell, phase, rules } = this
     if (phase._tag === "Ended") return { _tag: "End", reason: phase.reason }
-    const verdict = verdictOf(end, { byeSent: farewell?.hasSaidBye, wasReady: experience.wasReady })
+    const proposed = verdictOf(end, { byeSent: farewell?.hasSaidBye, wasReady: experience.wasReady })
+    // Whoever is leaving has its own verdict already.
+    const verdict = farewell === undefined ? (rules.verdict?.(end, proposed) ?? proposed) : proposed
     const isFinal = verdict._tag === "Stop"
     const otherwise: EndReason = isFinal ? stopped(verdict, end) : { _tag: "GaveUp", end }
     const mayBeFresh = isFinal && verdict.why === "NotAuthenticated" && rules.canBeFresh && !experience.isRefused

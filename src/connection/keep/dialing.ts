@@ -1,11 +1,15 @@
-/** The terms that an attempt of a client's is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
+/** The dial of an attempt, and the terms that it is made with: asked of the application for each, and waited for no longer than `tokenTimeout`. */
 import * as Cause from "effect/Cause"
+import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import * as detachedEffect from "../connection/detachedEffect.js"
-import { isSuccess } from "../connection/syncEffect.js"
-import { DialFailed, TokenUnavailable } from "../protocol/ConnectionError.js"
-import * as url from "../protocol/url.js"
+import { ConnectTimeout, DialFailed, type DialRefused, TokenUnavailable } from "../../protocol/ConnectionError.js"
+import * as url from "../../protocol/url.js"
+import type { Dialer, DialRequest } from "../Dialer.js"
+import * as detachedEffect from "../detachedEffect.js"
+import type { Resolved } from "../Options.js"
+import { isSuccess } from "../syncEffect.js"
+import type { Transport } from "../Transport.js"
 
 export type Headers = Readonly<Record<string, string>>
 
@@ -24,6 +28,14 @@ export interface Terms {
 
 const mayChange = (effect: Effect.Effect<unknown, unknown> | undefined): boolean =>
   effect !== undefined && !isSuccess(effect)
+
+/** The effect of an option; one that is given as it is has succeeded already. */
+export const asked = <A, R>(
+  value: A | Effect.Effect<A, unknown, R>,
+  context: Context.Context<R>
+): Effect.Effect<A, unknown> =>
+  // What is no effect is what one would yield.
+  Effect.isEffect(value) ? Effect.provide(value as Effect.Effect<A, unknown, R>, context) : Effect.succeed(value)
 
 export class DialTerms {
   /** True when a server that refused the credentials may be given others: the token, or where there is none what the URL has. */
@@ -89,3 +101,14 @@ export class DialTerms {
     })
   }
 }
+
+/** Dials, within the connect timeout; the scope owns the transport. */
+export const dial = (
+  dialer: Dialer["Type"],
+  { closeTimeout, connectTimeout: timeout }: Pick<Resolved, "closeTimeout" | "connectTimeout">,
+  request: Omit<DialRequest, "closeTimeout">
+): Effect.Effect<Transport, DialFailed | DialRefused | ConnectTimeout, Scope.Scope> =>
+  Effect.timeoutFail(dialer.dial({ ...request, closeTimeout }), {
+    duration: timeout,
+    onTimeout: () => new ConnectTimeout({ url: request.url, timeout })
+  })

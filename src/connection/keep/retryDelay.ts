@@ -3,11 +3,11 @@ import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
 import * as Random from "effect/Random"
-import { monotonicNow, wallTimeNow } from "../connection/clocks.js"
-import type { Backoff } from "../connection/Reconnect.js"
-import type { AttemptError } from "../protocol/ConnectionError.js"
-import type { Status } from "./ClientStatus.js"
+import type { AttemptError } from "../../protocol/ConnectionError.js"
+import { monotonicNow, wallTimeNow } from "../clocks.js"
+import type { Backoff } from "../Reconnect.js"
 import type { Decision } from "./lifecycle.js"
+import type { Waiting } from "./status.js"
 
 /**
  * The least delay that a server may ask for, in milliseconds: a server that
@@ -50,7 +50,7 @@ export class RetryDelay<R> {
   constructor(
     private readonly backoff: Backoff<R>,
     private readonly context: Context.Context<R>,
-    private readonly show: (status: Omit<Extract<Status, { _tag: "Waiting" }>, "idleTimeout">) => void
+    private readonly show: (status: Omit<Waiting, "idleTimeout">) => void
   ) {}
 
   /**
