@@ -28,6 +28,7 @@ import { ReceiveQueue } from "./receiveQueue.js"
 import type { Transport } from "./Transport.js"
 
 export type {
+  Framing,
   HeartbeatOptions,
   KeepOptions,
   Kept,

@@ -1,6 +1,6 @@
 /** A connection that is kept, to a server that knows nothing of Holdfast. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Exit, Fiber, Ref, Runtime, Schedule, Schema, Scope, Stream, TestClock } from "effect"
+import { Effect, Either, Exit, Fiber, Ref, Runtime, Schedule, Schema, Scope, Stream, TestClock } from "effect"
 import {
   CloseCode,
   Connection,
@@ -18,8 +18,9 @@ const { MemoryNetwork: Network } = MemoryNetwork
 
 interface Peer {
   readonly transport: Transport.Transport
-  /** What came, pings included. */
+  /** The messages that came. */
   readonly got: Array<string>
+  pings: number
   closed: number | undefined
 }
 
@@ -38,7 +39,7 @@ const serve = (
       const options = { protocol: incoming.request.protocols[0] ?? "", maxFrame: 1_000_000, closeTimeout: 5000 }
       Runtime.runFork(runtime)(
         Effect.map(incoming.accept(options), (transport) => {
-          const peer: Peer = { transport, got: [], closed: undefined }
+          const peer: Peer = { transport, got: [], pings: 0, closed: undefined }
           peers.push(peer)
           transport.run({
             message: (frame) => {
@@ -46,7 +47,7 @@ const serve = (
               onMessage(peer, String(frame))
             },
             ping: (payload) => {
-              peer.got.push("ping")
+              peer.pings++
               transport.pong?.(payload)
             },
             pong: () => {},
@@ -356,9 +357,9 @@ describe("onConnect", () => {
       const kept = yield* keep({ onConnect: ({ keepAlive }) => keepAlive({ heartbeatInterval: "40 seconds" }) })
       yield* kept.ready
       yield* TestClock.adjust(19_999)
-      assert.deepStrictEqual(peers[0]?.got, [])
+      assert.strictEqual(peers[0]?.pings, 0)
       yield* TestClock.adjust(1)
-      assert.deepStrictEqual(peers[0]?.got, ["ping"])
+      assert.strictEqual(peers[0]?.pings, 1)
       yield* network.silence()
       // Twice the interval.
       yield* TestClock.adjust(79_999)
@@ -385,10 +386,11 @@ describe("A heartbeat by messages", () => {
         url: "memory:",
         messages,
         heartbeat: {
-          ping: Effect.map(
-            Ref.getAndUpdate(last, (n) => n + 1),
-            (last) => ({ op: 1 as const, last })
-          ),
+          ping: () =>
+            Effect.map(
+              Ref.getAndUpdate(last, (n) => n + 1),
+              (last) => ({ op: 1 as const, last })
+            ),
           isPong: ({ op }) => op === 11
         }
       })
@@ -413,7 +415,7 @@ describe("A heartbeat by messages", () => {
       const kept = yield* Connection.keep({
         url: "memory:",
         messages,
-        heartbeat: { ping: Effect.succeed({ op: 1 as const, last: 0 }), isPong: ({ op }) => op === 11 }
+        heartbeat: { ping: () => ({ op: 1, last: 0 }) as const, isPong: ({ op }) => op === 11 }
       })
       yield* kept.ready
       yield* TestClock.adjust(59_999)
@@ -432,7 +434,7 @@ describe("A heartbeat by messages", () => {
       const kept = yield* Connection.keep({
         url: "memory:",
         messages,
-        heartbeat: { answer: ({ op }) => (op === 1 ? { op: 11 as const } : undefined) }
+        heartbeat: { answer: ({ op }) => (op === 1 ? ({ op: 11 } as const) : undefined) }
       })
       yield* kept.ready
       yield* settle
@@ -508,6 +510,48 @@ describe("Messages by Schema", () => {
       const any = yield* Connection.keep({ url: "memory:", messages: Messages.json })
       assert.strictEqual((yield* Effect.flip(any.send(undefined)))._tag, "MessageInvalid")
       assert.strictEqual((yield* Effect.flip(any.send(1n)))._tag, "MessageInvalid")
+    }).pipe(Effect.provide(MemoryNetwork.layer()))
+  )
+})
+
+describe("A framing of the application's own", () => {
+  /** Lines, however they are cut into frames. */
+  const lines: Connection.Framing<string, string> = {
+    encode: (line) => Either.right(`${line}\n`),
+    decoder: () => {
+      let rest = ""
+      return (frame) => {
+        const all = `${rest}${frame}`.split("\n")
+        rest = all.pop() ?? ""
+        return Either.right(all)
+      }
+    }
+  }
+
+  it.scoped("gives none, one or several messages for a frame, and forgets what the end of its connection cut off", () =>
+    Effect.gen(function* () {
+      const network = yield* Network
+      const { peers } = yield* serve()
+      const kept = yield* Connection.keep({ url: "memory:", reconnect: slowly, framing: lines })
+      const messages = yield* collect(kept.messages)
+      yield* kept.send("hello")
+      yield* settle
+      assert.deepStrictEqual(peers[0]?.got, ["hello\n"])
+      for (const part of ["a", "b\nc\nd", "e"]) peers[0]?.transport.send(part)
+      yield* settle
+      assert.deepStrictEqual(yield* messages, ["ab", "c"])
+      yield* network.cut()
+      yield* TestClock.adjust("1 second")
+      peers[1]?.transport.send("f\n")
+      yield* settle
+      assert.deepStrictEqual(yield* messages, ["ab", "c", "f"])
+    }).pipe(Effect.provide(MemoryNetwork.layer()))
+  )
+
+  it.effect("is none beside messages", () =>
+    Effect.gen(function* () {
+      const options = { url: "memory:", messages: Messages.json, framing: lines } as never
+      assert.deepInclude(yield* Effect.flip(Effect.scoped(Connection.keep(options))), { option: "framing" })
     }).pipe(Effect.provide(MemoryNetwork.layer()))
   )
 })
@@ -632,6 +676,15 @@ describe("The end of a connection that was kept", () => {
       assert.deepStrictEqual(seen, [["ClosedByPeer", "Resume"]])
       yield* TestClock.adjust("10 minutes")
       assert.lengthOf(peers, 1)
+    }).pipe(Effect.provide(MemoryNetwork.layer()))
+  )
+
+  it.scoped("does not follow a close code of the server's own", () =>
+    Effect.gen(function* () {
+      const { peers } = yield* serve(({ transport }) => transport.close(4403, "whatever that means there"))
+      yield* keep()
+      yield* TestClock.adjust("1 second")
+      assert.lengthOf(peers, 2)
     }).pipe(Effect.provide(MemoryNetwork.layer()))
   )
 

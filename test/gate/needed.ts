@@ -1,10 +1,10 @@
 /** Programs that some tests need and not every machine has. */
 import { accessSync, constants } from "node:fs"
-import { delimiter, join } from "node:path"
+import { delimiter, isAbsolute, join } from "node:path"
 
 export interface Needed {
   readonly name: string
-  /** What it may be called on PATH, the preferred first. */
+  /** What it may be called on PATH, or where it may be, the preferred first. */
   readonly programs: ReadonlyArray<string>
   /** The environment variable that names one. */
   readonly variable: string
@@ -33,7 +33,15 @@ export const faketime: Needed = {
   remedy: "apt-get install faketime"
 }
 
-export const all: ReadonlyArray<Needed> = [redis, chromium, faketime]
+export const mosquitto: Needed = {
+  name: "mosquitto",
+  // Debian has it where only root's PATH leads.
+  programs: ["mosquitto", "/usr/sbin/mosquitto"],
+  variable: "MOSQUITTO",
+  remedy: "apt-get install mosquitto, or brew install mosquitto"
+}
+
+export const all: ReadonlyArray<Needed> = [redis, chromium, faketime, mosquitto]
 
 const isProgram = (path: string): boolean => {
   try {
@@ -49,5 +57,7 @@ export const find = ({ programs, variable }: Needed): string | undefined => {
   const { PATH = "", [variable]: named } = process.env
   if (named !== undefined && named !== "") return isProgram(named) ? named : undefined
   const directories = PATH.split(delimiter).filter((directory) => directory !== "")
-  return programs.flatMap((program) => directories.map((directory) => join(directory, program))).find(isProgram)
+  return programs
+    .flatMap((program) => (isAbsolute(program) ? [program] : directories.map((directory) => join(directory, program))))
+    .find(isProgram)
 }

@@ -1,25 +1,18 @@
-/** How the messages of a kept connection are framed: as they are, or as JSON texts by Schema. */
+/** How the messages of a kept connection are framed: as they are, as JSON texts by Schema, or in a way of the application's. */
 import * as Either from "effect/Either"
-import { byteLength, type Frame } from "../../protocol/Codec.js"
-import { MessageInvalid, MessageTooLarge } from "../../protocol/ConnectionError.js"
+import type { Frame } from "../../protocol/Codec.js"
+import { MessageInvalid } from "../../protocol/ConnectionError.js"
 import type { Messages } from "../../protocol/Messages.js"
 import * as messageCodec from "../../protocol/messageCodec.js"
-import type { Framing } from "./inbound.js"
+import type { Framing } from "./kept.js"
 
 const invalid = (issue: string) => new MessageInvalid({ seq: undefined, issue })
 
-const withinLimit =
-  (limit: number) =>
-  (frame: Frame): Either.Either<Frame, MessageTooLarge> => {
-    const size = byteLength(frame)
-    return size > limit ? Either.left(new MessageTooLarge({ size, limit })) : Either.right(frame)
-  }
-
 /** Frames as they come and go. */
-export const frames = (maxMessage: number): Framing<Frame, Frame> => ({
-  encode: withinLimit(maxMessage),
-  decode: Either.right
-})
+export const frames: Framing<Frame, Frame> = {
+  encode: Either.right,
+  decoder: () => (frame) => Either.right([frame])
+}
 
 /** What a text is not is not said: it may be a secret. */
 const parsed = (frame: Frame): Either.Either<unknown, MessageInvalid> => {
@@ -41,12 +34,15 @@ const stringified = (value: unknown): Either.Either<string, MessageInvalid> => {
 }
 
 /** One JSON text a message. */
-export const json = <Out, In>(messages: Messages<Out, In>, maxMessage: number): Framing<Out, In> => {
+export const json = <Out, In>(messages: Messages<Out, In>): Framing<Out, In> => {
   const encode = messageCodec.encoded(messages.client)
   const decode = messageCodec.decoder(messages.server)
-  const within = withinLimit(maxMessage)
   return {
-    encode: (message) => Either.flatMap(Either.flatMap(encode(message), stringified), within),
-    decode: (frame) => Either.flatMap(parsed(frame), (value) => decode(value, undefined))
+    encode: (message) => Either.flatMap(encode(message), stringified),
+    decoder: () => (frame) =>
+      Either.map(
+        Either.flatMap(parsed(frame), (value) => decode(value, undefined)),
+        (message) => [message]
+      )
   }
 }

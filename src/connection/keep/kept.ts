@@ -1,8 +1,10 @@
 /** The shape of a connection that is kept, and of its options. */
 import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
+import type * as Either from "effect/Either"
 import type * as Stream from "effect/Stream"
 import type { Verdict } from "../../protocol/CloseCode.js"
+import type { Frame } from "../../protocol/Codec.js"
 import type {
   AttemptError,
   ConnectionEnd,
@@ -86,12 +88,24 @@ export type Received<In> =
  * @category models
  */
 export interface HeartbeatOptions<Out, In, R = never> {
-  /** The ping, made anew for each `heartbeatInterval`. Default: a ping of the WebSocket, which a page cannot send. */
-  readonly ping?: Effect.Effect<Out, never, R> | undefined
+  /** Makes the ping of each `heartbeatInterval`. Default: a ping of the WebSocket, which a page cannot send. */
+  readonly ping?: (() => Out | Effect.Effect<Out, never, R>) | undefined
   /** True of the answer to it, which is not among `messages`. */
   readonly isPong?: ((message: In) => boolean) | undefined
   /** The answer to a ping of the server's, which is not among `messages` either; undefined for any other message. */
   readonly answer?: ((message: In) => Out | undefined) | undefined
+}
+
+/**
+ * How messages are framed, where they are neither frames as they are nor JSON texts.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Framing<Out, In> {
+  readonly encode: (message: Out) => Either.Either<Frame, MessageInvalid>
+  /** Makes what decodes the frames of one connection, each to the messages that it completes, and may remember what came in part. */
+  readonly decoder: () => (frame: Frame) => Either.Either<ReadonlyArray<In>, MessageInvalid>
 }
 
 /**
@@ -121,12 +135,14 @@ export interface KeepOptions<
   readonly protocols?: ReadonlyArray<string> | undefined
   /** Messages as JSON texts, typed by Schema. Default: frames as they are. */
   readonly messages?: Messages<Out, In> | undefined
+  /** A framing of your own, instead of `messages`. */
+  readonly framing?: Framing<Out, In> | undefined
   /**
    * Makes a new connection ready, within `connectTimeout`: authenticates, subscribes again, resumes by the server's own means.
    * When it fails, the attempt has failed, with `OnConnectFailed`.
    */
   readonly onConnect?:
-    | ((opening: Opening<NoInfer<Out>, NoInfer<In>>) => Effect.Effect<void, unknown, RConnect>)
+    | ((opening: Opening<NoInfer<Out>, NoInfer<In>>) => Effect.Effect<unknown, unknown, RConnect>)
     | undefined
   /** Default: pings of the WebSocket. */
   readonly heartbeat?: HeartbeatOptions<NoInfer<Out>, NoInfer<In>, RPing> | undefined
@@ -139,7 +155,8 @@ export interface KeepOptions<
   readonly reconnect?: Policy<RReconnect> | undefined
   /**
    * The last word on what follows an end: it is given the end and the verdict of `CloseCode.verdictOf`, and gives the one to act
-   * by, which may be another (`CloseCode.stop`, `CloseCode.resume`).
+   * by, which may be another (`CloseCode.stop`, `CloseCode.resume`). Close codes from 4000 on are the server's own (RFC 6455
+   * §7.4.2): nothing is known of them, and another attempt follows.
    */
   readonly verdict?: ((end: AttemptError, proposed: Verdict) => Verdict) | undefined
   /** Decides about a message of the server that does not decode. Default: skip it, and log a warning. */

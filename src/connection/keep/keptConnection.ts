@@ -6,15 +6,15 @@ import * as FiberSet from "effect/FiberSet"
 import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { CloseCode } from "../../protocol/CloseCode.js"
-import type { Frame } from "../../protocol/Codec.js"
+import { CloseCode, resume, type Verdict } from "../../protocol/CloseCode.js"
+import { byteLength, type Frame } from "../../protocol/Codec.js"
 import {
   type AttemptError,
   type ConnectionEnd,
   ConnectionLost,
   InvalidOption,
   type MessageInvalid,
-  type MessageTooLarge,
+  MessageTooLarge,
   NotKept,
   OnConnectFailed
 } from "../../protocol/ConnectionError.js"
@@ -34,13 +34,34 @@ import { ReceiveQueue } from "../receiveQueue.js"
 import * as dialing from "./dialing.js"
 import { asked, DialTerms } from "./dialing.js"
 import * as framings from "./framing.js"
-import { type Framing, Inbound } from "./inbound.js"
-import type { KeepOptions, Kept, KeptReady, Opening, Received, Timing } from "./kept.js"
+import { Inbound } from "./inbound.js"
+import type { Framing, KeepOptions, Kept, KeptReady, Opening, Received, Timing } from "./kept.js"
 import * as reconnectLoop from "./reconnectLoop.js"
 import { Sender } from "./sender.js"
 import { describeEnd } from "./status.js"
 
 type Live = liveConnection.LiveConnection
+
+const framingOf = <Out, In>(
+  options: Pick<KeepOptions<Out, In>, "framing" | "messages">
+): Effect.Effect<Framing<Out, In>, InvalidOption> => {
+  const { framing, messages } = options
+  if (framing !== undefined && messages !== undefined) {
+    const rule = "none beside `messages`, which says how messages are framed"
+    return new InvalidOption({ option: "framing", value: "given", rule })
+  }
+  // Where nothing is said of messages, they are frames.
+  const asTheyAre = framings.frames as Framing<unknown, unknown> as Framing<Out, In>
+  return Effect.succeed(framing ?? (messages === undefined ? asTheyAre : framings.json(messages)))
+}
+
+/** What a server's own close code means only the application knows. */
+const verdictBy =
+  (own: KeepOptions<unknown, unknown>["verdict"]) =>
+  (end: AttemptError, proposed: Verdict): Verdict => {
+    const known = end._tag === "ClosedByPeer" && end.code >= 4000 ? resume("Lost") : proposed
+    return own?.(end, known) ?? known
+  }
 
 /** The options with the times that one connection has for itself. */
 const withTiming = (options: Options.Options, resolved: Options.Resolved, timing: Timing) =>
@@ -84,11 +105,12 @@ export const keep = <
     const context = yield* Effect.context<RUrl | RHeaders | RConnect | RPing | RReconnect | RInvalid>()
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
-    const framing: Framing<Out, In> =
-      options.messages === undefined
-        ? // Without Schemas, messages are frames.
-          (framings.frames(resolved.maxMessage) as unknown as Framing<Out, In>)
-        : framings.json(options.messages, resolved.maxMessage)
+    const framing = yield* framingOf(options)
+    const encode = (message: Out): Either.Either<Frame, MessageInvalid | MessageTooLarge> =>
+      Either.flatMap(framing.encode(message), (frame) => {
+        const [size, limit] = [byteLength(frame), resolved.maxMessage]
+        return size > limit ? Either.left(new MessageTooLarge({ size, limit })) : Either.right(frame)
+      })
     const { heartbeat = {}, onConnect, onInvalid = () => Effect.succeed<InvalidDecision>("Continue") } = options
     const given = {
       url: asked(options.url, context),
@@ -120,13 +142,21 @@ export const keep = <
 
     // ---- one connection
 
+    const write = (live: Live, message: Out): void =>
+      Either.match(encode(message), { onLeft: unsendable, onRight: (frame) => live.write(frame) })
+
     /** Has the connection's heartbeats leave as messages. Gives what hears of an answer. */
     const heartbeatOf = (live: Live): (() => void) => {
       let latest = 0
       const { ping } = heartbeat
       if (ping !== undefined) {
-        const write = Either.match({ onLeft: unsendable, onRight: (frame: Frame) => live.write(frame) })
-        const sent = Effect.map(Effect.provide(ping, context), (message) => write(framing.encode(message)))
+        const sent = Effect.suspend(() => {
+          const message = ping()
+          if (!Effect.isEffect(message)) return Effect.sync(() => write(live, message))
+          // What is an effect is no message.
+          const made = message as Effect.Effect<Out, never, RPing>
+          return Effect.map(Effect.provide(made, context), (message) => write(live, message))
+        })
         live.messagePing = (id) => {
           latest = id
           live.supervise(sent)
@@ -161,12 +191,13 @@ export const keep = <
         mine.attach(live)
         let isReady = false
         live.open(
-          new Inbound(live, framing, heartbeat, {
+          new Inbound(framing.decoder(), heartbeat, {
             message: (value, size) =>
               isReady ? received.push({ _tag: "Message", value }, size) : mine.push(value, size),
             pong: heartbeatOf(live),
+            // For one who pings and does not read there is no answer.
+            answer: (message) => live.isCongested || write(live, message),
             invalid,
-            unsendable,
             ended: (end) => {
               mine.finish(Option.some(end))
               if (isReady) lost = end
@@ -178,7 +209,7 @@ export const keep = <
         yield* prepared(live, {
           protocol: live.transport.protocol,
           connection: connections + 1,
-          send: (message) => Effect.flatMap(framing.encode(message), (frame) => live.send(frame)),
+          send: (message) => Effect.flatMap(encode(message), (frame) => live.send(frame)),
           receive: Effect.mapError(
             mine.take,
             Option.getOrElse(() => live.end ?? new ConnectionLost({}))
@@ -208,7 +239,7 @@ export const keep = <
       options: resolved,
       backoff: yield* Reconnect.backoff(options.reconnect ?? Reconnect.exponential()),
       context,
-      rules: { canBeFresh: terms.canBeFresh, verdict: options.verdict },
+      rules: { canBeFresh: terms.canBeFresh, verdict: verdictBy(options.verdict) },
       now: () => monotonic(clock),
       open,
       current,
@@ -240,7 +271,7 @@ export const keep = <
       ended: loop.ended,
       received: all,
       messages: Stream.filterMap(all, (one) => (one._tag === "Message" ? Option.some(one.value) : Option.none())),
-      send: (message) => Effect.flatMap(framing.encode(message), (frame) => sender.send(frame)),
+      send: (message) => Effect.flatMap(encode(message), (frame) => sender.send(frame)),
       reconnect: loop.wake,
       close: loop.stop({ _tag: "Closed" }),
       stats: Effect.sync(() => {

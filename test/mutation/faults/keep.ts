@@ -16,6 +16,13 @@ export const group: Group = {
       caughtBy: [keep]
     },
     {
+      name: "a server's own close codes are taken for Holdfast's",
+      file: kept,
+      find: 'end._tag === "ClosedByPeer" && end.code >= 4000 ? resume("Lost") : proposed',
+      replace: "proposed",
+      caughtBy: [keep]
+    },
+    {
       name: "nobody is told that messages may be missing",
       file: kept,
       find: "if (lost !== undefined && ",
@@ -88,21 +95,21 @@ export const group: Group = {
     {
       name: "answers to heartbeats are messages",
       file: inbound,
-      find: "if (heartbeat.isPong?.(message) === true) return on.pong()\n",
-      replace: "if (heartbeat.isPong?.(message) === true) on.pong()\n",
+      find: "if (heartbeat.isPong?.(message) === true) return to.pong()\n",
+      replace: "if (heartbeat.isPong?.(message) === true) to.pong()\n",
       caughtBy: [keep]
     },
     {
       name: "a server that pings and does not read is answered without end",
-      file: inbound,
-      find: "else if (!this.live.isCongested) this",
-      replace: "else this",
+      file: kept,
+      find: "live.isCongested || write(live, message)",
+      replace: "write(live, message)",
       caughtBy: [keep]
     },
     {
       name: "what a server sends wrongly ends the connection",
       file: inbound,
-      find: "return on.invalid(decoded.left)",
+      find: "return this.to.invalid(decoded.left)",
       replace: "throw decoded.left",
       caughtBy: [keep]
     }
