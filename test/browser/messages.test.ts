@@ -87,7 +87,7 @@ describeWithChromium("a page's messages", () => {
             const sendAll = async () => {
               for (let n = 1; n <= count; n++) {
                 await window.holdfast.send(n)
-                if (n % 50 === 0) await new Promise((resume) => setTimeout(resume, 5))
+                if (n % 50 === 0) await new Promise((resume) => setTimeout(resume, 20))
               }
             }
             void sendAll()
@@ -100,7 +100,17 @@ describeWithChromium("a page's messages", () => {
             `${some} messages are handled`,
             Effect.sync(() => handled.length >= some)
           )
+          // So that the cut hits messages on their way, however the processor is shared.
+          yield* proxy.silence("up")
+          yield* eventually(
+            "something is on its way",
+            Effect.map(
+              inPage(page, () => window.holdfast.stats(), undefined),
+              ({ unacknowledged }) => unacknowledged.messages > 0 || handled.length === count
+            )
+          )
           yield* proxy.cut
+          yield* proxy.restore
           yield* untilReadyTimes(page, times)
         }
         yield* until(page, "all are echoed", (count) => window.holdfast.received.length >= count, count)

@@ -56,7 +56,7 @@ describe("a client in plain JavaScript", () => {
           const proxy = yield* TcpProxy.make(Number(new URL(gateway.address).port))
           // Enough for a part or two; without parts, for the largest message.
           const least = knows.length > 0 ? 100_000 : 500_000
-          yield* proxy.cutAfter(() => least + Math.floor(Math.random() * least))
+          yield* proxy.cutAfter(() => least + Math.floor((Math.random() * least) / 5))
           const echoed: Array<string> = []
           let generation = 0
           const client = new PlainClient(`ws://127.0.0.1:${proxy.port}/`, {
