@@ -58,7 +58,10 @@ interface Hosted {
   readonly pushes: Sender
 }
 
-const serve = (name: string, world: { readonly scenario: Scenario; readonly ledger: Ledger }) =>
+const serve = (
+  name: string,
+  world: { readonly scenario: Scenario; readonly ledger: Ledger; readonly isOver: () => boolean }
+) =>
   Effect.gen(function* () {
     const { ledger, scenario } = world
     const random = yield* Effect.random
@@ -94,9 +97,12 @@ const serve = (name: string, world: { readonly scenario: Scenario; readonly ledg
         }
       )
 
-    /** Says something now and then, unasked; several things at once, too. */
+    /** Says something now and then, unasked; several things at once, too. What was said last must have time to arrive. */
     const push = (session: Gateway.Session<Told>, sender: Sender) =>
-      Effect.zipRight(restFor(scenario), send(session, sender)).pipe(
+      Effect.zipRight(
+        restFor(scenario),
+        Effect.suspend(() => (world.isOver() ? Effect.void : send(session, sender)))
+      ).pipe(
         Effect.replicateEffect(scenario.pushes, { discard: true }),
         Effect.catchTag("SessionClosed", () => Effect.void),
         Effect.orDie,
