@@ -101,7 +101,7 @@ export const make = <R>(config: ClientLoopOptions<R>): Effect.Effect<ClientLoop,
       context,
       rules: { canBeFresh, verdict },
       now,
-      open: handshake.open({ codec, dialer, options, session, terms }),
+      open: handshake.opener({ codec, dialer, options, session, terms }),
       current: () => driver.live,
       farewell: () => farewell,
       ending: (reason) => {

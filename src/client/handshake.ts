@@ -4,7 +4,7 @@ import * as Option from "effect/Option"
 import type * as Scope from "effect/Scope"
 import type { Dialer } from "../connection/Dialer.js"
 import * as Heartbeat from "../connection/Heartbeat.js"
-import { type DialTerms, dial } from "../connection/keep/dialing.js"
+import { type DialTerms, dial, type Terms } from "../connection/keep/dialing.js"
 import type { KeepAlive } from "../connection/keep/lifecycle.js"
 import type { Attempt } from "../connection/keep/reconnectLoop.js"
 import type { Ready as KeptReady } from "../connection/keep/status.js"
@@ -15,8 +15,10 @@ import { CloseCode } from "../protocol/CloseCode.js"
 import { type Codec, envelopeBytes } from "../protocol/Codec.js"
 import { type AttemptError, WelcomeTimeout } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
+import { shown as shownUrl } from "../protocol/url.js"
 import type { Ready } from "./ClientStatus.js"
 import type { ClientSession } from "./clientSession.js"
+import { Unwelcome } from "./unwelcome.js"
 
 type LiveConnection = liveConnection.LiveConnection
 
@@ -39,12 +41,12 @@ export interface Opener {
   readonly terms: DialTerms
 }
 
-/** Opens a connection of a client's session: one that has come to Ready. */
-export const open =
-  ({ codec, dialer, options, session, terms }: Opener) =>
-  (attempt: Attempt<Ready>): Effect.Effect<LiveConnection, AttemptError, Scope.Scope> =>
+/** Opens connections of a client's session: each has come to Ready. */
+export const opener = ({ codec, dialer, options, session, terms }: Opener) => {
+  const unwelcome = new Unwelcome()
+
+  const open = (attempt: Attempt<Ready>, { headers, token, url }: Terms) =>
     Effect.gen(function* () {
-      const { headers, token, url } = yield* terms.next
       const maxFrame = options.maxMessage + envelopeBytes
       const request = { url, protocols: [codec.subprotocol], headers, maxFrame }
       const live = yield* liveConnection.make(yield* dial(dialer, options, request), options)
@@ -57,6 +59,7 @@ export const open =
         welcome: (welcome) => {
           const start = session.welcomed(live, welcome, hello)
           if (start === undefined) return
+          unwelcome.welcomed()
           const { generation, session: id } = welcome
           const statusOf = (common: KeptReady): Ready => ({ ...common, session: id, generation, start })
           attempt.ready(live, statusOf, keepAliveOf(options, welcome), welcome.spread ?? 0)
@@ -66,6 +69,15 @@ export const open =
       live.keepAlive(keepAliveOf(options, welcome), yield* Heartbeat.jitter)
       return live
     })
+
+  return (attempt: Attempt<Ready>): Effect.Effect<LiveConnection, AttemptError, Scope.Scope> =>
+    Effect.flatMap(terms.next, (given) =>
+      Effect.tapError(open(attempt, given), (end) => {
+        const said = unwelcome.ended(end, shownUrl(given.url))
+        return said === undefined ? Effect.void : Effect.logWarning(`holdfast: ${said}`)
+      })
+    )
+}
 
 /**
  * Says hello and waits for the welcome. `on.welcome` is called in the tick in
