@@ -1,6 +1,6 @@
 /** A connection that is kept, to a server that knows nothing of Holdfast. */
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Either, Exit, Fiber, Ref, Runtime, Schedule, Schema, Scope, Stream, TestClock } from "effect"
+import { Effect, Either, Exit, Fiber, Logger, Ref, Runtime, Schedule, Schema, Scope, Stream, TestClock } from "effect"
 import {
   CloseCode,
   Connection,
@@ -499,6 +499,25 @@ describe("Messages by Schema", () => {
       assert.deepStrictEqual(issues, ["not JSON"])
       const error = yield* Effect.flip(Stream.runDrain(kept.messages))
       assert.strictEqual(error._tag, "NotKept")
+    }).pipe(Effect.provide(MemoryNetwork.layer()))
+  )
+
+  it.scoped("go on when onInvalid dies, which is logged", () =>
+    Effect.gen(function* () {
+      yield* serve(({ transport }) => {
+        for (const frame of ["{", "4"]) transport.send(frame)
+      })
+      const logged: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => void logged.push(`${logLevel.label} ${message}`))
+      const kept = yield* Connection.keep({ url: "memory:", messages, onInvalid: () => Effect.die("a bug") }).pipe(
+        Effect.provide(Logger.replace(Logger.defaultLogger, logger))
+      )
+      assert.deepStrictEqual([...(yield* Stream.runCollect(Stream.take(kept.messages, 1)))], [4])
+      yield* settle
+      assert.deepStrictEqual(
+        logged.map((line) => line.split(" ")[0]),
+        ["WARN", "ERROR"]
+      )
     }).pipe(Effect.provide(MemoryNetwork.layer()))
   )
 

@@ -134,8 +134,9 @@ export const keep = <
         context
       )
       fork(
-        Effect.flatMap(Effect.zipLeft(decided, Effect.logWarning(`holdfast: ${error.message}`)), (decision) =>
-          decision === "End" ? loop.stop({ _tag: "Invalid", error }) : Effect.void
+        Effect.zipRight(Effect.logWarning(`holdfast: ${error.message}`), decided).pipe(
+          Effect.flatMap((decision) => (decision === "End" ? loop.stop({ _tag: "Invalid", error }) : Effect.void)),
+          Effect.catchAllDefect((defect) => Effect.logError("holdfast: onInvalid failed", defect))
         )
       )
     }
