@@ -128,7 +128,8 @@ describeWithChromium("a page's messages", () => {
         // More than the kernel's buffers take, so that the browser's own must.
         const limits = { replayBytes: 24 * MiB, byteRate: 1024 * MiB }
         const { connect, handled, page, proxy } = yield* world({ ...limits, mute: true })
-        yield* connect({ ...limits, highWaterMark: MiB })
+        // On a busy machine it takes longer than 10 s to flood, and that is no stuck write.
+        yield* connect({ ...limits, highWaterMark: MiB, writeDeadline: "2 minutes" })
         yield* proxy.silence("up")
         yield* inPage(
           page,
