@@ -2,8 +2,8 @@
 export const timing = {
   heartbeatInterval: "2 seconds",
   // A process that gets no processor for so long is lost, and rightly: on a machine with other work that must not happen.
-  readDeadline: "10 seconds",
+  readDeadline: "7 seconds",
   resumeWindow: "1 minute"
 } as const
 
-export const readDeadline = 10_000
+export const readDeadline = 7000
