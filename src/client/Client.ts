@@ -11,7 +11,7 @@ import type * as Scope from "effect/Scope"
 import type * as Stream from "effect/Stream"
 import { monotonic } from "../connection/clocks.js"
 import { Dialer } from "../connection/Dialer.js"
-import { asked } from "../connection/keep/dialing.js"
+import { DialTerms } from "../connection/keep/dialing.js"
 import * as Options from "../connection/Options.js"
 import * as Reconnect from "../connection/Reconnect.js"
 import type { Verdict } from "../protocol/CloseCode.js"
@@ -24,12 +24,11 @@ import type {
   PositionLost,
   TopicRefused
 } from "../protocol/ConnectionError.js"
-import { InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "../protocol/ConnectionError.js"
+import { type InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "../protocol/ConnectionError.js"
 import type { InvalidDecision, Messages } from "../protocol/Messages.js"
 import * as messageCodec from "../protocol/messageCodec.js"
 import type { Position } from "../protocol/Protocol.js"
 import * as publicationCodec from "../protocol/publicationCodec.js"
-import * as url from "../protocol/url.js"
 import { Credentials } from "../session/Credentials.js"
 import type { Ref } from "../topic/Topic.js"
 import * as Topic from "../topic/Topic.js"
@@ -203,10 +202,6 @@ export const make = <
 > =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
-    if (typeof options.url === "string" && !url.isPossible(options.url)) {
-      const value = JSON.stringify(url.shown(options.url))
-      return yield* new InvalidOption({ option: "url", value, rule: url.rule })
-    }
     const context = yield* Effect.context<RUrl | RToken | RReconnect | RInvalid | RHeaders>()
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
@@ -216,11 +211,7 @@ export const make = <
       codec,
       options: resolved,
       backoff: yield* Reconnect.backoff(options.reconnect ?? Reconnect.exponential()),
-      given: {
-        url: asked(options.url, context),
-        token: options.token === undefined ? undefined : asked(options.token, context),
-        headers: options.headers === undefined ? undefined : asked(options.headers, context)
-      },
+      terms: yield* DialTerms.make(options, context, resolved.tokenTimeout),
       verdict: options.verdict,
       context,
       now: () => monotonic(clock)
@@ -236,13 +227,7 @@ export const make = <
     return {
       status: status.get,
       changes: status.changes,
-      ready: status.first((current) =>
-        current._tag === "Ready"
-          ? Effect.succeed(current)
-          : current._tag === "Ended"
-            ? Effect.fail(new SessionClosed({ reason: describeEnd(current.reason) }))
-            : undefined
-      ),
+      ready: Effect.mapError(loop.ready, (reason) => new SessionClosed({ reason: describeEnd(reason) })),
       ended: loop.ended,
       messages: consumeStream.make(driver, decode, invalid),
       runForEach: consume.make(driver, decode, invalid),

@@ -4,7 +4,7 @@ import * as Effect from "effect/Effect"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Scope from "effect/Scope"
 import type { Dialer } from "../connection/Dialer.js"
-import { DialTerms, type Given } from "../connection/keep/dialing.js"
+import type { DialTerms } from "../connection/keep/dialing.js"
 import type { Rules } from "../connection/keep/lifecycle.js"
 import * as reconnectLoop from "../connection/keep/reconnectLoop.js"
 import { describeEnd, type EndReason } from "../connection/keep/status.js"
@@ -30,7 +30,7 @@ export interface ClientLoopOptions<R> {
   readonly codec: Codec
   readonly options: Resolved
   readonly backoff: Backoff<R>
-  readonly given: Given
+  readonly terms: DialTerms
   readonly verdict: Rules["verdict"]
   readonly context: Context.Context<R>
   readonly now: () => number
@@ -42,6 +42,7 @@ export interface ClientLoop {
   readonly topics: Subscriptions
   readonly status: subscribable.Subscribable<Status>
   readonly events: subscribable.Events<ClientEvent>
+  readonly ready: Effect.Effect<Ready, EndReason>
   readonly ended: Effect.Effect<EndReason>
   readonly stats: Effect.Effect<ClientStats>
   /** Begins an attempt now. */
@@ -58,14 +59,13 @@ const leavesSession = (reason: EndReason): boolean =>
 
 export const make = <R>(config: ClientLoopOptions<R>): Effect.Effect<ClientLoop, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const { backoff, codec, context, dialer, now, options, verdict } = config
+    const { backoff, codec, context, dialer, now, options, terms, verdict } = config
     const { open: openKeeper } = yield* SessionKeeper
     const events = yield* subscribable.events<ClientEvent>()
     const failed = (cause: unknown) => events.leave({ _tag: "NotKept", cause })
     // What is kept is let go of before the connection has closed: the next client need not wait for that.
     const keeping = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const keeper = yield* Scope.extend(openKeeper({ subprotocol: codec.subprotocol, failed }), keeping)
-    const terms = yield* DialTerms.make(config.given, options.tokenTimeout)
     const acks = yield* ackTimer.make(options.ackDelay)
     const pacing = yield* pacer.make
     const { canBeFresh, token } = terms
@@ -124,6 +124,7 @@ export const make = <R>(config: ClientLoopOptions<R>): Effect.Effect<ClientLoop,
       topics,
       status,
       events,
+      ready: loop.ready,
       ended: loop.ended,
       stats: Effect.sync(() => {
         const { counts, largeMessages, live, outbox, state } = driver

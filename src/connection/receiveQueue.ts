@@ -27,6 +27,11 @@ export class ReceiveQueue<A, E> {
     return this.size >= this.maxSize || this.items.length >= maxItems
   }
 
+  /** A reader that is slow has the socket go on now and then, and not for each message. */
+  private get hasRoom(): boolean {
+    return this.size <= this.maxSize / 2 && this.items.length <= maxItems / 2
+  }
+
   /** From now on what arrives comes from this one. */
   attach(source: Source): void {
     this.source = source
@@ -66,7 +71,7 @@ export class ReceiveQueue<A, E> {
     if (this.items.length > 0) {
       const item = this.items.shift() as A // there is one
       this.size -= this.sizes.shift() ?? 0
-      if (!this.isFull) this.source?.resume()
+      if (this.hasRoom) this.source?.resume()
       return Effect.succeed(item)
     }
     if (this.end !== undefined) return Effect.fail(this.end)

@@ -466,6 +466,18 @@ describe("Connection", () => {
     })
   )
 
+  it.scoped("leaves to the next reader what one that stops in the middle has not seen", () =>
+    Effect.gen(function* () {
+      const { connection, link } = yield* connect()
+      for (const text of ["a", "b", "c", "d"]) link.server.send(text)
+      yield* settle
+      const some = (count: number) =>
+        Effect.map(Stream.runCollect(Stream.take(connection.messages, count)), (all) => [...all])
+      assert.deepStrictEqual(yield* some(1), ["a"])
+      assert.deepStrictEqual(yield* some(3), ["b", "c", "d"])
+    })
+  )
+
   it.scoped("pauses a peer that is faster than the application, and drops nothing", () =>
     Effect.gen(function* () {
       const link = MemoryTransport.link({ capacity: 1000 })

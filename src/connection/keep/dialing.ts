@@ -3,7 +3,13 @@ import * as Cause from "effect/Cause"
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
-import { ConnectTimeout, DialFailed, type DialRefused, TokenUnavailable } from "../../protocol/ConnectionError.js"
+import {
+  ConnectTimeout,
+  DialFailed,
+  type DialRefused,
+  InvalidOption,
+  TokenUnavailable
+} from "../../protocol/ConnectionError.js"
 import * as url from "../../protocol/url.js"
 import type { Dialer, DialRequest } from "../Dialer.js"
 import * as detachedEffect from "../detachedEffect.js"
@@ -13,8 +19,15 @@ import type { Transport } from "../Transport.js"
 
 export type Headers = Readonly<Record<string, string>>
 
-/** Effects of the application's; what is the same for each attempt is one that has succeeded. */
-export interface Given {
+/** The options that an attempt asks of: each as it is, or an effect of the application's. */
+export interface DialOptions<RUrl, RToken, RHeaders> {
+  readonly url: string | Effect.Effect<string, unknown, RUrl>
+  readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
+  readonly headers?: Headers | Effect.Effect<Headers, unknown, RHeaders> | undefined
+}
+
+/** What is the same for each attempt is an effect that has succeeded. */
+interface Given {
   readonly url: Effect.Effect<string, unknown>
   readonly token: Effect.Effect<string, unknown> | undefined
   readonly headers: Effect.Effect<Headers, unknown> | undefined
@@ -30,7 +43,7 @@ const mayChange = (effect: Effect.Effect<unknown, unknown> | undefined): boolean
   effect !== undefined && !isSuccess(effect)
 
 /** The effect of an option; one that is given as it is has succeeded already. */
-export const asked = <A, R>(
+const asked = <A, R>(
   value: A | Effect.Effect<A, unknown, R>,
   context: Context.Context<R>
 ): Effect.Effect<A, unknown> =>
@@ -49,7 +62,21 @@ export class DialTerms {
     this.canBeFresh = mayChange(given.headers) || mayChange(given.token ?? given.url)
   }
 
-  static make(given: Given, timeout: number): Effect.Effect<DialTerms, never, Scope.Scope> {
+  /** `timeout` is in milliseconds. A URL that is impossible as it is given is refused at once. */
+  static make<RUrl, RToken, RHeaders>(
+    options: DialOptions<RUrl, RToken, RHeaders>,
+    context: Context.Context<RUrl | RToken | RHeaders>,
+    timeout: number
+  ): Effect.Effect<DialTerms, InvalidOption, Scope.Scope> {
+    const { headers, token, url: address } = options
+    if (typeof address === "string" && !url.isPossible(address)) {
+      return new InvalidOption({ option: "url", value: JSON.stringify(url.shown(address)), rule: url.rule })
+    }
+    const given: Given = {
+      url: asked(address, context),
+      token: token === undefined ? undefined : asked(token, context),
+      headers: headers === undefined ? undefined : asked(headers, context)
+    }
     return Effect.map(detachedEffect.make, (run) => new DialTerms(given, timeout, run))
   }
 

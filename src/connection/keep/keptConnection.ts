@@ -19,7 +19,6 @@ import {
   OnConnectFailed
 } from "../../protocol/ConnectionError.js"
 import type { InvalidDecision } from "../../protocol/Messages.js"
-import * as addresses from "../../protocol/url.js"
 import { made } from "../bounded.js"
 import { monotonic } from "../clocks.js"
 import { Dialer } from "../Dialer.js"
@@ -32,7 +31,7 @@ import { millisOf } from "../optionRules.js"
 import * as Reconnect from "../Reconnect.js"
 import { ReceiveQueue } from "../receiveQueue.js"
 import * as dialing from "./dialing.js"
-import { asked, DialTerms } from "./dialing.js"
+import { DialTerms } from "./dialing.js"
 import * as framings from "./framing.js"
 import { Inbound } from "./inbound.js"
 import type { Framing, KeepOptions, Kept, KeptReady, Opening, Received, Timing } from "./kept.js"
@@ -98,10 +97,6 @@ export const keep = <
 > =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
-    if (typeof options.url === "string" && !addresses.isPossible(options.url)) {
-      const value = JSON.stringify(addresses.shown(options.url))
-      return yield* new InvalidOption({ option: "url", value, rule: addresses.rule })
-    }
     const context = yield* Effect.context<RUrl | RHeaders | RConnect | RPing | RReconnect | RInvalid>()
     const dialer = yield* Dialer
     const clock = yield* Effect.clock
@@ -112,12 +107,8 @@ export const keep = <
         return size > limit ? Either.left(new MessageTooLarge({ size, limit })) : Either.right(frame)
       })
     const { heartbeat = {}, onConnect, onInvalid = () => Effect.succeed<InvalidDecision>("Continue") } = options
-    const given = {
-      url: asked(options.url, context),
-      token: undefined,
-      headers: options.headers === undefined ? undefined : asked(options.headers, context)
-    }
-    const terms = yield* DialTerms.make(given, resolved.tokenTimeout)
+    const { headers, url } = options
+    const terms = yield* DialTerms.make({ url, headers }, context, resolved.tokenTimeout)
     const detached = yield* detachedEffect.make
     const fork = yield* FiberSet.makeRuntime<never>()
     const received = new ReceiveQueue<Received<In>, NotKept>(resolved.highWaterMark)
@@ -262,13 +253,7 @@ export const keep = <
     return {
       status: loop.status.get,
       changes: loop.status.changes,
-      ready: loop.status.first((status) =>
-        status._tag === "Ready"
-          ? Effect.succeed(status)
-          : status._tag === "Ended"
-            ? Effect.fail(new NotKept({ reason: describeEnd(status.reason) }))
-            : undefined
-      ),
+      ready: Effect.mapError(loop.ready, (reason) => new NotKept({ reason: describeEnd(reason) })),
       ended: loop.ended,
       received: all,
       messages: Stream.filterMap(all, (one) => (one._tag === "Message" ? Option.some(one.value) : Option.none())),

@@ -58,6 +58,8 @@ export interface LoopConfig<R extends Ready, Env> {
 export interface ReconnectLoop<R extends Ready> {
   readonly life: Lifecycle<R>
   readonly status: subscribable.Subscribable<Status<R>>
+  /** Waits until a connection is Ready; fails with the reason when there will be none. */
+  readonly ready: Effect.Effect<R, EndReason>
   readonly ended: Effect.Effect<EndReason>
   /** Begins an attempt now. */
   readonly wake: Effect.Effect<void>
@@ -207,5 +209,9 @@ export const make = <R extends Ready, Env>(
     const waking = yield* FiberHandle.makeRuntime<never>()
     yield* machineSleep.watch(() => void waking(awake))
 
-    return { life, status, ended, wake: retry.wake, stop, leave }
+    const ready = status.first((current): Effect.Effect<R, EndReason> | undefined => {
+      if (current._tag === "Ready") return Effect.succeed(current)
+      return current._tag === "Ended" ? Effect.fail(current.reason) : undefined
+    })
+    return { life, status, ready, ended, wake: retry.wake, stop, leave }
   })

@@ -12,7 +12,7 @@ export class Backpressure {
   /** Somebody goes on when nothing waits any more. */
   private isDrainAwaited = false
   private pendingPong: Uint8Array | undefined
-  /** Bytes that had left when the last pong was written. */
+  /** Bytes that had left when the last pong was written that had others before it. */
   private goneAtPong = -1
   /** Made when somebody waits, and opened once. */
   private latch: Effect.Latch | undefined
@@ -31,8 +31,12 @@ export class Backpressure {
 
   /** Answers a ping. RFC 6455 §5.5.3: of several, only the most recent needs an answer. */
   pong(payload: Uint8Array): void {
-    if (this.transport.buffered() <= pongLimit || this.gone > this.goneAtPong) this.writePong(payload)
-    else {
+    if (this.transport.buffered() <= pongLimit) return this.writePong(payload)
+    const { gone } = this
+    if (gone > this.goneAtPong) {
+      this.goneAtPong = gone
+      this.writePong(payload)
+    } else {
       this.pendingPong = payload
       this.isDrainAwaited = true
     }
@@ -40,7 +44,6 @@ export class Backpressure {
 
   private writePong(payload: Uint8Array): void {
     this.pendingPong = undefined
-    this.goneAtPong = this.gone
     this.transport.pong?.(payload)
   }
 
