@@ -49,7 +49,7 @@ export default defineConfig({
     poolOptions: {
       forks: { isolate: false, minForks: cores + 1, maxForks: cores + 1 },
       // TestClock waits for some turns of the loop at each step: the processor is somebody else's meanwhile.
-      threads: { isolate: false, minThreads: 2 * cores, maxThreads: 2 * cores }
+      threads: { isolate: false, minThreads: cores + 1, maxThreads: cores + 1 }
     },
     // A test that is skipped by accident is a test that does not run.
     allowOnly: false

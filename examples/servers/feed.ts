@@ -1,6 +1,6 @@
 /** A feed of prices: a token for each attempt, subscriptions that come and go, and pings of the server's own protocol. */
 import { Effect, Schema } from "effect"
-import { Connection, Messages } from "holdfast"
+import { Connection, Messages, type Options, type Reconnect } from "holdfast"
 
 const messages = Messages.make({
   client: Schema.Struct({ op: Schema.Literal("subscribe", "ping"), symbol: Schema.optional(Schema.String) }),
@@ -11,10 +11,16 @@ const messages = Messages.make({
   })
 })
 
-export const follow = (server: string, token: Effect.Effect<string, unknown>) =>
+/** The rules of one connection, and when the next is tried. */
+export interface FeedOptions extends Options.Options {
+  readonly reconnect?: Reconnect.Policy
+}
+
+export const follow = (server: string, token: Effect.Effect<string, unknown>, options?: FeedOptions) =>
   Effect.gen(function* () {
     const symbols = new Set<string>()
     const kept = yield* Connection.keep({
+      ...options,
       url: Effect.map(token, (token) => `${server}?token=${token}`),
       messages,
       onConnect: ({ send }) => Effect.forEach(symbols, (symbol) => send({ op: "subscribe", symbol })),

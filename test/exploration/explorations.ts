@@ -10,13 +10,6 @@ const promptClient = { writes: true, client: true, store: false }
 const everyFault = { gateways: 2, moves: 1, storeFailures: 1, expiries: 1, handlerFailures: 1 } as const
 
 export const quick: Explorations = {
-  "a message each way, two cuts, every fault there is": {
-    ...everyFault,
-    cuts: 2,
-    moves: 2,
-    records: 2,
-    prompt: promptWrites
-  },
   "two messages each way, a cut, a takeover on another gateway": {
     clientMessages: 2,
     serverMessages: 2,
@@ -69,6 +62,13 @@ export const quick: Explorations = {
 }
 
 export const large: Explorations = {
+  "a message each way, two cuts, every fault there is": {
+    ...everyFault,
+    cuts: 2,
+    moves: 2,
+    records: 2,
+    prompt: promptWrites
+  },
   "three messages each way, two cuts, a takeover on another gateway": {
     clientMessages: 3,
     serverMessages: 3,

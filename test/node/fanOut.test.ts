@@ -7,7 +7,7 @@ import type { Plan, Report } from "./fanOut.main.js"
 import { seeded, upTo } from "./support.js"
 import { Counts, countingBroker, makeGateway } from "./topics.js"
 
-const subscribers = Number(process.env.FAN_OUT_SUBSCRIBERS ?? 400)
+const subscribers = Number(process.env.FAN_OUT_SUBSCRIBERS ?? 250)
 const publications = Number(process.env.FAN_OUT_PUBLICATIONS ?? 1000)
 const cuts = 5
 const burst = 20

@@ -28,6 +28,7 @@ const stats = Effect.suspend(() => made?.stats ?? Effect.dieMessage("no gateway 
 
 const clients: Array<Client.Client<unknown, unknown>> = []
 let lost = 0
+let resumed = 0
 
 /** Connects so many, and waits until they are all there. */
 const connect = ({ count, url }: { readonly count: number; readonly url: string }) =>
@@ -39,9 +40,10 @@ const connect = ({ count, url }: { readonly count: number; readonly url: string 
         yield* client.ready
         clients.push(client)
         yield* Effect.forkIn(
-          Stream.runForEach(client.changes, ({ _tag }) =>
+          Stream.runForEach(client.changes, (status) =>
             Effect.sync(() => {
-              if (_tag === "Waiting" || _tag === "Ended") lost++
+              if (status._tag === "Waiting" || status._tag === "Ended") lost++
+              if (status._tag === "Ready" && status.start._tag === "Resumed") resumed++
             })
           ),
           scope
@@ -56,15 +58,8 @@ answer({
   ended: () => Effect.sync(() => ended),
   connect,
   lost: () => Effect.sync(() => lost),
-  /** How the last that was connected stands. */
-  last: () =>
-    Effect.suspend(() => {
-      const client = clients.at(-1)
-      if (client === undefined) return Effect.dieMessage("no client was made")
-      return Effect.map(client.status, (status) =>
-        status._tag === "Ready" ? `Ready: ${status.start._tag}` : status._tag
-      )
-    }),
+  /** Sessions that went on over another connection. */
+  resumed: () => Effect.sync(() => resumed),
   /** What the system's clock says here. */
   wallTime: () => Effect.sync(() => Date.now())
 })
