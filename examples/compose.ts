@@ -36,10 +36,9 @@ const messages = Messages.make({
 
 /** Our own service: takes readings, each once. */
 class Readings extends Context.Tag("examples/Readings")<Readings, Ref.Ref<ReadonlyArray<number>>>() {}
-class Collector extends Context.Tag("examples/Collector")<Collector, Gateway.Gateway<never>>() {}
+class Collector extends Gateway.Tag<Collector>()("examples/Collector", messages) {}
 
 const CollectorLive = Gateway.layer(Collector, {
-  messages,
   authenticate: Gateway.anonymous,
   onMessage: ({ celsius }) => Effect.flatMap(Readings, (readings) => Ref.update(readings, (all) => [...all, celsius]))
 })

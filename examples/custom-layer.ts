@@ -6,7 +6,7 @@
  *     npm run example:custom-layer
  */
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Context, Duration, Effect, Layer, Metric, Stream } from "effect"
+import { Console, type Context, Duration, Effect, Layer, Metric, Stream } from "effect"
 import { Client, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 
@@ -49,10 +49,9 @@ const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof
 
 const ObservedStore = Layer.effect(SessionStore.SessionStore, Effect.map(SessionStore.makeMemory(), observed))
 
-class Echo extends Context.Tag("examples/Echo")<Echo, Gateway.Gateway<unknown>>() {}
+class Echo extends Gateway.Tag<Echo>()("examples/Echo", Messages.json) {}
 
 const EchoLive = Gateway.layer(Echo, {
-  messages: Messages.json,
   authenticate: Gateway.anonymous,
   onMessage: (message, session) => session.send(message)
 })

@@ -9,8 +9,8 @@
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeFileSystem, NodeHttpPlatform, NodeRuntime } from "@effect/platform-node"
-import { Clock, Config, ConfigError, Console, Context, Effect, Either, Layer, Match, Option, Schedule } from "effect"
-import { Broker, ConnectionError, Gateway, Options, SessionStore } from "holdfast"
+import { Clock, Config, ConfigError, Console, Effect, Either, Layer, Match, Option, Schedule } from "effect"
+import { Broker, ConnectionError, Gateway, Options, type Session, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { type Asked, type Echoed, messages, Room, type Say } from "./chat.js"
@@ -18,12 +18,12 @@ import * as Faults from "./gateway/faults.js"
 import { path as inspectorPath, makeInspector } from "./gateway/inspector.js"
 import * as Page from "./gateway/page.js"
 
-class Chat extends Context.Tag("examples/Chat")<Chat, Gateway.Gateway<Echoed>>() {}
+class Chat extends Gateway.Tag<Chat>()("examples/Chat", messages) {}
 
 const nameOf = (token: string | undefined) => (token === undefined || token === "" ? "somebody" : token)
 
 /** Under the message's stable id: published once, also where another gateway handles it again. */
-const say = ({ room, text }: Pick<Say, "room" | "text">, session: Gateway.Session<Echoed>, seq: number) =>
+const say = ({ room, text }: Pick<Say, "room" | "text">, session: Session.Session<Echoed>, seq: number) =>
   session.gateway
     .publish(Room.at({ room }), { from: session.principal.id, text }, { key: `${session.id}-${seq}` })
     .pipe(
@@ -33,7 +33,7 @@ const say = ({ room, text }: Pick<Say, "room" | "text">, session: Gateway.Sessio
 
 const uploaded = (text: string) => `(uploaded ${text.length.toLocaleString("en")} characters)`
 
-const handle = (message: Asked, session: Gateway.Session<Echoed>, seq: number) =>
+const handle = (message: Asked, session: Session.Session<Echoed>, seq: number) =>
   Match.valueTags(message, {
     Echo: ({ text }) => session.send({ _tag: "Echoed", text }),
     Say: (said) => Effect.asVoid(say(said, session, seq)),
@@ -44,7 +44,6 @@ const ChatLive = Layer.unwrapEffect(
   Effect.map(Options.config, (options) =>
     Gateway.layer(Chat, {
       ...options,
-      messages,
       authenticate: ({ token }) =>
         nameOf(token).length > 40
           ? new ConnectionError.NotAllowed({ reason: "a name has at most 40 characters" })

@@ -12,7 +12,7 @@ const messages = Messages.make({
 })
 
 /** The rules of one connection, and when the next is tried. */
-export interface FeedOptions extends Options.Options {
+export interface FeedOptions extends Options.OfReconnecting {
   readonly reconnect?: Reconnect.Policy
 }
 

@@ -4,7 +4,7 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
@@ -43,26 +43,19 @@ import * as subscriptionStream from "./subscriptionStream.js"
 export { hasValue, type PresenceEvent, type Publication, type TooLarge } from "./subscriptionEvents.js"
 
 /**
- * The options of a client: where it connects, with which messages, and what it does when that fails.
+ * The options of a client but for its messages: where it connects, and what it does when that fails; besides, all of
+ * `Options.OfClient`. What each of them needs is inferred by itself.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ClientOptions<
-  ClientMessage,
-  ServerMessage,
-  RUrl = never,
-  RToken = never,
-  RReconnect = never,
-  RInvalid = never,
-  RHeaders = never
-> extends Options.Options {
+export interface ServiceOptions<RUrl = never, RToken = never, RReconnect = never, RInvalid = never, RHeaders = never>
+  extends Options.OfClient {
   /**
    * `ws:` or `wss:`, with a host and without a fragment; an effect is run for each attempt. It, the token and the headers of
    * an attempt are waited for no longer than `tokenTimeout` together: after that, the attempt has failed.
    */
   readonly url: string | Effect.Effect<string, unknown, RUrl>
-  readonly messages: Messages<ClientMessage, ServerMessage>
   /**
    * The hello's token, asked for at each attempt; when it fails, the attempt has failed. Asked for again whenever the server
    * wants a fresh one; when it fails then, or takes longer than `tokenTimeout`, it is tried again after 1 s, doubling, at most
@@ -86,6 +79,16 @@ export interface ClientOptions<
   readonly verdict?: ((end: AttemptError, proposed: Verdict) => Verdict) | undefined
   /** Decides about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
   readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
+}
+
+/**
+ * The options of a client; what they need is `R`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ClientOptions<ClientMessage, ServerMessage, R = never> extends ServiceOptions<R, R, R, R, R> {
+  readonly messages: Messages<ClientMessage, ServerMessage>
 }
 
 /**
@@ -194,7 +197,13 @@ export const make = <
   RInvalid = never,
   RHeaders = never
 >(
-  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid, RHeaders>
+  options: { readonly messages: Messages<ClientMessage, ServerMessage> } & ServiceOptions<
+    RUrl,
+    RToken,
+    RReconnect,
+    RInvalid,
+    RHeaders
+  >
 ): Effect.Effect<
   Client<ClientMessage, ServerMessage>,
   InvalidOption,
@@ -252,12 +261,37 @@ export const make = <
   })
 
 /**
- * A client as a Layer of a service of your own:
+ * The class of a service that is a client, with the messages that it was defined with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TagClass<Self, Id extends string, ClientMessage, ServerMessage>
+  extends Context.TagClass<Self, Id, Client<ClientMessage, ServerMessage>> {
+  readonly messages: Messages<ClientMessage, ServerMessage>
+}
+
+/**
+ * Defines a service of your own that is a client: its tag, its messages and their types:
  *
  * ```ts
- * class Chat extends Context.Tag("Chat")<Chat, Client.Client<Say, Said>>() {}
- * const ChatLive = Client.layer(Chat, { url: "ws://localhost:8080", messages })
+ * class Chat extends Client.Tag<Chat>()("app/Chat", messages) {}
+ * const ChatLive = Client.layer(Chat, { url: "ws://localhost:8080" })
  * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Tag =
+  <Self>() =>
+  <const Id extends string, ClientMessage, ServerMessage>(
+    id: Id,
+    messages: Messages<ClientMessage, ServerMessage>
+  ): TagClass<Self, Id, ClientMessage, ServerMessage> =>
+    Object.assign(Context.Tag(id)<Self, Client<ClientMessage, ServerMessage>>(), { messages })
+
+/**
+ * A client as the Layer of a service that `Tag` has defined.
  *
  * @since 0.1.0
  * @category layers
@@ -272,7 +306,7 @@ export const layer = <
   RInvalid = never,
   RHeaders = never
 >(
-  tag: Context.Tag<Self, Client<ClientMessage, ServerMessage>>,
-  options: ClientOptions<ClientMessage, ServerMessage, RUrl, RToken, RReconnect, RInvalid, RHeaders>
+  tag: TagClass<Self, string, ClientMessage, ServerMessage>,
+  options: ServiceOptions<RUrl, RToken, RReconnect, RInvalid, RHeaders>
 ): Layer.Layer<Self, InvalidOption, Dialer | Exclude<RUrl | RToken | RReconnect | RInvalid | RHeaders, Scope.Scope>> =>
-  Layer.scoped(tag, make(options))
+  Layer.scoped(tag, make({ ...options, messages: tag.messages }))

@@ -8,7 +8,7 @@ import type { Stats } from "../connection/Connection.js"
 import * as status from "../connection/keep/status.js"
 import type { MessageInvalid, TokenUnavailable } from "../protocol/ConnectionError.js"
 import type { ResetReason } from "../protocol/Protocol.js"
-import type { Unfinished } from "../session/Session.js"
+import type { Unfinished } from "../session/sessionMachine.js"
 
 /**
  * The beginning of a connection's session.

@@ -1,7 +1,7 @@
 /** The state that a client holds to resume its session: in memory, and with a keeper beyond that. */
 import type * as Protocol from "../protocol/Protocol.js"
 import type { Entry } from "../session/replayBuffer.js"
-import * as Session from "../session/Session.js"
+import * as sessionMachine from "../session/sessionMachine.js"
 import type { Keeper, KeptSession } from "./SessionKeeper.js"
 
 /** The progress of a session. */
@@ -100,9 +100,9 @@ export class ResumeState {
 }
 
 /** The state in which a session that was kept goes on. How much of it had left before is not known: all of it may have. */
-export const stateOf = (found: KeptSession | undefined, window: number): Session.State => {
-  if (found === undefined) return Session.initial(window)
+export const stateOf = (found: KeptSession | undefined, window: number): sessionMachine.State => {
+  if (found === undefined) return sessionMachine.initial(window)
   const { acknowledged: acked, messages, processed, ticket } = found
-  const state = Session.restored(window, { sent: acked + messages.length, acked, processed })
+  const state = sessionMachine.restored(window, { sent: acked + messages.length, acked, processed })
   return ticket === undefined ? { ...state, highest: 0, begun: 0 } : state
 }

@@ -19,7 +19,7 @@ import {
   MessageTooLarge
 } from "../protocol/ConnectionError.js"
 import { Dialer } from "./Dialer.js"
-import * as Heartbeat from "./Heartbeat.js"
+import * as Heartbeat from "./heartbeat.js"
 import * as dialing from "./keep/dialing.js"
 import { type Stats, statsOf } from "./live/stats.js"
 import * as liveConnection from "./liveConnection.js"
@@ -80,7 +80,7 @@ export interface Connection {
  */
 export const make = (
   transport: Transport,
-  options?: Options.Options
+  options?: Options.OfConnection
 ): Effect.Effect<Connection, InvalidOption, Scope.Scope> =>
   Effect.gen(function* () {
     const resolved = yield* Options.resolve(options)
@@ -123,7 +123,7 @@ export const make = (
  */
 export const dial = (
   url: string,
-  options?: Options.Options & {
+  options?: Options.OfConnection & {
     /** Subprotocols to offer, in the order of preference. Default none. */
     readonly protocols?: ReadonlyArray<string> | undefined
     /** Extra headers of the upgrade request; in a browser they make it fail with `DialFailed`. */

@@ -3,20 +3,20 @@
  *
  * @since 0.1.0
  */
-import * as Config from "effect/Config"
+import type * as Config from "effect/Config"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import * as Option from "effect/Option"
 import { InvalidOption } from "../protocol/ConnectionError.js"
-import { countOf, millisOf, suspectAfterOf } from "./optionRules.js"
+import { countOf, millisOf, suspectAfterOf } from "./options/optionRules.js"
+import * as optionVariables from "./options/optionVariables.js"
 
 /**
- * Timings and limits. Durations are Effect's `DurationInput`, sizes are bytes.
+ * The options of any WebSocket connection. Durations are Effect's `DurationInput`, sizes are bytes.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Options {
+export interface OfConnection {
   /** Time between pings. Default 30 seconds. */
   readonly heartbeatInterval?: Duration.DurationInput | undefined
   /**
@@ -30,44 +30,44 @@ export interface Options {
   readonly writeDeadline?: Duration.DurationInput | undefined
   /** Time to open a connection. Default 10 seconds. */
   readonly connectTimeout?: Duration.DurationInput | undefined
-  /** Time for `hello` to arrive, and for `welcome` to answer it. Default 5 seconds. */
-  readonly helloTimeout?: Duration.DurationInput | undefined
-  /** Time that a client's `token` and `url` effects may take together, at each attempt and each refresh. Default `connectTimeout`. */
-  readonly tokenTimeout?: Duration.DurationInput | undefined
   /** Time for the close handshake. Default 5 seconds. */
   readonly closeTimeout?: Duration.DurationInput | undefined
-  /** Time that a session outlives its connection. Default 2 minutes. */
-  readonly resumeWindow?: Duration.DurationInput | undefined
-  /** Time a connection must be Ready before the backoff starts over. Default 5 seconds. */
-  readonly stableAfter?: Duration.DurationInput | undefined
-  /** Time an acknowledgement waits for a message to ride on. Default 50 milliseconds. */
-  readonly ackDelay?: Duration.DurationInput | undefined
-  /** Time that a drain may take in all. Default 5 seconds. */
-  readonly drainTimeout?: Duration.DurationInput | undefined
-  /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
-  readonly drainSpread?: Duration.DurationInput | undefined
-  /**
-   * Time before a principal's `expiresAt` at which the client is asked for a fresh token. A principal that has less left is
-   * renewed at once; one that was just renewed and has less left, at half of it, and never within a second. Default 30 seconds.
-   */
-  readonly refreshBefore?: Duration.DurationInput | undefined
   /** Largest application message. Default 1 MiB. */
   readonly maxMessage?: number | undefined
+  /** Bytes waiting to leave above which `send` suspends. Default 1 MiB. */
+  readonly highWaterMark?: number | undefined
+}
+
+/**
+ * The options of an end that dials again when its connection has ended.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OfReconnecting extends OfConnection {
+  /** Time that a client's `token` and `url` effects may take together, at each attempt and each refresh. Default `connectTimeout`. */
+  readonly tokenTimeout?: Duration.DurationInput | undefined
+  /** Time a connection must be Ready before the backoff starts over. Default 5 seconds. */
+  readonly stableAfter?: Duration.DurationInput | undefined
+}
+
+/**
+ * The options that both ends of a session have.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OfSession extends OfConnection {
+  /** Time for `hello` to arrive, and for `welcome` to answer it. Default 5 seconds. */
+  readonly helloTimeout?: Duration.DurationInput | undefined
+  /** Time an acknowledgement waits for a message to ride on. Default 50 milliseconds. */
+  readonly ackDelay?: Duration.DurationInput | undefined
   /** Largest part in which a larger message travels, to a peer that knows parts. Default 64 KiB. */
   readonly maxPart?: number | undefined
-  /**
-   * Bytes of messages that have come in part, in all sessions of a gateway; more are answered 4429, after those of clients that are
-   * away were given up. Default 64 MiB.
-   */
-  readonly maxUnfinished?: number | undefined
-  /** Largest hello, with its token: until a client is known it can send nothing larger. Default 16 KiB. */
-  readonly maxHello?: number | undefined
   /** Messages kept for retransmission in each direction. Default 1024. */
   readonly replayMessages?: number | undefined
   /** Bytes kept for retransmission in each direction. Default 1 MiB. */
   readonly replayBytes?: number | undefined
-  /** Bytes waiting to leave above which `send` suspends. Default 1 MiB. */
-  readonly highWaterMark?: number | undefined
   /**
    * Publications that wait: on a gateway for a session's slow connection, in all its topics; on a client for the consumer
    * of a subscription. What becomes of more is the topic's policy; the newest of a topic that may skip waits beyond it. Default 1024.
@@ -77,11 +77,60 @@ export interface Options {
   readonly queueBytes?: number | undefined
   /** Topics that a session may be subscribed to; one more is refused. Default 100. */
   readonly maxSubscriptions?: number | undefined
+}
+
+/**
+ * A client's timings and limits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OfClient extends OfReconnecting, OfSession {}
+
+/**
+ * A gateway's timings and limits.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface OfGateway extends OfSession {
+  /** Time that a session outlives its connection. Default 2 minutes. */
+  readonly resumeWindow?: Duration.DurationInput | undefined
+  /** Time that a drain may take in all. Default 5 seconds. */
+  readonly drainTimeout?: Duration.DurationInput | undefined
+  /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
+  readonly drainSpread?: Duration.DurationInput | undefined
+  /**
+   * Time before a principal's `expiresAt` at which the client is asked for a fresh token. A principal that has less left is
+   * renewed at once; one that was just renewed and has less left, at half of it, and never within a second. Default 30 seconds.
+   */
+  readonly refreshBefore?: Duration.DurationInput | undefined
+  /** Largest hello, with its token: until a client is known it can send nothing larger. Default 16 KiB. */
+  readonly maxHello?: number | undefined
+  /**
+   * Bytes of messages that have come in part, in all sessions of a gateway; more are answered 4429, after those of clients that are
+   * away were given up. Default 64 MiB, and at least `maxMessage`.
+   */
+  readonly maxUnfinished?: number | undefined
   /** Sessions a gateway holds, connected or not; one more is answered 1013. Default 100,000. */
   readonly maxSessions?: number | undefined
+  /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
+  readonly maxSessionsPerPrincipal?: number | undefined
+  /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
+  readonly maxConnections?: number | undefined
+  /**
+   * Connections a gateway holds from one IP address (of IPv6: one /64); one more is answered HTTP 429. Everybody behind one proxy has the
+   * proxy's address. Default 10,000.
+   */
+  readonly maxConnectionsPerAddress?: number | undefined
+  /**
+   * Sessions per second that are to come back when a gateway is gone: clients that lose it are told to spread over as many seconds
+   * as it had sessions for, at most 10. Default 2000.
+   */
+  readonly admitRate?: number | undefined
   /**
    * Messages per second that a gateway takes from a client, beside those in flight when the network stalls; more are
-   * answered 4429. Heartbeats count too: at least 40 for each. Default 10,000.
+   * answered 4429. Heartbeats count too: at least 40 for each. Default 10,000, and at least so many.
    */
   readonly messageRate?: number | undefined
   /** Bytes of them per second. Default 16 MiB. */
@@ -97,29 +146,23 @@ export interface Options {
    * `too-many-keys`. Default 10,000.
    */
   readonly maxKeysPerSession?: number | undefined
-  /**
-   * Sessions per second that are to come back when a gateway is gone: clients that lose it are told to spread over as many seconds
-   * as it had sessions for, at most 10. Default 2000.
-   */
-  readonly admitRate?: number | undefined
-  /** Sessions a gateway holds for one principal, connected or not; one more is told to come back (4429). Default 10,000. */
-  readonly maxSessionsPerPrincipal?: number | undefined
-  /** Connections a gateway holds, from the upgrade until the socket is gone; one more is answered HTTP 503. Default 100,000. */
-  readonly maxConnections?: number | undefined
-  /**
-   * Connections a gateway holds from one IP address (of IPv6: one /64); one more is answered HTTP 429. Everybody behind one proxy has the
-   * proxy's address. Default 10,000.
-   */
-  readonly maxConnectionsPerAddress?: number | undefined
 }
 
 /**
- * `Options` with every value present: durations in milliseconds, sizes in bytes.
+ * Every option there is, as configuration gives them: each end takes its own.
  *
  * @since 0.1.0
  * @category models
  */
-export type Resolved = { readonly [K in keyof Options]-?: number }
+export interface All extends OfClient, OfGateway {}
+
+/**
+ * `All` with every value present: durations in milliseconds, sizes in bytes.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Resolved = { readonly [K in keyof All]-?: number }
 
 const durations = {
   heartbeatInterval: 30_000,
@@ -184,9 +227,9 @@ const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "dra
  * @since 0.1.0
  * @category constructors
  */
-export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidOption> =>
+export const resolve = (options: All = {}): Effect.Effect<Resolved, InvalidOption> =>
   Effect.gen(function* () {
-    const out: { -readonly [K in keyof Options]-?: number } = { ...defaults }
+    const out: { -readonly [K in keyof All]-?: number } = { ...defaults }
     for (const option of Object.keys(durations) as Array<keyof typeof durations>) {
       const value = options[option]
       if (value !== undefined) out[option] = yield* millisOf(option, value, mayBeZero.has(option))
@@ -222,6 +265,7 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
         rule: `at least ${leastPart} bytes, or what surrounds the parts is as much as they are`
       })
     }
+    if (options.maxUnfinished === undefined) out.maxUnfinished = Math.max(out.maxUnfinished, out.maxMessage)
     if (out.maxUnfinished < out.maxMessage) {
       return yield* new InvalidOption({
         option: "maxUnfinished",
@@ -230,6 +274,7 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
       })
     }
     const leastRate = Math.ceil(40_000 / out.heartbeatInterval)
+    if (options.messageRate === undefined) out.messageRate = Math.max(out.messageRate, leastRate)
     if (out.messageRate < leastRate) {
       return yield* new InvalidOption({
         option: "messageRate",
@@ -240,75 +285,16 @@ export const resolve = (options: Options = {}): Effect.Effect<Resolved, InvalidO
     return out
   })
 
-/** Text as it is: `resolve` judges it, and names the option, the value and the rule. */
-const duration = (name: string) =>
-  Config.map(
-    Config.option(Config.nonEmptyString(name)),
-    Option.map((text) => text as Duration.DurationInput)
-  )
-const integer = (name: string) =>
-  Config.map(
-    Config.option(Config.nonEmptyString(name)),
-    Option.map(
-      // A text that is no number goes on as it is, against its type: `resolve` refuses it, and shows what was written.
-      (text) => (Number.isNaN(Number(text)) ? (text as unknown as number) : Number(text))
-    )
-  )
-
 /**
- * Options from configuration: `HOLDFAST_HEARTBEAT_INTERVAL="30 seconds"`,
- * `HOLDFAST_MAX_MESSAGE=1048576` and so on, one variable for each option; what
- * is absent or empty keeps its default. A value that breaks its rule is refused
+ * Options from configuration: `HOLDFAST_HEARTBEAT_INTERVAL="30 seconds"`, `HOLDFAST_MAX_MESSAGE=1048576` and so on, one
+ * variable for each option; what is absent or empty keeps its default. A value that is no duration or no whole number is
+ * refused here, and so is a variable whose name is nearly that of an option; one that breaks the option's rule is refused
  * where the options are used.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const config: Config.Config<Options> = Config.nested(
-  Config.all({
-    heartbeatInterval: duration("HEARTBEAT_INTERVAL"),
-    suspectAfter: duration("SUSPECT_AFTER"),
-    readDeadline: duration("READ_DEADLINE"),
-    writeDeadline: duration("WRITE_DEADLINE"),
-    connectTimeout: duration("CONNECT_TIMEOUT"),
-    helloTimeout: duration("HELLO_TIMEOUT"),
-    tokenTimeout: duration("TOKEN_TIMEOUT"),
-    closeTimeout: duration("CLOSE_TIMEOUT"),
-    resumeWindow: duration("RESUME_WINDOW"),
-    stableAfter: duration("STABLE_AFTER"),
-    ackDelay: duration("ACK_DELAY"),
-    drainTimeout: duration("DRAIN_TIMEOUT"),
-    drainSpread: duration("DRAIN_SPREAD"),
-    refreshBefore: duration("REFRESH_BEFORE"),
-    maxMessage: integer("MAX_MESSAGE"),
-    maxPart: integer("MAX_PART"),
-    maxUnfinished: integer("MAX_UNFINISHED"),
-    maxHello: integer("MAX_HELLO"),
-    replayMessages: integer("REPLAY_MESSAGES"),
-    replayBytes: integer("REPLAY_BYTES"),
-    highWaterMark: integer("HIGH_WATER_MARK"),
-    queueMessages: integer("QUEUE_MESSAGES"),
-    queueBytes: integer("QUEUE_BYTES"),
-    maxSubscriptions: integer("MAX_SUBSCRIPTIONS"),
-    messageRate: integer("MESSAGE_RATE"),
-    byteRate: integer("BYTE_RATE"),
-    requestRate: integer("REQUEST_RATE"),
-    maxRequests: integer("MAX_REQUESTS"),
-    maxKeysPerSession: integer("MAX_KEYS_PER_SESSION"),
-    maxSessions: integer("MAX_SESSIONS"),
-    admitRate: integer("ADMIT_RATE"),
-    maxSessionsPerPrincipal: integer("MAX_SESSIONS_PER_PRINCIPAL"),
-    maxConnections: integer("MAX_CONNECTIONS"),
-    maxConnectionsPerAddress: integer("MAX_CONNECTIONS_PER_ADDRESS")
-  }),
-  "HOLDFAST"
-).pipe(
-  Config.map(
-    (found) =>
-      Object.fromEntries(
-        Object.entries<Option.Option<unknown>>(found).flatMap(([option, value]) =>
-          Option.isSome(value) ? [[option, value.value]] : []
-        )
-      ) as Options // the keys and value types are those of the record above
-  )
+export const config: Config.Config<All> = optionVariables.read(
+  [...(Object.keys(durations) as Array<keyof typeof durations>), "suspectAfter", "tokenTimeout"],
+  Object.keys(counts) as Array<keyof typeof counts>
 )

@@ -5,6 +5,7 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
+import * as Either from "effect/Either"
 import * as Option from "effect/Option"
 import * as Schedule from "effect/Schedule"
 import * as ScheduleDecision from "effect/ScheduleDecision"
@@ -28,8 +29,8 @@ export type Policy<R = never> = Schedule.Schedule<unknown, AttemptError, R>
  *
  * It takes any error, so that `Effect.retry(Connection.dial(url), Reconnect.exponential())` does as well.
  *
- * Throws `InvalidOption` when `base` or `max` is no duration of at least 1 ms,
- * or `factor` is below 1: with a delay of zero a retry would be a loop.
+ * Where `base` or `max` is no duration of at least 1 ms, or `factor` is below 1 (with a delay of zero a retry would be a loop),
+ * `Client.make` and `Connection.keep` fail with `InvalidOption`; what else uses the schedule dies of it at the first step.
  *
  * @since 0.1.0
  * @category policies
@@ -41,23 +42,38 @@ export const exponential = (options?: {
   /** Default true. */
   readonly jitter?: boolean | undefined
 }): Schedule.Schedule<unknown> => {
-  const base = positive("base", options?.base ?? "1 second")
-  const max = positive("max", options?.max ?? "30 seconds")
-  const factor = options?.factor ?? 2
-  if (!(factor >= 1 && Number.isFinite(factor))) {
-    throw new InvalidOption({ option: "factor", value: String(factor), rule: "a number of at least 1" })
-  }
-  const clamp = Schedule.modifyDelay((_: unknown, delay: Duration.DurationInput) => Duration.min(delay, max))
-  const capped = clamp(Schedule.exponential(base, factor))
-  return options?.jitter === false ? capped : clamp(Schedule.jittered(capped))
+  const { base = "1 second", factor = 2, jitter = true, max = "30 seconds" } = options ?? {}
+  const found = Either.all([positive("base", base), positive("max", max), growing(factor)])
+  if (Either.isLeft(found)) return refused(found.left)
+  const [first, most, growth] = found.right
+  const clamp = Schedule.modifyDelay((_: unknown, delay: Duration.DurationInput) => Duration.min(delay, most))
+  const capped = clamp(Schedule.exponential(first, growth))
+  return jitter ? clamp(Schedule.jittered(capped)) : capped
 }
 
-const positive = (option: string, value: Duration.DurationInput): Duration.Duration => {
+const positive = (option: string, value: Duration.DurationInput): Either.Either<Duration.Duration, InvalidOption> => {
   const decoded = Duration.decodeUnknown(value)
-  if (Option.isSome(decoded) && Duration.greaterThanOrEqualTo(decoded.value, 1)) return decoded.value
+  if (Option.isSome(decoded) && Duration.greaterThanOrEqualTo(decoded.value, 1)) return Either.right(decoded.value)
   const rule = 'a duration of at least 1 ms, such as "1 second"'
-  throw new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), rule })
+  return Either.left(new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), rule }))
 }
+
+const growing = (factor: number): Either.Either<number, InvalidOption> =>
+  factor >= 1 && Number.isFinite(factor)
+    ? Either.right(factor)
+    : Either.left(new InvalidOption({ option: "factor", value: String(factor), rule: "a number of at least 1" }))
+
+const refusal: unique symbol = Symbol("holdfast/Reconnect/refusal")
+
+/** A schedule has no error of its own: who can fail looks for this. */
+const refused = (error: InvalidOption): Schedule.Schedule<unknown> =>
+  Object.assign(
+    Schedule.makeWithState(undefined, () => Effect.die(error)),
+    { [refusal]: error }
+  )
+
+const refusalOf = (policy: Policy<never> | Policy<unknown>): InvalidOption | undefined =>
+  refusal in policy && policy[refusal] instanceof InvalidOption ? policy[refusal] : undefined
 
 /**
  * A policy in use.
@@ -79,10 +95,12 @@ export interface Backoff<R = never> {
  * @since 0.1.0
  * @category constructors
  */
-export const backoff = <R>(policy: Policy<R>): Effect.Effect<Backoff<R>> =>
-  Effect.sync(() => {
+export const backoff = <R>(policy: Policy<R>): Effect.Effect<Backoff<R>, InvalidOption> =>
+  Effect.suspend(() => {
+    const refused = refusalOf(policy)
+    if (refused !== undefined) return Effect.fail(refused)
     let state: unknown = policy.initial
-    return {
+    return Effect.succeed<Backoff<R>>({
       next: (end) =>
         Effect.flatMap(monotonicNow, (now) =>
           Effect.map(policy.step(now, end, state), ([next, _, decision]) => {
@@ -95,5 +113,5 @@ export const backoff = <R>(policy: Policy<R>): Effect.Effect<Backoff<R>> =>
       reset: Effect.sync(() => {
         state = policy.initial
       })
-    }
+    })
   })

@@ -4,14 +4,15 @@
  *
  * @since 0.1.0
  */
-import type * as Context from "effect/Context"
+import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
 import type { Listener } from "../connection/Listener.js"
 import type { InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
+import type { Messages } from "../protocol/Messages.js"
 import type { SessionStore } from "../session/SessionStore.js"
-import type { Gateway, GatewayOptions, Principal } from "./GatewaySession.js"
+import type { Gateway, Principal, ServiceOptions } from "./GatewaySession.js"
 import { GatewayCore } from "./gatewayCore.js"
 
 export type {
@@ -21,9 +22,7 @@ export type {
   Hello,
   History,
   Principal,
-  Session,
-  SessionEnd,
-  SessionInfo,
+  ServiceOptions,
   Stats,
   TopicInfo
 } from "./GatewaySession.js"
@@ -76,7 +75,7 @@ export const make = <
   RUpgrade = never,
   RTopics = never
 >(
-  options: GatewayOptions<
+  options: { readonly messages: Messages<ClientMessage, ServerMessage> } & ServiceOptions<
     ClientMessage,
     ServerMessage,
     P,
@@ -104,12 +103,37 @@ export const make = <
   )
 
 /**
- * A gateway as a Layer of a service of your own:
+ * The class of a service that is a gateway, with the messages that it was defined with.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface TagClass<Self, Id extends string, ClientMessage, ServerMessage, P extends Principal>
+  extends Context.TagClass<Self, Id, Gateway<ServerMessage, P>> {
+  readonly messages: Messages<ClientMessage, ServerMessage>
+}
+
+/**
+ * Defines a service of your own that is a gateway: its tag, its messages and their types, and the type of its principals:
  *
  * ```ts
- * class Chat extends Context.Tag("Chat")<Chat, Gateway.Gateway<Said>>() {}
- * const ChatLive = Gateway.layer(Chat, { messages, authenticate: Gateway.anonymous, onMessage })
+ * class Chat extends Gateway.Tag<Chat, User>()("app/Chat", messages) {}
+ * const ChatLive = Gateway.layer(Chat, { authenticate, onMessage })
  * ```
+ *
+ * @since 0.1.0
+ * @category constructors
+ */
+export const Tag =
+  <Self, P extends Principal = Principal>() =>
+  <const Id extends string, ClientMessage, ServerMessage>(
+    id: Id,
+    messages: Messages<ClientMessage, ServerMessage>
+  ): TagClass<Self, Id, ClientMessage, ServerMessage, P> =>
+    Object.assign(Context.Tag(id)<Self, Gateway<ServerMessage, P>>(), { messages })
+
+/**
+ * A gateway as the Layer of a service that `Tag` has defined.
  *
  * @since 0.1.0
  * @category layers
@@ -127,11 +151,11 @@ export const layer = <
   RUpgrade = never,
   RTopics = never
 >(
-  tag: Context.Tag<Self, Gateway<ServerMessage, P>>,
-  options: GatewayOptions<
-    ClientMessage,
-    ServerMessage,
-    P,
+  tag: TagClass<Self, string, ClientMessage, ServerMessage, P>,
+  options: ServiceOptions<
+    NoInfer<ClientMessage>,
+    NoInfer<ServerMessage>,
+    NoInfer<P>,
     RMessage,
     RAuthenticate,
     ROpen,
@@ -146,4 +170,4 @@ export const layer = <
   | Listener
   | SessionStore
   | Exclude<RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics, Scope.Scope>
-> => Layer.scoped(tag, make(options))
+> => Layer.scoped(tag, make({ ...options, messages: tag.messages }))

@@ -31,7 +31,7 @@ import type { PublishOptions } from "../topic/Broker.js"
 import type { Ref } from "../topic/Topic.js"
 import type { Principal } from "./principal.js"
 import type { SessionInfo } from "./session/sessionInfo.js"
-import type { TopicRule } from "./TopicRule.js"
+import type { MakeRule, TopicRule } from "./TopicRule.js"
 
 export type { Principal } from "./principal.js"
 export type { SessionInfo } from "./session/sessionInfo.js"
@@ -283,12 +283,13 @@ export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMe
 }
 
 /**
- * The options of a gateway: messages, handlers, topics, and who may connect; besides, all of `Options`.
+ * The options of a gateway but for its messages: handlers, topics, and who may connect; besides, all of `Options.OfGateway`.
+ * What each of them needs is inferred by itself.
  *
  * @since 0.1.0
  * @category models
  */
-export interface GatewayOptions<
+export interface ServiceOptions<
   ClientMessage,
   ServerMessage,
   P extends Principal,
@@ -299,11 +300,21 @@ export interface GatewayOptions<
   RInvalid = never,
   RUpgrade = never,
   RTopics = never
-> extends Options.Options,
+> extends Options.OfGateway,
     Handlers<ClientMessage, ServerMessage, P, RMessage, ROpen, RClose, RInvalid> {
-  readonly messages: Messages<ClientMessage, ServerMessage>
-  /** The topics that there are: the first rule whose pattern a name fits decides. Made with `Gateway.topic`; they need a Broker. */
-  readonly topics?: ReadonlyArray<TopicRule<P, RTopics>> | undefined
+  /**
+   * Tells who asks, at each hello, those that resume included, and with each fresh token of a principal that expires;
+   * bounded by `helloTimeout`. A refusal of a fresh token ends the session.
+   */
+  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, RAuthenticate>
+  /**
+   * The topics that there are: the first rule whose pattern a name fits decides. They need a Broker. Made with `Gateway.topic`,
+   * or with the `topic` that a function here is given, whose `principal` is of the type that `authenticate` gives.
+   */
+  readonly topics?:
+    | ReadonlyArray<TopicRule<P, RTopics>>
+    | ((topic: MakeRule<P>) => ReadonlyArray<TopicRule<P, RTopics>>)
+    | undefined
   /**
    * The origins of pages that may connect, as browsers send them: `https://example.com`, without a slash at the end; requests
    * without that header are not a browser's. Others are answered 403, and the gateway logs the first of them. Default: any.
@@ -311,9 +322,15 @@ export interface GatewayOptions<
   readonly origins?: ReadonlyArray<string> | undefined
   /** Looks at the upgrade request before it is accepted: its headers, cookies, address; bounded by `helloTimeout`. Default: accept. */
   readonly authorizeUpgrade?: ((request: UpgradeRequest) => Effect.Effect<void, UpgradeRefused, RUpgrade>) | undefined
-  /**
-   * Tells who asks, at each hello, those that resume included, and with each fresh token of a principal that expires;
-   * bounded by `helloTimeout`. A refusal of a fresh token ends the session.
-   */
-  readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, RAuthenticate>
+}
+
+/**
+ * The options of a gateway; what they need is `R`.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface GatewayOptions<ClientMessage, ServerMessage, P extends Principal, R = never>
+  extends ServiceOptions<ClientMessage, ServerMessage, P, R, R, R, R, R, R, R> {
+  readonly messages: Messages<ClientMessage, ServerMessage>
 }

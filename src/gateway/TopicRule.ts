@@ -80,6 +80,17 @@ export interface TopicRule<in P extends Principal, out R> {
 }
 
 /**
+ * Makes rules for a gateway whose principals are of this type.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type MakeRule<P extends Principal> = <A, Params, RSubscribe = never, RPublish = never>(
+  topic: Topic<A, Params>,
+  options: TopicOptions<A, Params, P, RSubscribe, RPublish>
+) => TopicRule<P, RSubscribe | RPublish | Broker>
+
+/**
  * Allows it to everybody.
  *
  * @since 0.1.0

@@ -13,14 +13,15 @@ import type { StoreUnavailable } from "../protocol/ConnectionError.js"
 import type * as Protocol from "../protocol/Protocol.js"
 import type { Credentials } from "../session/Credentials.js"
 import { ask } from "../session/operation.js"
-import * as SessionState from "../session/Session.js"
 import type { Attached, AttachRequest, StoredSession } from "../session/SessionStore.js"
+import * as sessionMachine from "../session/sessionMachine.js"
 import type { Principal, SessionEnd } from "./GatewaySession.js"
 import { type PendingSession, PendingSessions } from "./pendingSessions.js"
+import { refuse, SessionQuota } from "./quota/sessionQuota.js"
 import { type Decision, plan } from "./resumePlan.js"
-import { HostedSession, type Origin } from "./session/hostedSession.js"
+import { HostedSession } from "./session/hostedSession.js"
+import type { Origin } from "./session/origin.js"
 import type { SessionServices } from "./session/sessionServices.js"
-import { refuse, SessionQuota } from "./sessionQuota.js"
 import { StoreEvents } from "./storeEvents.js"
 import { orGiveBack } from "./storeQuestion.js"
 import { type Greeted, welcome } from "./welcome.js"
@@ -108,7 +109,7 @@ export class Admission<C, S, P extends Principal, R> {
     }
     // A client that has gone before its welcome knows of no session.
     if (live.end !== undefined) return remove
-    const state = SessionState.initial(this.services.options.replayMessages)
+    const state = sessionMachine.initial(this.services.options.replayMessages)
     pending.registered = true
     const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
     welcome(this.services, session, client, 1, secret, { resumed: false, reason })
@@ -197,7 +198,7 @@ export class Admission<C, S, P extends Principal, R> {
         return known === undefined ? Effect.void : this.goOn(known, client, stored, secret, false)
       case "Restore": {
         this.quota.enter(principal.id)
-        const state = SessionState.restored(this.services.options.replayMessages, stored)
+        const state = sessionMachine.restored(this.services.options.replayMessages, stored)
         const session = this.register({ id, principal, codec, generation, state, outbound: stored.outbound })
         return this.goOn(session, client, stored, secret, true)
       }

@@ -10,7 +10,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import { bounded, made } from "../connection/bounded.js"
 import { monotonic, wallTime } from "../connection/clocks.js"
-import * as Heartbeat from "../connection/Heartbeat.js"
+import * as Heartbeat from "../connection/heartbeat.js"
 import { Listener } from "../connection/Listener.js"
 import * as machineSleep from "../connection/machineSleep.js"
 import * as Options from "../connection/Options.js"
@@ -42,16 +42,20 @@ import { MicrotaskQueue } from "./session/microtaskQueue.js"
 import type { SessionServices } from "./session/sessionServices.js"
 import * as reauthentication from "./session/tokenExpiry.js"
 import * as supervisedFork from "./supervisedFork.js"
+import * as TopicRule from "./TopicRule.js"
 import * as gatewayTopics from "./topics/topicRegistry.js"
-
-/** The options, all of whose effects may need the same services. */
-type Config<C, S, P extends Principal, R> = GatewayOptions<C, S, P, R, R, R, R, R, R, R>
 
 /** Milliseconds. */
 const longestSpread = 10_000
 
 const noTopics = ({ name }: { readonly name: string }) =>
   Effect.fail(new TopicRefused({ topic: name, code: "unknown-topic", reason: "this gateway has no topics" }))
+
+/** A function is given what makes rules for this gateway's principals. */
+const rulesOf = <P extends Principal, R>({
+  topics
+}: Pick<GatewayOptions<never, never, P, R>, "topics">): ReadonlyArray<TopicRule.TopicRule<P, R>> | undefined =>
+  typeof topics === "function" ? topics(TopicRule.make) : topics
 
 /** The part of a gateway's interface that is about topics. */
 const topicsOf = <P extends Principal, R>(
@@ -74,7 +78,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private draining = false
 
   private constructor(
-    private readonly config: Config<C, S, P, R>,
+    private readonly config: GatewayOptions<C, S, P, R>,
     private readonly options: Options.Resolved,
     checks: accept.Checks<R>,
     timing: connections.Timing,
@@ -108,7 +112,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         idleTimeout: this.connections.idleTimeout.found,
         ...services.stats.since(this.connections)
       })),
-      sessions: Effect.sync(() => [...this.sessions.values()]),
+      sessions: Effect.sync(() => Array.from(this.sessions.values(), ({ handle }) => handle)),
       session: (id) => this.session(id),
       send: (id, message) => this.dispatch.send(id, message),
       ...topicsOf(services.topics),
@@ -155,7 +159,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   static make<C, S, P extends Principal, R>(
-    config: Config<C, S, P, R>
+    config: GatewayOptions<C, S, P, R>
   ): Effect.Effect<GatewayCore<C, S, P, R>, InvalidOption | ListenFailed, Scope.Scope | Listener | SessionStore | R> {
     return Effect.gen(function* () {
       const options = yield* Options.resolve(config)
@@ -181,7 +185,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
         jitter: () => Runtime.runSync(runtime)(Heartbeat.jitter),
         clock,
         now: () => monotonic(clock),
-        topics: yield* gatewayTopics.make<P, R>(config.topics, options),
+        topics: yield* gatewayTopics.make<P, R>(rulesOf(config), options),
         ackTimer: yield* ackTimer.make(options.ackDelay),
         farewells,
         guard: inboundLimiterTerms(options),
@@ -205,7 +209,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private session(id: string): Effect.Effect<Session<S, P>, SessionNotFound> {
     return Effect.suspend(() => {
       const session = this.sessions.get(id)
-      return session === undefined ? Effect.fail(new SessionNotFound({ id })) : Effect.succeed(session)
+      return session === undefined ? Effect.fail(new SessionNotFound({ id })) : Effect.succeed(session.handle)
     })
   }
 

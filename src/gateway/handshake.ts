@@ -17,8 +17,7 @@ import type { OriginPolicy } from "./originPolicy.js"
 import { Unauthenticated } from "./unauthenticated.js"
 
 /** The checks of a request before an upgrade is accepted. */
-export interface Checks<R>
-  extends Pick<GatewayOptions<never, never, Principal, never, never, never, never, never, R>, "authorizeUpgrade"> {
+export interface Checks<R> extends Pick<GatewayOptions<never, never, Principal, R>, "authorizeUpgrade"> {
   readonly origins: OriginPolicy
 }
 

@@ -6,8 +6,8 @@ import * as Option from "effect/Option"
 import { bounded } from "../connection/bounded.js"
 import { releasing } from "../connection/syncEffect.js"
 import type { Target } from "../session/SessionStore.js"
+import type { SessionQuota } from "./quota/sessionQuota.js"
 import { isTarget } from "./revocations.js"
-import type { SessionQuota } from "./sessionQuota.js"
 
 export interface PendingSession {
   readonly principal: string

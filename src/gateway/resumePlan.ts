@@ -3,8 +3,8 @@ import { CloseCode } from "../protocol/CloseCode.js"
 import type { ResetReason } from "../protocol/Protocol.js"
 import type { Attached } from "../session/SessionStore.js"
 import type { SessionEnd } from "./GatewaySession.js"
+import type { Refusal } from "./quota/sessionQuota.js"
 import { closing } from "./session/endReason.js"
-import type { Refusal } from "./sessionQuota.js"
 
 /** A new session in the place of the one that was asked for, or the connection's close. */
 type TurnedAway =

@@ -1,6 +1,6 @@
 /**
- * Every error of Holdfast, in one place: one tag for each recovery decision,
- * with the figures in fields.
+ * Every error of Holdfast, in one place, grouped by who gets it: one tag for each recovery decision, with the figures in
+ * fields.
  *
  * @since 0.1.0
  */
@@ -16,7 +16,7 @@ const iso = (millis: number): string => new Date(millis).toISOString()
  * `lastActivity` is in milliseconds since the epoch, `deadline` in milliseconds.
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export class ReadDeadlineExceeded extends Data.TaggedError("ReadDeadlineExceeded")<{
   readonly lastActivity: number
@@ -33,7 +33,7 @@ export class ReadDeadlineExceeded extends Data.TaggedError("ReadDeadlineExceeded
  * milliseconds.
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export class WriteDeadlineExceeded extends Data.TaggedError("WriteDeadlineExceeded")<{
   readonly since: number
@@ -48,7 +48,7 @@ export class WriteDeadlineExceeded extends Data.TaggedError("WriteDeadlineExceed
  * The peer closed with a close frame (1005: one without a code).
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export class ClosedByPeer extends Data.TaggedError("ClosedByPeer")<{
   readonly code: number
@@ -63,7 +63,7 @@ export class ClosedByPeer extends Data.TaggedError("ClosedByPeer")<{
  * This end closed the connection.
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export class ClosedLocally extends Data.TaggedError("ClosedLocally")<{
   readonly code: number
@@ -78,7 +78,7 @@ export class ClosedLocally extends Data.TaggedError("ClosedLocally")<{
  * The connection broke without a close frame (1006).
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{ readonly cause?: unknown }> {
   override get message(): string {
@@ -92,7 +92,7 @@ export class ConnectionLost extends Data.TaggedError("ConnectionLost")<{ readonl
  * closed with, `reason` says how.
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export class PeerViolation extends Data.TaggedError("PeerViolation")<{
   readonly code: number
@@ -107,7 +107,7 @@ export class PeerViolation extends Data.TaggedError("PeerViolation")<{
  * Why a connection ended: exactly one for each connection.
  *
  * @since 0.1.0
- * @category connection
+ * @category why a connection ended
  */
 export type ConnectionEnd =
   | ReadDeadlineExceeded
@@ -127,7 +127,7 @@ interface DialFailedFields {
  * No connection could be opened (refused, unreachable, name not found, TLS).
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export class DialFailed extends Data.TaggedError("DialFailed")<DialFailedFields> {
   constructor(fields: DialFailedFields) {
@@ -161,7 +161,7 @@ interface DialRefusedFields {
  * the gateway's word for why, and absent where somebody else has answered.
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export class DialRefused extends Data.TaggedError("DialRefused")<DialRefusedFields> {
   constructor(fields: DialRefusedFields) {
@@ -183,7 +183,7 @@ interface ConnectTimeoutFields {
  * The connection was not open within the connect timeout, `timeout` milliseconds.
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<ConnectTimeoutFields> {
   constructor(fields: ConnectTimeoutFields) {
@@ -199,7 +199,7 @@ export class ConnectTimeout extends Data.TaggedError("ConnectTimeout")<ConnectTi
  * The server did not answer `hello` within the hello timeout, `timeout` milliseconds.
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export class WelcomeTimeout extends Data.TaggedError("WelcomeTimeout")<{ readonly timeout: number }> {
   override get message(): string {
@@ -212,7 +212,7 @@ export class WelcomeTimeout extends Data.TaggedError("WelcomeTimeout")<{ readonl
  * client tries again later.
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{ readonly cause: unknown }> {
   override get message(): string {
@@ -224,7 +224,7 @@ export class TokenUnavailable extends Data.TaggedError("TokenUnavailable")<{ rea
  * The application's `onConnect` failed, or did not end within `connectTimeout`: the connection was never Ready.
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export class OnConnectFailed extends Data.TaggedError("OnConnectFailed")<{ readonly cause: unknown }> {
   override get message(): string {
@@ -236,7 +236,7 @@ export class OnConnectFailed extends Data.TaggedError("OnConnectFailed")<{ reado
  * Why an attempt to connect, or the connection it gave, came to its end.
  *
  * @since 0.1.0
- * @category dial
+ * @category why an attempt failed
  */
 export type AttemptError =
   | ConnectionEnd
@@ -248,46 +248,12 @@ export type AttemptError =
   | OnConnectFailed
 
 /**
- * The listener could not be started, most often because the port is in use.
- *
- * @since 0.1.0
- * @category listen
- */
-export class ListenFailed extends Data.TaggedError("ListenFailed")<{
-  readonly address: string
-  readonly cause: unknown
-}> {
-  override get message(): string {
-    const code = this.cause instanceof Error && "code" in this.cause ? this.cause.code : undefined
-    return code === "EADDRINUSE"
-      ? `cannot listen on ${this.address}: the port is in use; stop the other program or choose another port`
-      : `cannot listen on ${this.address}: ${describe(this.cause)}`
-  }
-}
-
-/**
- * An option's value breaks its rule.
- *
- * @since 0.1.0
- * @category options
- */
-export class InvalidOption extends Data.TaggedError("InvalidOption")<{
-  readonly option: string
-  readonly value: string
-  readonly rule: string
-}> {
-  override get message(): string {
-    return `invalid option ${this.option} = ${this.value}: ${this.rule}`
-  }
-}
-
-/**
  * An application message does not fit its Schema, or cannot be written in the
  * codec. `seq` is its sequence number when it came from the peer, `issue` says in
  * words what is wrong.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class MessageInvalid extends Data.TaggedError("MessageInvalid")<{
   readonly seq: number | undefined
@@ -304,7 +270,7 @@ export class MessageInvalid extends Data.TaggedError("MessageInvalid")<{
  * An application message is larger than the session's limit, both in bytes.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
   readonly size: number
@@ -321,7 +287,7 @@ export class MessageTooLarge extends Data.TaggedError("MessageTooLarge")<{
  * would be refused again.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class MessageRefused extends Data.TaggedError("MessageRefused")<{
   readonly code: string
@@ -336,7 +302,7 @@ export class MessageRefused extends Data.TaggedError("MessageRefused")<{
  * The fate of a `deliver`: the message never left, so sending it again is safe.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class NotSent extends Data.TaggedError("NotSent")<{ readonly reason: string }> {
   override get message(): string {
@@ -349,7 +315,7 @@ export class NotSent extends Data.TaggedError("NotSent")<{ readonly reason: stri
  * The peer may or may not have processed it.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonly reason: string }> {
   override get message(): string {
@@ -361,7 +327,7 @@ export class OutcomeUnknown extends Data.TaggedError("OutcomeUnknown")<{ readonl
  * The session or the client has ended; nothing can be sent any more.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class SessionClosed extends Data.TaggedError("SessionClosed")<{ readonly reason: string }> {
   override get message(): string {
@@ -373,7 +339,7 @@ export class SessionClosed extends Data.TaggedError("SessionClosed")<{ readonly 
  * A connection that was kept has ended for good: there will be no other.
  *
  * @since 0.1.0
- * @category connection
+ * @category of a message, for who sends it
  */
 export class NotKept extends Data.TaggedError("NotKept")<{ readonly reason: string }> {
   override get message(): string {
@@ -385,7 +351,7 @@ export class NotKept extends Data.TaggedError("NotKept")<{ readonly reason: stri
  * There is no session of this id: on this gateway, for `session`; on none, for `send`.
  *
  * @since 0.1.0
- * @category messages
+ * @category of a message, for who sends it
  */
 export class SessionNotFound extends Data.TaggedError("SessionNotFound")<{ readonly id: string }> {
   override get message(): string {
@@ -394,107 +360,11 @@ export class SessionNotFound extends Data.TaggedError("SessionNotFound")<{ reado
 }
 
 /**
- * The gateway does not know who asks: closed with 4401.
- *
- * @since 0.1.0
- * @category authentication
- */
-export class NotAuthenticated extends Data.TaggedError("NotAuthenticated")<{ readonly reason: string }> {
-  override get message(): string {
-    return `not authenticated: ${this.reason}`
-  }
-}
-
-/**
- * The gateway knows who asks, and refuses: closed with 4403.
- *
- * @since 0.1.0
- * @category authentication
- */
-export class NotAllowed extends Data.TaggedError("NotAllowed")<{ readonly reason: string }> {
-  override get message(): string {
-    return `not allowed: ${this.reason}`
-  }
-}
-
-/**
- * The upgrade request is refused with this HTTP status and body.
- *
- * @since 0.1.0
- * @category authentication
- */
-export class UpgradeRefused extends Data.TaggedError("UpgradeRefused")<{
-  readonly status: number
-  readonly body: string
-}> {
-  override get message(): string {
-    return `upgrade refused with HTTP ${this.status}: ${this.body}`
-  }
-}
-
-/**
- * The store's session has moved to a newer generation, or is `gone`: this owner
- * is fenced off and must stop acting for the session.
- *
- * @since 0.1.0
- * @category store
- */
-export class Fenced extends Data.TaggedError("Fenced")<{
-  readonly id: string
-  readonly generation: number
-  /**
-   * The store knows of no such session, or of no generation so new, since it lost its last writes: what the caller owned
-   * is nowhere, and nobody else has it.
-   */
-  readonly gone: boolean
-}> {
-  override get message(): string {
-    return `generation ${this.generation} no longer owns session ${this.id}`
-  }
-}
-
-/**
- * The store cannot be reached or failed; the operation may be tried again.
- *
- * @since 0.1.0
- * @category store
- */
-export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ readonly cause: unknown }> {
-  override get message(): string {
-    return `the session store failed: ${describe(this.cause)}`
-  }
-}
-
-/**
- * The broker cannot be reached or failed; the operation may be tried again.
- *
- * @since 0.1.0
- * @category topics
- */
-export class BrokerUnavailable extends Data.TaggedError("BrokerUnavailable")<{ readonly cause: unknown }> {
-  override get message(): string {
-    return `the broker failed: ${describe(this.cause)}`
-  }
-}
-
-/**
- * The gateway cannot take new sessions now, for this reason: send clients to another one.
- *
- * @since 0.1.0
- * @category readiness
- */
-export class NotReady extends Data.TaggedError("NotReady")<{ readonly reason: string; readonly cause: unknown }> {
-  override get message(): string {
-    return `not ready: ${this.reason}`
-  }
-}
-
-/**
  * An idempotency key was used before, with another body: one of the two
  * publications would be lost if this counted as a repetition.
  *
  * @since 0.1.0
- * @category topics
+ * @category of a topic, for who publishes or subscribes
  */
 export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: string; readonly key: string }> {
   override get message(): string {
@@ -507,7 +377,7 @@ export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly topic: s
  * the limit, `retryAfter` is the milliseconds after which there is room again.
  *
  * @since 0.1.0
- * @category topics
+ * @category of a topic, for who publishes or subscribes
  */
 export class TooManyKeys extends Data.TaggedError("TooManyKeys")<{
   readonly option: "maxKeys" | "maxKeysPerSession"
@@ -526,7 +396,7 @@ export class TooManyKeys extends Data.TaggedError("TooManyKeys")<{
  * With `retryAfter`, the same may be asked again after so many milliseconds.
  *
  * @since 0.1.0
- * @category topics
+ * @category of a topic, for who publishes or subscribes
  */
 export class TopicRefused extends Data.TaggedError("TopicRefused")<{
   readonly topic: string
@@ -546,7 +416,7 @@ export class TopicRefused extends Data.TaggedError("TopicRefused")<{
  * of from now on.
  *
  * @since 0.1.0
- * @category topics
+ * @category of a topic, for who publishes or subscribes
  */
 export class PositionLost extends Data.TaggedError("PositionLost")<{
   readonly topic: string
@@ -557,5 +427,135 @@ export class PositionLost extends Data.TaggedError("PositionLost")<{
   override get message(): string {
     const at = this.since === undefined ? "" : ` after ${this.since.offset}`
     return `publications of ${this.topic}${at} are lost (${this.reason}): it goes on at ${this.position.offset}`
+  }
+}
+
+/**
+ * The gateway does not know who asks: closed with 4401.
+ *
+ * @since 0.1.0
+ * @category of who connects, for a gateway to fail with
+ */
+export class NotAuthenticated extends Data.TaggedError("NotAuthenticated")<{ readonly reason: string }> {
+  override get message(): string {
+    return `not authenticated: ${this.reason}`
+  }
+}
+
+/**
+ * The gateway knows who asks, and refuses: closed with 4403.
+ *
+ * @since 0.1.0
+ * @category of who connects, for a gateway to fail with
+ */
+export class NotAllowed extends Data.TaggedError("NotAllowed")<{ readonly reason: string }> {
+  override get message(): string {
+    return `not allowed: ${this.reason}`
+  }
+}
+
+/**
+ * The upgrade request is refused with this HTTP status and body.
+ *
+ * @since 0.1.0
+ * @category of who connects, for a gateway to fail with
+ */
+export class UpgradeRefused extends Data.TaggedError("UpgradeRefused")<{
+  readonly status: number
+  readonly body: string
+}> {
+  override get message(): string {
+    return `upgrade refused with HTTP ${this.status}: ${this.body}`
+  }
+}
+
+/**
+ * The listener could not be started, most often because the port is in use.
+ *
+ * @since 0.1.0
+ * @category of what is started
+ */
+export class ListenFailed extends Data.TaggedError("ListenFailed")<{
+  readonly address: string
+  readonly cause: unknown
+}> {
+  override get message(): string {
+    const code = this.cause instanceof Error && "code" in this.cause ? this.cause.code : undefined
+    return code === "EADDRINUSE"
+      ? `cannot listen on ${this.address}: the port is in use; stop the other program or choose another port`
+      : `cannot listen on ${this.address}: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * An option's value breaks its rule.
+ *
+ * @since 0.1.0
+ * @category of what is started
+ */
+export class InvalidOption extends Data.TaggedError("InvalidOption")<{
+  readonly option: string
+  readonly value: string
+  readonly rule: string
+}> {
+  override get message(): string {
+    return `invalid option ${this.option} = ${this.value}: ${this.rule}`
+  }
+}
+
+/**
+ * The gateway cannot take new sessions now, for this reason: send clients to another one.
+ *
+ * @since 0.1.0
+ * @category of what is started
+ */
+export class NotReady extends Data.TaggedError("NotReady")<{ readonly reason: string; readonly cause: unknown }> {
+  override get message(): string {
+    return `not ready: ${this.reason}`
+  }
+}
+
+/**
+ * The store's session has moved to a newer generation, or is `gone`: this owner
+ * is fenced off and must stop acting for the session.
+ *
+ * @since 0.1.0
+ * @category of a store or a broker
+ */
+export class Fenced extends Data.TaggedError("Fenced")<{
+  readonly id: string
+  readonly generation: number
+  /**
+   * The store knows of no such session, or of no generation so new, since it lost its last writes: what the caller owned
+   * is nowhere, and nobody else has it.
+   */
+  readonly gone: boolean
+}> {
+  override get message(): string {
+    return `generation ${this.generation} no longer owns session ${this.id}`
+  }
+}
+
+/**
+ * The store cannot be reached or failed; the operation may be tried again.
+ *
+ * @since 0.1.0
+ * @category of a store or a broker
+ */
+export class StoreUnavailable extends Data.TaggedError("StoreUnavailable")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `the session store failed: ${describe(this.cause)}`
+  }
+}
+
+/**
+ * The broker cannot be reached or failed; the operation may be tried again.
+ *
+ * @since 0.1.0
+ * @category of a store or a broker
+ */
+export class BrokerUnavailable extends Data.TaggedError("BrokerUnavailable")<{ readonly cause: unknown }> {
+  override get message(): string {
+    return `the broker failed: ${describe(this.cause)}`
   }
 }

@@ -19,7 +19,7 @@ import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
 import type { Cluster, Redis } from "ioredis"
 import { monotonic, wallTime } from "../connection/clocks.js"
-import { millisOf } from "../connection/optionRules.js"
+import { millisOf } from "../connection/options/optionRules.js"
 import * as Reconnect from "../connection/Reconnect.js"
 import { DialFailed, InvalidOption } from "../protocol/ConnectionError.js"
 import { asError, CommandTimeouts } from "./internal/commandTimeouts.js"
@@ -106,14 +106,15 @@ const sourceOf = (options: Options): Redis | Cluster | redisUrl.Address | Invali
 }
 
 /** Delays as the client of Redis asks for them: by the number of the attempt. */
-const retryDelay = (policy: Reconnect.Policy): Effect.Effect<(attempt: number) => number> =>
+const retryDelay = (policy: Reconnect.Policy): Effect.Effect<(attempt: number) => number, InvalidOption> =>
   Effect.gen(function* () {
     const runtime = yield* Effect.runtime()
     let backoff = yield* Reconnect.backoff(policy)
     const failed = new DialFailed({ url: "Redis", cause: "connection lost" })
     return (attempt) => {
       const delay = Effect.gen(function* () {
-        if (attempt === 1) backoff = yield* Reconnect.backoff(policy)
+        // It was taken before.
+        if (attempt === 1) backoff = yield* Effect.orDie(Reconnect.backoff(policy))
         return yield* backoff.next(failed)
       })
       // A policy that gives up, or cannot tell at once, would leave the gateway without its store for ever.

@@ -18,17 +18,17 @@ import {
 import type { Hooks } from "./driverOptions.js"
 import type { FlowControl } from "./flowControl.js"
 import { type Bounds, type Entry, ReplayBuffer } from "./replayBuffer.js"
-import type * as Session from "./Session.js"
 import { SequenceWaiters } from "./sequenceWaiters.js"
+import type * as sessionMachine from "./sessionMachine.js"
 
 /** The session that the messages are of. */
 export interface Sending {
-  readonly state: Session.State
+  readonly state: sessionMachine.State
   /** The largest message to the peer. */
   readonly flow: Pick<FlowControl, "maxMessage">
   /** Why the session is over. */
   readonly endReason: string | undefined
-  readonly apply: (event: Session.Event<never, never>) => void
+  readonly apply: (event: sessionMachine.Event<never, never>) => void
   /** Nobody wants this message sent any more. */
   readonly giveUp: (seq: number) => void
 }

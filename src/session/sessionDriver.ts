@@ -1,5 +1,5 @@
 /**
- * Drives `Session.advance`: holds the messages that the pure state only counts,
+ * Drives `sessionMachine.advance`: holds the messages that the pure state only counts,
  * writes to the connection that acts for the session, and lets senders and the
  * one consumer wait. Both ends use it; everything here runs synchronously but
  * the waiting and the store.
@@ -23,10 +23,10 @@ import type { Piece } from "./large/partReceiver.js"
 import { Outbox, type Sending } from "./outbox.js"
 import type { Paced } from "./pacer.js"
 import type { Entry } from "./replayBuffer.js"
-import * as Session from "./Session.js"
+import * as sessionMachine from "./sessionMachine.js"
 
 export class SessionDriver implements Acknowledging, Attachable, Paced, Sending, WithLarge {
-  state: Session.Draft
+  state: sessionMachine.Draft
   live: LiveConnection | undefined
   readonly counts = { replayed: 0, suppressed: 0 }
   readonly inbox: Inbox
@@ -42,7 +42,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending,
   constructor(
     private readonly options: DriverOptions,
     private readonly hooks: Hooks,
-    state: Session.State
+    state: sessionMachine.State
   ) {
     this.state = { ...state }
     this.flow = new FlowControl(options.limits)
@@ -88,11 +88,11 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending,
    */
   attach(
     live: LiveConnection,
-    event: Omit<Extract<Session.Event, { _tag: "Attach" }>, "_tag">,
+    event: Omit<Extract<sessionMachine.Event, { _tag: "Attach" }>, "_tag">,
     peerHas: Protocol.Unfinished | undefined,
     introduce: () => void
   ): Protocol.ResetReason | undefined {
-    const effects = Session.advance<Inbound, Piece>(this.state, { _tag: "Attach", ...event })
+    const effects = sessionMachine.advance<Inbound, Piece>(this.state, { _tag: "Attach", ...event })
     if (this.state.generation !== event.generation || effects.length === 0) {
       const refusal = effects[0]
       return refusal?._tag === "Refuse" ? refusal.reason : "incomplete"
@@ -156,12 +156,12 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending,
 
   // ---- the pure step and what it asks for
 
-  apply(event: Session.Event<Inbound, Piece>): void {
-    const effects = Session.advance(this.state, event)
+  apply(event: sessionMachine.Event<Inbound, Piece>): void {
+    const effects = sessionMachine.advance(this.state, event)
     if (effects.length > 0) this.perform(effects)
   }
 
-  private perform(effects: ReadonlyArray<Session.Effect<Inbound, Piece>>): void {
+  private perform(effects: ReadonlyArray<sessionMachine.Effect<Inbound, Piece>>): void {
     for (const effect of effects) {
       switch (effect._tag) {
         case "Append":
@@ -342,7 +342,7 @@ export class SessionDriver implements Acknowledging, Attachable, Paced, Sending,
       this.epoch++
       this.largeMessages?.ended()
       this.inbox.unprocessedSize = 0
-      this.state = Session.initial(window)
+      this.state = sessionMachine.initial(window)
     }
     const carriedOver = this.outbox.restart(highest, reason, reset, refused)
     return { outcomeUnknown: highest - acked, carriedOver }

@@ -1,9 +1,9 @@
 /** Invalid options: refused when the Layer is built, naming the option, its value and the rule. */
 import { assert, describe, it } from "@effect/vitest"
-import { ConfigProvider, Context, Duration, Effect, Exit, Layer } from "effect"
+import { Cause, ConfigProvider, Duration, Effect, Exit, Layer } from "effect"
 import { Client, Connection, ConnectionError, Gateway, Options, Reconnect, SessionStore } from "holdfast"
 import { MemoryNetwork, MemoryTransport } from "holdfast/testing"
-import { echo, messages, type Text } from "./support.js"
+import { echo, messages } from "./support.js"
 
 const durations = [
   "heartbeatInterval",
@@ -44,7 +44,7 @@ const counts = [
 ] as const
 
 interface Case {
-  readonly option: keyof Options.Options
+  readonly option: keyof Options.All
   /** As a program without types, or one that computes, would give it. */
   readonly given: unknown
   readonly value: string | RegExp
@@ -109,15 +109,15 @@ const assertRefusal = (error: unknown, { option, rule, value }: Case) => {
   assert.strictEqual(error.message, `invalid option ${error.option} = ${error.value}: ${error.rule}`)
 }
 
-const optionsOf = ({ given, option }: Pick<Case, "given" | "option">): Options.Options => ({ [option]: given })
+const optionsOf = ({ given, option }: Pick<Case, "given" | "option">): Options.All => ({ [option]: given })
 
-class Echo extends Context.Tag("test/Echo")<Echo, Gateway.Gateway<Text>>() {}
-class Chat extends Context.Tag("test/Chat")<Chat, Client.Client<Text, Text>>() {}
+class Echo extends Gateway.Tag<Echo>()("test/Echo", messages) {}
+class Chat extends Client.Tag<Chat>()("test/Chat", messages) {}
 
 /** Everything that takes options, built with these. */
-const builds: Readonly<Record<string, (options: Options.Options) => Effect.Effect<unknown, unknown>>> = {
+const builds: Readonly<Record<string, (options: Options.All) => Effect.Effect<unknown, unknown>>> = {
   "Client.layer": (options) =>
-    Layer.build(Client.layer(Chat, { url: "memory:", messages, ...options })).pipe(
+    Layer.build(Client.layer(Chat, { url: "memory:", ...options })).pipe(
       Effect.scoped,
       Effect.provide(MemoryNetwork.layer())
     ),
@@ -140,7 +140,7 @@ describe("Options.resolve refuses", () => {
     )
   }
 
-  const relations: ReadonlyArray<readonly [Options.Options, string, string]> = [
+  const relations: ReadonlyArray<readonly [Options.All, string, string]> = [
     [{ heartbeatInterval: "1 minute" }, "60000 ms", "60000 ms"],
     [{ readDeadline: "30 seconds" }, "30000 ms", "30000 ms"],
     [{ heartbeatInterval: "2 seconds", readDeadline: "1 second" }, "1000 ms", "2000 ms"],
@@ -243,8 +243,8 @@ describe("Options.resolve takes", () => {
   it.effect("zero where it means at once or not at all", () =>
     Effect.gen(function* () {
       for (const option of mayBeZero) {
-        const resolved = yield* Options.resolve(optionsOf({ option: option as keyof Options.Options, given: 0 }))
-        assert.strictEqual(resolved[option as keyof Options.Options], 0)
+        const resolved = yield* Options.resolve(optionsOf({ option: option as keyof Options.All, given: 0 }))
+        assert.strictEqual(resolved[option as keyof Options.All], 0)
       }
     })
   )
@@ -297,15 +297,17 @@ describe("what takes options refuses them when it is built", () => {
     max: { max: "-1 second" }
   } as unknown as Record<string, Parameters<typeof Reconnect.exponential>[0]> // as a program without types would
   for (const [option, policy] of Object.entries(policies)) {
-    it.effect(`Reconnect.exponential: ${JSON.stringify(policy)} names ${option}`, () =>
+    it.effect(`Reconnect.exponential: ${JSON.stringify(policy)} fails where it is given, and names ${option}`, () =>
       Effect.gen(function* () {
-        const exit = yield* Effect.exit(
-          Effect.suspend(
-            () => builds["Client.layer"]?.({ reconnect: Reconnect.exponential(policy) } as never) ?? Effect.void
-          )
-        )
-        assert.isTrue(Exit.isFailure(exit))
-        assert.include(String(exit), option)
+        const reconnect = Reconnect.exponential(policy)
+        const building = builds["Client.layer"]?.({ reconnect } as never) ?? Effect.void
+        assert.deepInclude(yield* Effect.flip(building), { _tag: "InvalidOption", option })
+        const kept = Connection.keep({ url: "ws://a", reconnect }).pipe(Effect.provide(MemoryNetwork.layer()))
+        assert.deepInclude(yield* Effect.flip(Effect.scoped(kept)), { _tag: "InvalidOption", option })
+        // A Schedule has no error to fail with: what uses it otherwise dies of the same.
+        const retried = yield* Effect.exit(Effect.retry(Effect.fail("no"), reconnect))
+        assert.isTrue(Exit.isFailure(retried) && Cause.isDie(retried.cause))
+        assert.include(String(retried), option)
       })
     )
   }
@@ -346,11 +348,12 @@ describe("Options.config", () => {
   )
 
   const bad: ReadonlyArray<readonly [name: string, value: string, told: RegExp]> = [
-    ["HOLDFAST_READ_DEADLINE", "soon", /readDeadline = "soon": a duration, such as "30 seconds"/],
-    ["HOLDFAST_READ_DEADLINE", "10", /readDeadline = "10": a duration/],
+    ["HOLDFAST_READ_DEADLINE", "soon", /HOLDFAST_READ_DEADLINE: "soon" is not a duration, such as "30 seconds"/],
+    ["HOLDFAST_READ_DEADLINE", "10", /"10" is not a duration/],
     ["HOLDFAST_READ_DEADLINE", "-1 second", /readDeadline = -1 second: a duration of zero or more/],
-    ["HOLDFAST_MAX_MESSAGE", "1 MiB", /maxMessage = 1 MiB: a whole number/],
-    ["HOLDFAST_MAX_MESSAGE", "1.5", /maxMessage = 1.5: a whole number/]
+    ["HOLDFAST_MAX_MESSAGE", "1 MiB", /HOLDFAST_MAX_MESSAGE: "1 MiB" is not a whole number/],
+    ["HOLDFAST_MAX_MESSAGE", "1.5", /"1.5" is not a whole number/],
+    ["HOLDFAST_MAX_MESSAGE", "0", /maxMessage = 0: a whole number of at least 1/]
   ]
   for (const [name, value, told] of bad) {
     it.effect(`${name}=${value}: refused, naming the option, its value and the rule`, () =>
@@ -360,6 +363,52 @@ describe("Options.config", () => {
       })
     )
   }
+
+  const misspelt: Readonly<Record<string, string>> = {
+    HOLDFAST_READ_DEADLNE: "HOLDFAST_READ_DEADLINE",
+    HOLDFAST_MAXMESSAGE: "HOLDFAST_MAX_MESSAGE",
+    HOLDFAST_HEARTBEAT_INTERVALL: "HOLDFAST_HEARTBEAT_INTERVAL",
+    HOLDFAST_MAX_CONNECTION: "HOLDFAST_MAX_CONNECTIONS",
+    HOLDFAST_MAX_CONNECTIONS_PER_ADRESS: "HOLDFAST_MAX_CONNECTIONS_PER_ADDRESS"
+  }
+  for (const [name, meant] of Object.entries(misspelt)) {
+    it.effect(`${name}: refused, naming ${meant}`, () =>
+      Effect.gen(function* () {
+        for (const others of [{}, { [meant]: meant.includes("MAX") ? "7" : "70 seconds" }]) {
+          const error = yield* Effect.flip(read({ [name]: "1 minute", ...others }))
+          assert.include(String(error), `${name}: there is no such option; ${meant} is one`)
+        }
+      })
+    )
+  }
+
+  it.effect("leaves alone what others call theirs", () =>
+    Effect.gen(function* () {
+      // Kubernetes gives each process such variables of a Service that is called holdfast.
+      const others = {
+        HOLDFAST_SERVICE_HOST: "10.0.0.1",
+        HOLDFAST_PORT: "tcp://10.0.0.1:80",
+        HOLDFAST_PORT_80_TCP_PORT: "80",
+        HOLDFAST_REDIS_PREFIX: "shop",
+        HOLDFAST: "yes",
+        MAX_MESAGE: "3"
+      }
+      assert.deepStrictEqual(yield* read(others), {})
+      assert.deepStrictEqual(yield* read({ ...others, HOLDFAST_MAX_MESSAGE: "3" }), { maxMessage: 3 })
+    })
+  )
+
+  it.effect("reads what is nested by name as well", () =>
+    Effect.gen(function* () {
+      const json = (options: object) =>
+        Effect.withConfigProvider(Options.config, ConfigProvider.fromJson({ HOLDFAST: options }))
+      assert.deepStrictEqual(yield* json({ MAX_MESSAGE: "3", READ_DEADLINE: "70 seconds" }), {
+        readDeadline: "70 seconds",
+        maxMessage: 3
+      })
+      assert.include(String(yield* Effect.flip(json({ MAX_MESAGE: "3" }))), "MAX_MESSAGE")
+    })
+  )
 
   it.effect("takes what is empty for absent", () =>
     Effect.gen(function* () {

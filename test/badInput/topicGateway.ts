@@ -58,18 +58,7 @@ const topics = [
   Gateway.topic(Bad, { subscribe: misbehave, publish: misbehave })
 ]
 
-type GatewayOptions = Gateway.GatewayOptions<
-  Text,
-  Text,
-  Gateway.Principal,
-  never,
-  never,
-  never,
-  never,
-  never,
-  never,
-  Broker.Broker
->
+type GatewayOptions = Gateway.GatewayOptions<Text, Text, Gateway.Principal, Broker.Broker>
 
 export const makeGateway = (options?: Partial<Plain>) =>
   Effect.gen(function* () {

@@ -1,6 +1,6 @@
 /** Gateways that the pages of tests connect to: one in the test's own process, and the example's as a process. */
 import { Cause, Effect, Exit, Layer, Scope } from "effect"
-import { Broker, Gateway, Messages, type Options, SessionStore } from "holdfast"
+import { Broker, Gateway, Messages, type Options, type Session, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import * as Program from "../node/program.js"
 import { Numbers } from "./page/numbers.js"
@@ -14,10 +14,10 @@ export interface EchoGateway {
   /** Its connections, the oldest first. */
   readonly wires: ReadonlyArray<Wire>
   /** How sessions have ended. */
-  readonly ended: ReadonlyArray<Gateway.SessionEnd>
+  readonly ended: ReadonlyArray<Session.SessionEnd>
 }
 
-export interface EchoOptions extends Options.Options {
+export interface EchoOptions extends Options.All {
   /** Answers nothing. */
   readonly mute?: boolean | undefined
 }
@@ -26,7 +26,7 @@ export interface EchoOptions extends Options.Options {
 export const echoGateway = (options: EchoOptions = {}): Effect.Effect<EchoGateway, never, Scope.Scope> =>
   Effect.gen(function* () {
     const handled: Array<unknown> = []
-    const ended: Array<Gateway.SessionEnd> = []
+    const ended: Array<Session.SessionEnd> = []
     const wires: Array<Wire> = []
     const context = yield* Layer.build(
       Layer.mergeAll(

@@ -95,12 +95,12 @@ const connected = (url: string): Effect.Effect<Send, never, Scope.Scope> =>
 
 const tabOf = (send: Send, targetId: string, session: string): Tab => {
   const lifecycle = (state: "frozen" | "active") => send<void>("Page.setWebLifecycleState", { state }, session)
-  const evaluate: Tab["evaluate"] = <A, B>(run: (argument: A) => B | Promise<B>, argument: A) =>
+  const evaluated = <A, B>(run: (argument: A) => B | Promise<B>, argument: A, awaitPromise: boolean) =>
     send<{ readonly result: { readonly value: B }; readonly exceptionDetails?: { readonly text: string } }>(
       "Runtime.evaluate",
       {
         expression: `(${run})(${JSON.stringify(argument)})`,
-        awaitPromise: true,
+        awaitPromise,
         returnByValue: true,
         userGesture: true
       },
@@ -112,12 +112,14 @@ const tabOf = (send: Send, targetId: string, session: string): Tab => {
           : Effect.dieMessage(`${exceptionDetails.text} ${JSON.stringify(result)}`)
       )
     )
+  const evaluate: Tab["evaluate"] = (run, argument) => evaluated(run, argument, true)
   return {
     show: send("Target.activateTarget", { targetId }),
     freeze: lifecycle("frozen"),
     resume: lifecycle("active"),
     evaluate,
-    until: (what, condition, argument) => eventually(what, evaluate(condition, argument))
+    // A page that is just being loaded takes a promise with it, be it of a value ("Promise was collected").
+    until: (what, condition, argument) => eventually(what, evaluated(condition, argument, false))
   }
 }
 

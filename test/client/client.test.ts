@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Chunk, Effect, Exit, Fiber, Schema, Stream, TestClock } from "effect"
-import { Client, Codec, Gateway, Messages, Reconnect } from "holdfast"
+import { Client, Codec, Gateway, Messages, Reconnect, type Session } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { collect, echoGateway, isRunning, makeClient, settle, statusTags, World } from "../support/virtual.js"
 
@@ -171,7 +171,7 @@ describe("Messages", () => {
   const squares = Effect.map(Effect.void, () => ({
     messages,
     authenticate: Gateway.anonymous,
-    onMessage: ({ n }: { n: number }, session: Gateway.Session<{ square: number }>) => session.send({ square: n * n })
+    onMessage: ({ n }: { n: number }, session: Session.Session<{ square: number }>) => session.send({ square: n * n })
   }))
 
   it.scoped("are decoded and encoded by their Schema at both ends", () =>

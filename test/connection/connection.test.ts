@@ -1,11 +1,12 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Metric, Option, Runtime, Scope, Stream, Supervisor, TestClock } from "effect"
-import { Connection, type Options, WriteDeadline } from "holdfast"
+import { Connection, type Options } from "holdfast"
 import { MemoryTransport } from "holdfast/testing"
+import * as writeDeadline from "../../src/connection/writeDeadline.js"
 import { collect, isRunning, settle, withRandom } from "../support/virtual.js"
 
 /** A connection on the client's end, and the bare wire on the server's. */
-const connect = (options?: Options.Options, link = MemoryTransport.link()) =>
+const connect = (options?: Options.All, link = MemoryTransport.link()) =>
   Effect.gen(function* () {
     const connection = yield* Connection.make(link.client, options)
     const received: Array<string> = []
@@ -28,7 +29,7 @@ const connect = (options?: Options.Options, link = MemoryTransport.link()) =>
   })
 
 /** Like `connect`, with a server that does not answer pings. */
-const connectMute = (options?: Options.Options) =>
+const connectMute = (options?: Options.All) =>
   Effect.gen(function* () {
     const link = MemoryTransport.link()
     const connection = yield* Connection.make(link.client, options)
@@ -322,10 +323,10 @@ describe("WriteDeadline", () => {
 
   it.effect("is moved by any byte that leaves, to the millisecond", () =>
     Effect.gen(function* () {
-      const backlog = new WriteDeadline.Backlog()
+      const backlog = new writeDeadline.Backlog()
       let taken = 0
       backlog.note(0, 128 * 1024, taken)
-      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      const watching = yield* Effect.fork(Effect.flip(writeDeadline.run(backlog, () => taken, 10_000)))
       yield* TestClock.adjust(9000)
       taken = 1
       backlog.note(9000, 128 * 1024, taken)
@@ -338,10 +339,10 @@ describe("WriteDeadline", () => {
 
   it.effect("is met to the millisecond when it was moved by one alone", () =>
     Effect.gen(function* () {
-      const backlog = new WriteDeadline.Backlog()
+      const backlog = new writeDeadline.Backlog()
       let taken = 0
       backlog.note(0, 128 * 1024, taken)
-      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      const watching = yield* Effect.fork(Effect.flip(writeDeadline.run(backlog, () => taken, 10_000)))
       yield* TestClock.adjust(1)
       taken = 1
       backlog.note(1, 128 * 1024, taken)
@@ -354,10 +355,10 @@ describe("WriteDeadline", () => {
 
   it.effect("is one for each 64 KiB of a write, however its bytes leave", () =>
     Effect.gen(function* () {
-      const backlog = new WriteDeadline.Backlog()
+      const backlog = new writeDeadline.Backlog()
       let taken = 0
       backlog.note(0, 192 * 1024, taken)
-      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      const watching = yield* Effect.fork(Effect.flip(writeDeadline.run(backlog, () => taken, 10_000)))
       for (const at of [7000, 14_000, 21_000, 28_000]) {
         yield* TestClock.adjust(7000)
         backlog.note(at, 192 * 1024, ++taken)
@@ -371,11 +372,11 @@ describe("WriteDeadline", () => {
 
   it.effect("of what waits behind another begins when that has left", () =>
     Effect.gen(function* () {
-      const backlog = new WriteDeadline.Backlog()
+      const backlog = new writeDeadline.Backlog()
       let taken = 0
       backlog.note(0, 10, taken)
       backlog.note(1, 20, taken)
-      const watching = yield* Effect.fork(Effect.flip(WriteDeadline.run(backlog, () => taken, 10_000)))
+      const watching = yield* Effect.fork(Effect.flip(writeDeadline.run(backlog, () => taken, 10_000)))
       yield* TestClock.adjust(9999)
       taken = 10
       backlog.note(9999, 20, taken)

@@ -8,7 +8,7 @@ import { dial, join } from "../support/peer.js"
 import { echoGateway, makeClient, settle, World, withRandom } from "../support/virtual.js"
 
 const interval = 120_000
-const beating = { heartbeatInterval: interval, readDeadline: 2 * interval } satisfies Options.Options
+const beating = { heartbeatInterval: interval, readDeadline: 2 * interval } satisfies Options.All
 
 const lossOf = (silence: number, more?: Partial<Lost>): Lost => ({ silence, endured: 0, interval, ...more })
 
@@ -108,7 +108,7 @@ describe("A client", () => {
   const oneSecond = Reconnect.exponential({ jitter: false })
 
   /** A client that is Ready, and a proxy that cuts what was silent for so long, from the last byte that anybody sent. */
-  const begun = (options?: Options.Options) =>
+  const begun = (options?: Options.All) =>
     Effect.gen(function* () {
       const network = yield* MemoryNetwork.MemoryNetwork
       yield* echoGateway({ ...beating, ...options })

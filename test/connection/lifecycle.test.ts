@@ -9,6 +9,7 @@ import {
   Listener,
   Messages,
   Reconnect,
+  type Session,
   SessionStore
 } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
@@ -81,7 +82,7 @@ describe("Interrupting a client", () => {
     Effect.gen(function* () {
       let done = 0
       const { closed } = yield* Effect.gen(function* () {
-        const closed: Array<Gateway.SessionEnd> = []
+        const closed: Array<Session.SessionEnd> = []
         yield* Gateway.make({
           messages: Messages.json,
           authenticate: Gateway.anonymous,
@@ -653,7 +654,7 @@ describe("onClose", () => {
     Effect.gen(function* () {
       const heard: Array<string> = []
       const scope = yield* Scope.make()
-      const onClose = (_: unknown, end: Gateway.SessionEnd) =>
+      const onClose = (_: unknown, end: Session.SessionEnd) =>
         Effect.zipRight(
           Effect.sleep("1 second"),
           Effect.sync(() => void heard.push(end._tag))

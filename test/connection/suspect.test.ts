@@ -8,7 +8,7 @@ import { collect, echoGateway, makeClient, settle, World, withRandom } from "../
 import { welcome } from "../support/welcome.js"
 
 /** A client of a server that answers the hello, and then only what a test has it say. */
-const clientOfMute = (options?: Options.Options, told: object = {}) =>
+const clientOfMute = (options?: Options.All, told: object = {}) =>
   Effect.gen(function* () {
     const [clock, runtime, scope] = yield* Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope])
     const link = MemoryTransport.link({

@@ -1,5 +1,5 @@
 /** Sessions that are wrong, each in one way, for the explorer to find out. */
-import { Session } from "holdfast"
+import * as Session from "../../src/session/sessionMachine.js"
 import { type Bounds, least, type Rules, rules } from "./rules.js"
 
 const withStep = (

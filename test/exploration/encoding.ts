@@ -1,5 +1,5 @@
 /** Worlds as a few integers: a number for each part. They are exact, nothing is hashed away. */
-import type { Session } from "holdfast"
+import type * as Session from "../../src/session/sessionMachine.js"
 import type { End } from "./end.js"
 import { Digits, keyOfList, ObjectPool, Pool } from "./pools.js"
 import { codes } from "./wire.js"

@@ -1,5 +1,5 @@
 /** One end of the session: its real `Session.State`, and what the driver of that state keeps beside it. */
-import type { Session } from "holdfast"
+import type * as Session from "../../src/session/sessionMachine.js"
 import { type Bounds, Broken, type Rules } from "./rules.js"
 import { data, type Message, part, type Reception } from "./wire.js"
 

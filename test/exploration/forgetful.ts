@@ -1,4 +1,4 @@
-import type { Session } from "holdfast"
+import type * as Session from "../../src/session/sessionMachine.js"
 
 /** Without a connection, how far the last one came is forgotten: the next begins at what the peer has received. */
 export const forgetful = (state: Session.State): Session.State =>

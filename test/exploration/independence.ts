@@ -2,7 +2,7 @@
  * Reduced explorations put aside what can make no difference. That it makes
  * none is checked here, at each step: a step that looks at it is broken.
  */
-import type { Session } from "holdfast"
+import type * as Session from "../../src/session/sessionMachine.js"
 import { forgetful } from "./forgetful.js"
 import { Broken, type Rules } from "./rules.js"
 

@@ -3,7 +3,7 @@
  * that has the session, nothing remembers how many there were before: it is
  * called the first, of gateway A. Traces show it so.
  */
-import type { Session } from "holdfast"
+import type * as Session from "../../src/session/sessionMachine.js"
 import type { World } from "./world.js"
 
 const ofFirst = (state: Session.State): Session.State => ({

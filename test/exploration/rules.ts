@@ -1,5 +1,5 @@
 /** What is explored, and how far: the functions under test, and the bounds of the world they are driven in. */
-import { Session } from "holdfast"
+import * as Session from "../../src/session/sessionMachine.js"
 
 /** A law of the session does not hold. */
 export class Broken extends Error {}

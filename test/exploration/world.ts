@@ -1,5 +1,5 @@
 /** All that there is: a client, its connections, two gateways that may host its session, and their store. */
-import { Session } from "holdfast"
+import * as Session from "../../src/session/sessionMachine.js"
 import { after, type End, fromState } from "./end.js"
 import type { Bounds, Rules } from "./rules.js"
 import type { Reception } from "./wire.js"

@@ -1,7 +1,7 @@
 /** Principals that expire: the fresh token that is asked for, and what becomes of a session that has none. */
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Duration, Effect, Exit, FiberRef, Scope, Supervisor, TestClock } from "effect"
-import { ConnectionError, Gateway, Messages, type Options, Reconnect, SessionStore } from "holdfast"
+import { ConnectionError, Gateway, Messages, type Options, Reconnect, type Session, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { isBackground } from "../../src/connection/clocks.js"
 import { greet, join, resumeOf } from "../support/peer.js"
@@ -21,11 +21,11 @@ const byToken: Authenticate = ({ token = "" }) => {
   return Effect.succeed(expiresAt === undefined ? { id } : { id, expiresAt: Number(expiresAt) })
 }
 
-const makeGateway = (options?: Options.Options & { readonly authenticate?: Authenticate }) =>
+const makeGateway = (options?: Options.All & { readonly authenticate?: Authenticate }) =>
   Effect.gen(function* () {
     const tokens: Array<string | undefined> = []
     const events: Array<string> = []
-    const ends: Array<Gateway.SessionEnd> = []
+    const ends: Array<Session.SessionEnd> = []
     const authenticate = options?.authenticate ?? byToken
     const gateway = yield* Gateway.make({
       ...options,

@@ -1,7 +1,7 @@
 /** gateway.disconnect: the sessions of a principal, or one by its id, in whatever phase they are. */
 import { assert, describe, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
-import { ConnectionError, Gateway, Listener, Messages, SessionStore } from "holdfast"
+import { ConnectionError, Gateway, Listener, Messages, type Session, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { greet, join, resumeOf } from "../support/peer.js"
 import { makeClient, settle, World } from "../support/virtual.js"
@@ -11,7 +11,7 @@ type GatewayOptions = Gateway.GatewayOptions<unknown, unknown, Gateway.Principal
 
 const makeGateway = (options?: Partial<GatewayOptions>) =>
   Effect.gen(function* () {
-    const ends: Array<Gateway.SessionEnd> = []
+    const ends: Array<Session.SessionEnd> = []
     const gateway = yield* Gateway.make({
       messages: Messages.json,
       authenticate: ({ token = "ann" }) => Effect.succeed({ id: token }),
@@ -215,7 +215,7 @@ describe("gateway.disconnect while a hello is looked at", () => {
     const over = (
       { ends, gateway, memory }: Effect.Effect.Success<typeof world>,
       closed: unknown,
-      heard: ReadonlyArray<Gateway.SessionEnd> = []
+      heard: ReadonlyArray<Session.SessionEnd> = []
     ) =>
       Effect.gen(function* () {
         assert.deepStrictEqual(closed, ended)

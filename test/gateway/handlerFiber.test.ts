@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Scope, Supervisor, TestClock } from "effect"
-import { Gateway, Messages } from "holdfast"
+import { Gateway, Messages, type Session } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { Farewells } from "../../src/gateway/session/farewells.js"
 import { HandlerFiber } from "../../src/gateway/session/handlerFiber.js"
@@ -10,7 +10,7 @@ import { isRunning, makeClient, settle, World, withRandom } from "../support/vir
 /** A gateway, and a client that has been Ready for a while. */
 const opened = (
   options: {
-    readonly onMessage?: (message: unknown, session: Gateway.Session<unknown>) => Effect.Effect<void, unknown>
+    readonly onMessage?: (message: unknown, session: Session.Session<unknown>) => Effect.Effect<void, unknown>
   } = {}
 ) =>
   Effect.gen(function* () {
@@ -62,8 +62,8 @@ describe("A session's fiber", () => {
   it.scoped("is not there for what a handler does at once, however it is written", () =>
     Effect.gen(function* () {
       for (const onMessage of [
-        (message: unknown, session: Gateway.Session<unknown>) => session.send(message),
-        (message: unknown, session: Gateway.Session<unknown>) =>
+        (message: unknown, session: Session.Session<unknown>) => session.send(message),
+        (message: unknown, session: Session.Session<unknown>) =>
           Effect.gen(function* () {
             yield* Effect.void
             yield* session.send(message)

@@ -1,6 +1,6 @@
 /** What becomes of a caller who asks for a session: every answer of the store, and what is here when it comes. */
 import { assert, describe, it } from "@effect/vitest"
-import type { Gateway, SessionStore } from "holdfast"
+import type { Session, SessionStore } from "holdfast"
 import { type Decision, plan } from "../../src/gateway/resumePlan.js"
 
 const session: SessionStore.StoredSession = {
@@ -19,7 +19,7 @@ const nobody = { ended: undefined, generation: undefined }
 const full = { _tag: "GatewayFull", reason: "full" } as const
 
 const decided = (
-  here: { readonly ended: Gateway.SessionEnd | undefined; readonly generation: number | undefined },
+  here: { readonly ended: Session.SessionEnd | undefined; readonly generation: number | undefined },
   revoked?: string,
   refusal?: typeof full
 ): Decision["_tag"] => plan(attached, here, revoked, refusal)._tag
@@ -49,7 +49,7 @@ describe("A session that the store gives", () => {
   })
 
   it("is over where it ended while the store answered, and whatever else is so", () => {
-    const ended: Gateway.SessionEnd = { _tag: "Expired" }
+    const ended: Session.SessionEnd = { _tag: "Expired" }
     assert.deepStrictEqual(plan(attached, { ended, generation: 2 }, "banned", full), {
       _tag: "Over",
       instead: { _tag: "Begin", reason: "expired" }

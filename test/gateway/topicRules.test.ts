@@ -41,6 +41,21 @@ describe("A rule", () => {
     }).pipe(Effect.provide(TopicWorld))
   )
 
+  it.scoped("that a function of the gateway's options makes is judged by as any other", () =>
+    Effect.gen(function* () {
+      yield* makeGateway(undefined, {
+        topics: (topic) => [
+          topic(Room, { subscribe: ({ room }, { principal }) => (room === principal.id ? Effect.void : denied("no")) })
+        ]
+      })
+      const client = yield* connect({ token: "ann" })
+      const own = yield* follow(client.subscribe(room("ann")))
+      const refused = yield* follow(client.subscribe(room("bob")))
+      assert.deepInclude(refused.end(), { _tag: "TopicRefused", code: "not-allowed", reason: "no" })
+      assert.isUndefined(own.end())
+    }).pipe(Effect.provide(TopicWorld))
+  )
+
   it.scoped(
     "that refuses a member which has paused ends the membership; a subscription that is there already stays",
     () =>

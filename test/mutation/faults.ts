@@ -14,6 +14,7 @@ import * as presence from "./faults/presence.js"
 import * as reconnect from "./faults/reconnect.js"
 import * as session from "./faults/session.js"
 import * as sessionStore from "./faults/sessionStore.js"
+import * as surface from "./faults/surface.js"
 import * as topics from "./faults/topics.js"
 
 export const groups: ReadonlyArray<Group> = [
@@ -23,6 +24,7 @@ export const groups: ReadonlyArray<Group> = [
   parts.group,
   reconnect.group,
   keep.group,
+  surface.group,
   gateway.group,
   givenUp.group,
   limits.group,

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Ref, Stream } from "effect"
-import type { Client, ClientStatus, Gateway, Options } from "holdfast"
+import type { Client, ClientStatus, Options, Session } from "holdfast"
 import { Codec } from "holdfast"
 import { eventually, makeClient, makeGateway, seeded, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
@@ -11,7 +11,7 @@ type CodecName = "json" | "msgpack"
 const messageBytes = { json: 55, msgpack: 20 }
 
 /** Cuts the connection when more has come than is handled now, and waits for the next. */
-const comesBack = (proxy: TcpProxy.TcpProxy, session: Gateway.Session<number>) =>
+const comesBack = (proxy: TcpProxy.TcpProxy, session: Session.Session<number>) =>
   Effect.gen(function* () {
     const { generation } = yield* session.info
     yield* Effect.sleep("10 millis")
@@ -26,13 +26,13 @@ const comesBack = (proxy: TcpProxy.TcpProxy, session: Gateway.Session<number>) =
 const exchange = (options: {
   readonly count: number
   readonly codec?: CodecName
-  readonly timing?: Options.Options
+  readonly timing?: Options.All
   readonly weather: (proxy: TcpProxy.TcpProxy, client: Client.Client<number, number>) => Effect.Effect<void>
 }) =>
   Effect.gen(function* () {
     const { codec = "json", count, timing } = options
     const opened = yield* Ref.make(0)
-    const opening = yield* Deferred.make<Gateway.Session<number>>()
+    const opening = yield* Deferred.make<Session.Session<number>>()
     const proxied = yield* Deferred.make<TcpProxy.TcpProxy>()
     const onServer: Array<number> = []
     const onClient: Array<number> = []

@@ -8,7 +8,7 @@ import { Inspector, NodeListener } from "holdfast/node"
 import { WrongPasswords } from "../../src/node/inspector/wrongPasswords.js"
 import { numbers } from "./support.js"
 
-class Numbers extends Context.Tag("test/Numbers")<Numbers, Gateway.Gateway<number>>() {}
+class Numbers extends Gateway.Tag<Numbers>()("test/Numbers", numbers) {}
 
 /** Asks as an address behind a proxy, with a password. */
 type Ask = (
@@ -19,7 +19,6 @@ type Ask = (
 const serving = (options: Inspector.InspectorOptions, trustedProxies: ReadonlyArray<string>) =>
   Effect.gen(function* () {
     const NumbersLive = Gateway.layer(Numbers, {
-      messages: numbers,
       authenticate: Gateway.anonymous,
       onMessage: () => Effect.void
     })

@@ -12,13 +12,12 @@ import * as pageFiles from "../../src/node/inspector/pageFiles.js"
 import { everyRequest } from "./inspectorSupport.js"
 import { eventually, makeClient, numbers } from "./support.js"
 
-class Numbers extends Context.Tag("test/Numbers")<Numbers, Gateway.Gateway<number>>() {}
+class Numbers extends Gateway.Tag<Numbers>()("test/Numbers", numbers) {}
 
 /** A gateway, an inspector and a route of the application on one port. */
 const serving = (options?: Inspector.InspectorOptions) =>
   Effect.gen(function* () {
     const NumbersLive = Gateway.layer(Numbers, {
-      messages: numbers,
       authenticate: ({ token }) => Effect.succeed({ id: token ?? "anonymous" }),
       onMessage: () => Effect.void
     })

@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Layer } from "effect"
-import { Broker, type Gateway } from "holdfast"
+import { Broker, type Gateway, type Session } from "holdfast"
 import { type Page, type SessionRow, type SessionSort, sessionSorts } from "../../src/node/inspector/model.js"
 import { makeList } from "../../src/node/inspector/sessions.js"
 import { limit } from "../support/patience.js"
@@ -27,7 +27,7 @@ const crowd = (gateway: Gateway.Gateway<unknown>) =>
 
 type Key = string | number | undefined
 
-const naiveKey: Record<SessionSort, (info: Gateway.SessionInfo) => Key> = {
+const naiveKey: Record<SessionSort, (info: Session.SessionInfo) => Key> = {
   id: ({ id }) => id,
   principal: ({ principal }) => principal,
   address: ({ connection }) => connection?.remoteAddress,
@@ -43,7 +43,7 @@ const naiveKey: Record<SessionSort, (info: Gateway.SessionInfo) => Key> = {
 }
 
 const naive = (
-  infos: ReadonlyArray<Gateway.SessionInfo>,
+  infos: ReadonlyArray<Session.SessionInfo>,
   sort: SessionSort,
   order: "asc" | "desc",
   filter: string

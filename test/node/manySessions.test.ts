@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Fiber, Stream } from "effect"
-import type { Gateway } from "holdfast"
+import type { Session } from "holdfast"
 import { limit } from "../support/patience.js"
 import { eventually, makeClient, makeGateway, upTo } from "./support.js"
 import * as TcpProxy from "./tcpProxy.js"
@@ -32,7 +32,7 @@ describe("many sessions at once", () => {
       Effect.gen(function* () {
         const onServer = makeLog()
         const onClient = makeLog()
-        const sessions: Array<Gateway.Session<number>> = []
+        const sessions: Array<Session.Session<number>> = []
         const { gateway, port } = yield* makeGateway({
           onOpen: (session) => Effect.sync(() => void sessions.push(session)),
           onMessage: (number, session) => onServer.note(session.id, number)
@@ -45,7 +45,7 @@ describe("many sessions at once", () => {
         )
 
         // Looked at now and then: so many looks are themselves what a slow machine is busy with.
-        const whenAll = (what: string, condition: (info: Gateway.SessionInfo) => boolean) => {
+        const whenAll = (what: string, condition: (info: Session.SessionInfo) => boolean) => {
           let met = 0
           const look = Effect.map(Effect.all(sessions.map(({ info }) => info)), (infos) => {
             met = infos.filter(condition).length

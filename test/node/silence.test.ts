@@ -1,6 +1,6 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Clock, Deferred, Effect, Option, Stream } from "effect"
-import type { Gateway } from "holdfast"
+import type { Session } from "holdfast"
 import { WebSocket } from "ws"
 import { eventually, lateness } from "../support/patience.js"
 import * as Program from "./program.js"
@@ -15,7 +15,7 @@ const slack = 1000
 
 /** A client that is Ready through a proxy. */
 const connected = Effect.gen(function* () {
-  const opening = yield* Deferred.make<Gateway.Session<number>>()
+  const opening = yield* Deferred.make<Session.Session<number>>()
   const { gateway, port } = yield* makeGateway({
     ...timing,
     onOpen: (session) => Deferred.succeed(opening, session)

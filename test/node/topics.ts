@@ -6,18 +6,7 @@ import { numbers } from "./support.js"
 
 export const Counts = Topic.make("counts", Schema.Number)
 
-type GatewayOptions = Gateway.GatewayOptions<
-  number,
-  number,
-  Gateway.Principal,
-  never,
-  never,
-  never,
-  never,
-  never,
-  never,
-  Broker.Broker
->
+type GatewayOptions = Gateway.GatewayOptions<number, number, Gateway.Principal, Broker.Broker>
 
 /** What several gateways may share. */
 export const shared = Layer.merge(SessionStore.layerMemory(), Broker.layerMemory())
@@ -26,18 +15,7 @@ export const shared = Layer.merge(SessionStore.layerMemory(), Broker.layerMemory
 export const makeGateway = (options: Partial<GatewayOptions> & Pick<GatewayOptions, "topics">) =>
   Effect.gen(function* () {
     const listener = yield* Layer.build(NodeListener.layer({ port: 0 }))
-    const gateway = yield* Gateway.make<
-      number,
-      number,
-      Gateway.Principal,
-      never,
-      never,
-      never,
-      never,
-      never,
-      never,
-      Broker.Broker
-    >({
+    const gateway = yield* Gateway.make({
       messages: numbers,
       authenticate: Gateway.anonymous,
       onMessage: () => Effect.void,

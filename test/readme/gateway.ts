@@ -1,12 +1,11 @@
 import { NodeRuntime } from "@effect/platform-node"
-import { Console, Context, Effect, Layer } from "effect"
+import { Console, Effect, Layer } from "effect"
 import { ConnectionError, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 
-class Echo extends Context.Tag("Echo")<Echo, Gateway.Gateway<unknown>>() {}
+class Echo extends Gateway.Tag<Echo>()("Echo", Messages.json) {}
 
 const EchoLive = Gateway.layer(Echo, {
-  messages: Messages.json,
   authenticate: ({ token }) =>
     token === undefined
       ? new ConnectionError.NotAuthenticated({ reason: "a token is needed" })

@@ -1,13 +1,12 @@
 import { HttpRouter } from "@effect/platform"
 import { NodeRuntime } from "@effect/platform-node"
-import { Config, Context, Effect, Layer } from "effect"
+import { Config, Effect, Layer } from "effect"
 import { Gateway, Messages, SessionStore } from "holdfast"
 import { Inspector, NodeListener } from "holdfast/node"
 
-class Echo extends Context.Tag("Echo")<Echo, Gateway.Gateway<unknown>>() {}
+class Echo extends Gateway.Tag<Echo>()("Echo", Messages.json) {}
 
 const EchoLive = Gateway.layer(Echo, {
-  messages: Messages.json,
   authenticate: Gateway.anonymous,
   onMessage: (message, session) => session.send(message)
 })

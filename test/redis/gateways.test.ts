@@ -1,7 +1,7 @@
 /** Gateways that share a Redis: any of them has any session, one at a time. */
 import { assert, it } from "@effect/vitest"
 import { Deferred, Effect, Fiber, Stream } from "effect"
-import { Client, type Gateway } from "holdfast"
+import { Client, type Session } from "holdfast"
 import { upTo } from "../node/support.js"
 import * as TcpProxy from "../node/tcpProxy.js"
 import { eventually, patiently } from "../support/patience.js"
@@ -17,7 +17,7 @@ describeWithRedis("two gateways on one Redis", () => {
       Effect.gen(function* () {
         const { url } = yield* redisServer()
         const handled = new Map<string, Set<number>>()
-        const onMessage = (message: number, session: Gateway.Session<number>, seq: number) =>
+        const onMessage = (message: number, session: Session.Session<number>, seq: number) =>
           Effect.suspend(() => {
             const id = `${session.id} ${seq}`
             handled.set(id, (handled.get(id) ?? new Set<number>()).add(message))

@@ -24,7 +24,7 @@ const { MemoryNetwork: Network } = MemoryNetwork
 const big = Any.at({ name: "big" })
 const other = Any.at({ name: "other" })
 
-const gatewayOf = (options?: Options.Options, policy?: "disconnect" | "dropOldest" | "latest") =>
+const gatewayOf = (options?: Options.All, policy?: "disconnect" | "dropOldest" | "latest") =>
   Gateway.make({
     ...timing,
     ...options,

@@ -12,7 +12,7 @@ const { MemoryNetwork: Network } = MemoryNetwork
 
 const oneSecond = Reconnect.exponential({ jitter: false })
 /** A gateway that keeps what it is sent, and says `word` to whoever says anything. */
-const keeping = (options?: Options.Options, word?: string) =>
+const keeping = (options?: Options.All, word?: string) =>
   Effect.gen(function* () {
     const handled: Array<string> = []
     const gateway = yield* Gateway.make({

@@ -72,7 +72,7 @@ const resumeFrom = (raw: Raw, oldest: number) => {
 }
 
 /** A gateway that only listens; `handled` is what it was given. */
-const listener = (options?: Options.Options) =>
+const listener = (options?: Options.All) =>
   Effect.gen(function* () {
     const handled: Array<unknown> = []
     const gateway = yield* Gateway.make({

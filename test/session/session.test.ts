@@ -1,5 +1,5 @@
 import { assert, describe, it } from "@effect/vitest"
-import { Session } from "holdfast"
+import * as Session from "../../src/session/sessionMachine.js"
 
 /** Runs events in a row; the last state, and all that was asked for. */
 const run = (state: Session.State, ...events: ReadonlyArray<Session.Event>) => {

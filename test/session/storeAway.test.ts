@@ -34,7 +34,7 @@ const awayStore = (away: Effect.Effect<never, ConnectionError.StoreUnavailable>)
     return { store, asked, be }
   })
 
-const gatewayOn = (store: typeof SessionStore.SessionStore.Service, options?: Options.Options) =>
+const gatewayOn = (store: typeof SessionStore.SessionStore.Service, options?: Options.All) =>
   Effect.gen(function* () {
     const handled: Array<unknown> = []
     const ends: Array<string> = []

@@ -1,6 +1,6 @@
 /** The program of a gateway: handles, answers, and writes down what it did. */
 import { Cause, Deferred, Duration, Effect, FiberRef, Layer, Random, Schema } from "effect"
-import { Gateway, Messages, Topic } from "holdfast"
+import { Gateway, Messages, type Session, Topic } from "holdfast"
 import { Machine } from "holdfast/testing"
 import { idOf, type Ledger, type Said, type Sender } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
@@ -67,9 +67,9 @@ const serve = (
     const random = yield* Effect.random
     const scope = yield* Effect.scope
     /** Who sends to a session from here, by the session as it is hosted now. */
-    const hosted = new Map<Gateway.Session<Told>, Hosted>()
+    const hosted = new Map<Session.Session<Told>, Hosted>()
 
-    const host = (session: Gateway.Session<Told>): Hosted => {
+    const host = (session: Session.Session<Told>): Hosted => {
       const owner = ++ledger.owners
       const sender = (kind: string): Sender => {
         const made = { id: `${name}/${owner} ${kind}`, session: session.id, owner, accepted: 0, gone: false }
@@ -86,7 +86,7 @@ const serve = (
     }
     yield* Effect.addFinalizer(() => Effect.sync(() => [...hosted.values()].map(leave)))
 
-    const send = (session: Gateway.Session<Told>, sender: Sender) =>
+    const send = (session: Session.Session<Told>, sender: Sender) =>
       Effect.map(
         Effect.suspend(() => {
           const n = sender.accepted + 1
@@ -98,7 +98,7 @@ const serve = (
       )
 
     /** Says something now and then, unasked; several things at once, too. What was said last must have time to arrive. */
-    const push = (session: Gateway.Session<Told>, sender: Sender) =>
+    const push = (session: Session.Session<Told>, sender: Sender) =>
       Effect.zipRight(
         restFor(scenario),
         Effect.suspend(() => (world.isOver() ? Effect.void : send(session, sender)))
@@ -109,7 +109,7 @@ const serve = (
         Effect.withRandom(random)
       )
 
-    const onMessage = (message: Asked, session: Gateway.Session<Told>, seq: number) =>
+    const onMessage = (message: Asked, session: Session.Session<Told>, seq: number) =>
       Effect.gen(function* () {
         const here = hosted.get(session)
         if (here === undefined) return yield* Effect.dieMessage("a message before onOpen")

@@ -156,7 +156,7 @@ const follow = <A, E>(stream: Stream.Stream<A, E>, isSlow = false) =>
     }
   })
 
-export interface CrowdOptions extends Options.Options {
+export interface CrowdOptions extends Options.All {
   readonly codec?: "json" | "msgpack" | undefined
   readonly broker?: Broker.MemoryOptions | undefined
   readonly history?: Parameters<typeof Gateway.topic>[1]["history"]

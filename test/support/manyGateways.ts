@@ -1,22 +1,21 @@
 /** Gateways on one store, each in a network of its own, and clients that go from one to another. */
 import { Context, Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
-import { Client, Credentials, Dialer, Gateway, Listener, Messages, Reconnect, SessionStore } from "holdfast"
+import {
+  Client,
+  Credentials,
+  Dialer,
+  Gateway,
+  Listener,
+  Messages,
+  Reconnect,
+  type Session,
+  SessionStore
+} from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import type { TestClient } from "./virtual.js"
 
 export type Store = SessionStore.SessionStore["Type"]
-type GatewayOptions<R> = Gateway.GatewayOptions<
-  unknown,
-  unknown,
-  Gateway.Principal,
-  never,
-  never,
-  never,
-  never,
-  never,
-  never,
-  R
->
+type GatewayOptions<R> = Gateway.GatewayOptions<unknown, unknown, Gateway.Principal, R>
 
 /** Lets so many milliseconds pass, and all that happens then happen, by whichever clock: `VirtualTime` is the faster one. */
 export const pass = (millis: number) =>
@@ -31,7 +30,7 @@ export const node = <R = never>(store: Store, options?: Partial<GatewayOptions<R
   Effect.gen(function* () {
     const context = yield* Layer.build(MemoryNetwork.layer())
     const scope = yield* Scope.make()
-    const ends: Array<Gateway.SessionEnd> = []
+    const ends: Array<Session.SessionEnd> = []
     const handled: Array<unknown> = []
     const gateway = yield* Gateway.make({
       drainSpread: 0,

@@ -13,9 +13,7 @@ export const lobby = Room.at({ room: "lobby" })
 export const oneSecond = Reconnect.exponential({ jitter: false })
 
 export type Rule = Gateway.GatewayOptions<unknown, unknown, Gateway.Principal, never>["topics"]
-type Handlers = Partial<
-  Gateway.GatewayOptions<unknown, unknown, Gateway.Principal, never, never, never, never, never, never, Broker.Broker>
->
+type Handlers = Partial<Gateway.GatewayOptions<unknown, unknown, Gateway.Principal, Broker.Broker>>
 type RoomOptions = Partial<Parameters<typeof Gateway.topic<number, { readonly room: string }, Gateway.Principal>>[1]>
 
 /** The rule of `Room`: everybody may everything. */

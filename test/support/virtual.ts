@@ -1,6 +1,6 @@
 /** What the TestClock tests share. */
 import { Chunk, Effect, Fiber, Layer, Random, Ref, type Scope, Stream, TestClock } from "effect"
-import { Client, type ClientStatus, Gateway, Messages, type Options, SessionStore } from "holdfast"
+import { Client, type ClientStatus, Gateway, Messages, type Options, type Session, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 
 /** Lets everything that can happen now happen, without time passing. */
@@ -25,10 +25,10 @@ export const isRunning = (fiber: Fiber.Fiber<unknown, unknown>) =>
   Effect.map(Fiber.poll(fiber), (exit) => exit._tag === "None")
 
 /** A gateway whose sessions send back what they receive; `handled` shows what its handler was given. */
-export const echoGateway = (options?: Options.Options) =>
+export const echoGateway = (options?: Options.All) =>
   Effect.gen(function* () {
     const handled: Array<unknown> = []
-    const closed: Array<Gateway.SessionEnd> = []
+    const closed: Array<Session.SessionEnd> = []
     const gateway = yield* Gateway.make({
       ...options,
       messages: Messages.json,

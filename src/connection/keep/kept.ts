@@ -123,7 +123,7 @@ export interface KeepOptions<
   RPing = never,
   RReconnect = never,
   RInvalid = never
-> extends Options.Options {
+> extends Options.OfReconnecting {
   /** `ws:` or `wss:`; an effect is run for each attempt, within `tokenTimeout`. */
   readonly url: string | Effect.Effect<string, unknown, RUrl>
   /** Extra headers of the upgrade request; an effect is run for each attempt. Not possible in a browser. */

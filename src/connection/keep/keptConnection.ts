@@ -23,11 +23,11 @@ import { made } from "../bounded.js"
 import { monotonic } from "../clocks.js"
 import { Dialer } from "../Dialer.js"
 import * as detachedEffect from "../detachedEffect.js"
-import * as Heartbeat from "../Heartbeat.js"
+import * as Heartbeat from "../heartbeat.js"
 import { statsOf } from "../live/stats.js"
 import * as liveConnection from "../liveConnection.js"
 import * as Options from "../Options.js"
-import { millisOf } from "../optionRules.js"
+import { millisOf } from "../options/optionRules.js"
 import * as Reconnect from "../Reconnect.js"
 import { ReceiveQueue } from "../receiveQueue.js"
 import * as dialing from "./dialing.js"
@@ -63,7 +63,7 @@ const verdictBy =
   }
 
 /** The options with the times that one connection has for itself. */
-const withTiming = (options: Options.Options, resolved: Options.Resolved, timing: Timing) =>
+const withTiming = (options: Options.OfReconnecting, resolved: Options.Resolved, timing: Timing) =>
   Effect.gen(function* () {
     const { heartbeatInterval: given, readDeadline } = timing
     if (given === undefined) return yield* Options.resolve({ ...options, ...timing })

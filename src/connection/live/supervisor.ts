@@ -4,8 +4,8 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import type * as Scope from "effect/Scope"
-import * as Heartbeat from "../Heartbeat.js"
-import * as ReadDeadline from "../ReadDeadline.js"
+import * as Heartbeat from "../heartbeat.js"
+import * as ReadDeadline from "../readDeadline.js"
 
 export interface Supervisor {
   readonly clock: Clock.Clock

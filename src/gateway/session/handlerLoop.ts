@@ -27,7 +27,9 @@ type Services<C, S, P extends Principal, R> = Pick<
 >
 
 /** The session whose messages are handled. */
-interface Handled<S, P extends Principal> extends Session<S, P> {
+interface Handled<S, P extends Principal> extends Pick<Session<S, P>, "id" | "principal"> {
+  /** As the application has it. */
+  readonly handle: Session<S, P>
   readonly driver: SessionDriver
   readonly ended: boolean
   readonly finish: (end: SessionEnd) => void
@@ -98,7 +100,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   private get open(): Effect.Effect<void, unknown, R> {
     const { onOpen } = this.services.handlers
-    const told = onOpen === undefined ? Effect.void : made(() => onOpen(this.session))
+    const told = onOpen === undefined ? Effect.void : made(() => onOpen(this.session.handle))
     return Effect.map(told, () => this.hasOpened())
   }
 
@@ -120,7 +122,9 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   /** The last thing of a session: the application hears of it. */
   get farewell(): Effect.Effect<void, never, R> {
     const { onClose } = this.services.handlers
-    return this.ending.farewell((end) => (onClose === undefined ? Effect.void : made(() => onClose(this.session, end))))
+    return this.ending.farewell((end) =>
+      onClose === undefined ? Effect.void : made(() => onClose(this.session.handle, end))
+    )
   }
 
   /** Handles what has come; `inHand` was handled, now that this is asked again. Throws what a handler throws. */
@@ -180,13 +184,14 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private dispatch(message: Inbound): Effect.Effect<void, unknown, R> {
     const decoded = this.services.decode(message.body, message.seq)
     return decoded._tag === "Right"
-      ? this.services.handlers.onMessage(decoded.right, this.session, message.seq)
+      ? this.services.handlers.onMessage(decoded.right, this.session.handle, message.seq)
       : this.invalid(decoded.left, message.seq)
   }
 
   private invalid(error: MessageInvalid, seq: number): Effect.Effect<void, never, R> {
     const { onInvalid } = this.services.handlers
-    const decision = onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session)
+    const decision =
+      onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session.handle)
     return Effect.flatMap(decision, (decided) =>
       Effect.sync(() => {
         const refusal = { type: "error", code: "invalid-message", reason: saidReason(error.issue), seq } as const

@@ -22,8 +22,7 @@ import type * as Protocol from "../../protocol/Protocol.js"
 import type { Acknowledging } from "../../session/ackTimer.js"
 import type { Hooks } from "../../session/driverOptions.js"
 import { InboundLimiter } from "../../session/inboundLimiter.js"
-import type * as SessionState from "../../session/Session.js"
-import type { Loss, Mail, StoredMessage } from "../../session/SessionStore.js"
+import type { Loss, Mail } from "../../session/SessionStore.js"
 import { SessionDriver } from "../../session/sessionDriver.js"
 import type { Ref } from "../../topic/Topic.js"
 import type { Gateway, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
@@ -35,22 +34,14 @@ import { HandlerFiber } from "./handlerFiber.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import type { Peer, Told } from "./introduction.js"
 import { MailboxConsumer } from "./mailboxConsumer.js"
+import type { Origin } from "./origin.js"
 import { Renewal } from "./renewal.js"
 import { ResumeWindow } from "./resumeWindow.js"
 import { SessionEnding, type Standing } from "./sessionEnding.js"
+import { SessionHandle } from "./sessionHandle.js"
 import { infoOf } from "./sessionInfo.js"
 import { SessionRecord } from "./sessionRecord.js"
 import type { SessionServices } from "./sessionServices.js"
-
-/** The state that a session starts from: new, or as another gateway left it in the store. */
-export interface Origin<P extends Principal> {
-  readonly id: string
-  readonly principal: P
-  readonly codec: Codec
-  readonly generation: number
-  readonly state: SessionState.State
-  readonly outbound: ReadonlyArray<StoredMessage>
-}
 
 export class HostedSession<C, S, P extends Principal, R> implements Session<S, P>, Acknowledging, Hooks {
   readonly id: string
@@ -59,6 +50,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   readonly fencedStore: FencedStore
   readonly driver: SessionDriver
   readonly since: number
+  /** The session as the application has it. */
+  readonly handle: Session<S, P>
 
   private readonly ending: SessionEnding<P, R>
   private readonly topics: LazyTopics<P, R>
@@ -85,6 +78,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
       services.outage
     )
     this.since = wallTime(services.clock)
+    this.handle = new SessionHandle(this)
     const { replayBytes, replayMessages } = services.options
     const driving = {
       codec: origin.codec,

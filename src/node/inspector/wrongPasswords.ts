@@ -1,7 +1,7 @@
 /** Refuses whoever guesses the inspector's password for a while, before anything is compared. */
 import * as Effect from "effect/Effect"
 import { monotonic } from "../../connection/clocks.js"
-import { networkOf } from "../../gateway/connectionQuota.js"
+import { networkOf } from "../../gateway/quota/connectionQuota.js"
 
 /** Wrong passwords of one address within a minute, after which it gets 429. */
 const most = 5

@@ -2,7 +2,7 @@
 import type * as Http from "node:http"
 import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { countOf, millisOf } from "../../connection/optionRules.js"
+import { countOf, millisOf } from "../../connection/options/optionRules.js"
 import type { InvalidOption } from "../../protocol/ConnectionError.js"
 
 /** Node's own, for a whole request with its body. */

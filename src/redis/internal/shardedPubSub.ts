@@ -115,7 +115,10 @@ export class ShardedPubSub {
   }
 
   private backoffOf(node: string): Effect.Effect<Backoff> {
-    return Effect.tap(backoff(this.terms.policy), (made) => Effect.sync(() => this.backoffs.set(node, made)))
+    // The connection was made with the same policy, and would have been refused.
+    return Effect.tap(Effect.orDie(backoff(this.terms.policy)), (made) =>
+      Effect.sync(() => this.backoffs.set(node, made))
+    )
   }
 
   private after(millis: number, names: ReadonlyArray<string>): Effect.Effect<void> {

@@ -10,17 +10,17 @@ import type { DriverOptions } from "../driverOptions.js"
 import type { FlowControl } from "../flowControl.js"
 import type { Paced } from "../pacer.js"
 import type { Entry } from "../replayBuffer.js"
-import type * as Session from "../Session.js"
+import type * as sessionMachine from "../sessionMachine.js"
 import { flawOf, type Holder, leastLimit, PartReceiver, type Piece, pieceOf } from "./partReceiver.js"
 import type { Answer, Way } from "./partWindow.js"
 import { PieceCutter } from "./pieceCutter.js"
 
 /** The session whose messages they are. */
 export interface Exchanging extends Paced {
-  readonly state: Session.State
+  readonly state: sessionMachine.State
   readonly live: LiveConnection | undefined
   readonly flow: FlowControl
-  readonly apply: (event: Session.Event<never, Piece>) => void
+  readonly apply: (event: sessionMachine.Event<never, Piece>) => void
   /** A message came whole, in a frame of this size. */
   readonly received: (message: Protocol.Data, generation: number, size: number) => void
 }
@@ -41,7 +41,7 @@ export class PartExchange implements Holder {
   private readonly receiver: PartReceiver
   private owesAnswer = false
   /** The message that leaves in parts, or left last. */
-  private leaving: Session.Unfinished | undefined
+  private leaving: sessionMachine.Unfinished | undefined
 
   constructor(
     private readonly session: Exchanging,
@@ -118,7 +118,7 @@ export class PartExchange implements Holder {
   }
 
   /** The message that leaves in parts, if one does. */
-  get sending(): Session.Unfinished | undefined {
+  get sending(): sessionMachine.Unfinished | undefined {
     const { leaving, session } = this
     return leaving !== undefined && leaving.seq > session.state.acked ? leaving : undefined
   }
@@ -126,7 +126,7 @@ export class PartExchange implements Holder {
   // ---- in
 
   /** The message that comes in parts, if one does. */
-  get receiving(): Session.Unfinished | undefined {
+  get receiving(): sessionMachine.Unfinished | undefined {
     const { partIn: received, partSize: size, received: seq } = this.session.state
     return received === 0 ? undefined : { seq: seq + 1, received, size }
   }
@@ -142,7 +142,7 @@ export class PartExchange implements Holder {
   }
 
   /** Keeps a part, if there is room for it; with the last one the message has come. */
-  take({ _tag, part }: Extract<Session.Effect<never, Piece>, { readonly part: Piece }>): void {
+  take({ _tag, part }: Extract<sessionMachine.Effect<never, Piece>, { readonly part: Piece }>): void {
     const { codec } = this.options
     if (!this.receiver.keep(part)) this.giveWay()
     else if (_tag === "Complete") {

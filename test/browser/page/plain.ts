@@ -4,7 +4,7 @@ import { type Codec, Connection, type Options } from "holdfast"
 import { BrowserDialer } from "holdfast/browser"
 
 export interface PlainPage {
-  readonly dial: (url: string, options?: Options.Options) => Promise<void>
+  readonly dial: (url: string, options?: Options.All) => Promise<void>
   readonly send: (frame: Codec.Frame) => Promise<void>
   /** Reads from now on, and gives all that came when it has ended, or so many frames. */
   readonly read: (count?: number) => Promise<ReadonlyArray<Codec.Frame>>

@@ -2,8 +2,8 @@ import type { Group } from "../fault.js"
 
 const live = "src/connection/liveConnection.ts"
 const lifecycle = "src/connection/live/lifecycle.ts"
-const readDeadline = "src/connection/ReadDeadline.ts"
-const writeDeadline = "src/connection/WriteDeadline.ts"
+const readDeadline = "src/connection/readDeadline.ts"
+const writeDeadline = "src/connection/writeDeadline.ts"
 const closeCode = "src/protocol/CloseCode.ts"
 
 const idle = "src/connection/live/idleTimeout.ts"
@@ -272,14 +272,14 @@ export const group: Group = {
     },
     {
       name: "the first heartbeat is not jittered",
-      file: "src/connection/Heartbeat.ts",
+      file: "src/connection/heartbeat.ts",
       find: "+ Math.round(beating.interval * part))",
       replace: "+ beating.interval + 0 * part)",
       caughtBy: [connection]
     },
     {
       name: "every heartbeat is jittered anew",
-      file: "src/connection/Heartbeat.ts",
+      file: "src/connection/heartbeat.ts",
       find: "const task = new HeartTask(beating, beats)\n",
       replace: `const interval = Math.round(beating.interval * part)
       const task = new HeartTask({ interval, beat: () => beating.beat(), died: (defect) => beating.died(defect) }, beats)

@@ -9,7 +9,7 @@ export const group: Group = {
   faults: [
     {
       name: "a message is taken back that was written",
-      file: "src/session/Session.ts",
+      file: "src/session/sessionMachine.ts",
       find: "if (seq <= begun || seq > sent || appended < sent) return none",
       replace: "if (seq <= begun - begun || seq > sent || appended < sent) return none",
       caughtBy: [withdrawn]

@@ -1,7 +1,7 @@
 import type { Group } from "../fault.js"
 
-const sessionLimits = "src/gateway/sessionQuota.ts"
-const connectionLimits = "src/gateway/connectionQuota.ts"
+const sessionLimits = "src/gateway/quota/sessionQuota.ts"
+const connectionLimits = "src/gateway/quota/connectionQuota.ts"
 const bucket = "src/connection/tokenBucket.ts"
 const topicRequests = "src/gateway/topics/requestIntake.ts"
 

@@ -1,6 +1,6 @@
 import type { Group } from "../fault.js"
 
-const step = "src/session/Session.ts"
+const step = "src/session/sessionMachine.ts"
 const window = "src/session/large/partWindow.ts"
 const cutter = "src/session/large/pieceCutter.ts"
 const chunkExchange = "src/session/large/chunkExchange.ts"
@@ -30,14 +30,14 @@ export const group: Group = {
     },
     {
       name: "a byte that leaves does not move the write deadline",
-      file: "src/connection/WriteDeadline.ts",
+      file: "src/connection/writeDeadline.ts",
       find: "const since = Math.max(first.at, this.movedAt)",
       replace: "const since = first.at",
       caughtBy: [connection]
     },
     {
       name: "any byte that leaves moves the write deadline, without end",
-      file: "src/connection/WriteDeadline.ts",
+      file: "src/connection/writeDeadline.ts",
       find: "const millis = deadline * deadlinesOf(first.until - first.from)",
       replace: "const millis = 1e9 * deadlinesOf(first.until - first.from)",
       caughtBy: [connection]

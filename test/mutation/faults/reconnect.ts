@@ -86,8 +86,8 @@ export const group: Group = {
     {
       name: "the exponential is not clamped before it is jittered",
       file: policy,
-      find: "const capped = clamp(Schedule.exponential(base, factor))",
-      replace: "const capped = Schedule.exponential(base, factor)",
+      find: "const capped = clamp(Schedule.exponential(first, growth))",
+      replace: "const capped = Schedule.exponential(first, growth)",
       caughtBy: [reconnect]
     },
     {

@@ -1,6 +1,6 @@
 import type { Group } from "../fault.js"
 
-const step = "src/session/Session.ts"
+const step = "src/session/sessionMachine.ts"
 const driver = "src/session/sessionDriver.ts"
 const buffer = "src/session/replayBuffer.ts"
 

@@ -1,9 +1,9 @@
 /** The quota of sessions of a gateway, in all and of one principal; those that are being created count. */
 
-import type { LiveConnection } from "../connection/liveConnection.js"
-import type { Resolved } from "../connection/Options.js"
-import { CloseCode } from "../protocol/CloseCode.js"
-import type { Codec } from "../protocol/Codec.js"
+import type { LiveConnection } from "../../connection/liveConnection.js"
+import type { Resolved } from "../../connection/Options.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
+import type { Codec } from "../../protocol/Codec.js"
 import { KeyedCounter } from "./keyedCounter.js"
 
 export type Refusal =

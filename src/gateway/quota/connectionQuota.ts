@@ -1,6 +1,6 @@
 /** The quota of connections of a gateway, in all and from one address: from the upgrade until the socket is gone. */
-import type { Resolved } from "../connection/Options.js"
-import { Refused } from "../connection/upgradeRefusal.js"
+import type { Resolved } from "../../connection/Options.js"
+import { Refused } from "../../connection/upgradeRefusal.js"
 import { KeyedCounter } from "./keyedCounter.js"
 
 const headers = { "Retry-After": "5" }

@@ -2,7 +2,7 @@
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-import { InvalidOption } from "../protocol/ConnectionError.js"
+import { InvalidOption } from "../../protocol/ConnectionError.js"
 
 /** A Node timer's longest delay: a longer one fires at once. */
 const longest = 2 ** 31 - 1

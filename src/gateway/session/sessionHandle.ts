@@ -1,0 +1,49 @@
+/** A session as the application has it: nothing of the inside shows, neither to `Object.keys` nor in a log. */
+import type { Ref } from "../../topic/Topic.js"
+import type { Gateway, Principal, Session } from "../GatewaySession.js"
+
+export class SessionHandle<S, P extends Principal> implements Session<S, P> {
+  readonly id: string
+  readonly #session: Session<S, P>
+
+  constructor(session: Session<S, P>) {
+    this.id = session.id
+    this.#session = session
+  }
+
+  get principal(): P {
+    return this.#session.principal
+  }
+
+  get gateway(): Gateway<S, P> {
+    return this.#session.gateway
+  }
+
+  get info(): Session<S, P>["info"] {
+    return this.#session.info
+  }
+
+  send(message: S) {
+    return this.#session.send(message)
+  }
+
+  deliver(message: S) {
+    return this.#session.deliver(message)
+  }
+
+  offer(message: S) {
+    return this.#session.offer(message)
+  }
+
+  subscribe<A>(topic: Ref<A>, options?: Parameters<Session<S, P>["subscribe"]>[1]) {
+    return this.#session.subscribe(topic, options)
+  }
+
+  unsubscribe<A>(topic: Ref<A>, reason?: string) {
+    return this.#session.unsubscribe(topic, reason)
+  }
+
+  end(reason: string) {
+    return this.#session.end(reason)
+  }
+}

@@ -1,0 +1,123 @@
+/** What is inferred, and so need not be written: compiled by `npm run check`. */
+import { Context, Effect, Layer, Schema } from "effect"
+import {
+  type Broker,
+  Client,
+  Connection,
+  type ConnectionError,
+  type Dialer,
+  Gateway,
+  type Listener,
+  Messages,
+  Reconnect,
+  type Session,
+  type SessionStore,
+  Topic
+} from "holdfast"
+
+interface User extends Gateway.Principal {
+  readonly role: "admin" | "guest"
+}
+
+class Users extends Context.Tag("types/Users")<
+  Users,
+  { readonly find: (token: string) => Effect.Effect<User, ConnectionError.NotAuthenticated> }
+>() {}
+class Orders extends Context.Tag("types/Orders")<Orders, { readonly place: (say: string) => Effect.Effect<void> }>() {}
+class Rights extends Context.Tag("types/Rights")<Rights, { readonly of: (id: string) => Effect.Effect<void> }>() {}
+
+const messages = Messages.make({
+  client: Schema.Struct({ say: Schema.String }),
+  server: Schema.Struct({ said: Schema.String })
+})
+
+const Room = Topic.make("rooms/:room", Schema.Struct({ text: Schema.String }))
+
+class Chat extends Gateway.Tag<Chat, User>()("types/Chat", messages) {}
+class Talk extends Client.Tag<Talk>()("types/Talk", messages) {}
+
+/** Compiles where both are one type. */
+const isExactly =
+  <A>() =>
+  <B>(_: B & ([A] extends [B] ? ([B] extends [A] ? unknown : never) : never)): void => {}
+
+// The tag says the messages, their types and the principal's: all handlers have them, and each may need services of its own.
+const ChatLive = Gateway.layer(Chat, {
+  topics: [
+    Gateway.topic(Room, {
+      subscribe: ({ room }, { principal }) => {
+        isExactly<string>()(room)
+        isExactly<"admin" | "guest">()(principal.role)
+        return Effect.void
+      },
+      publish: (_, { text }, { principal }) => {
+        isExactly<string>()(text)
+        isExactly<"admin" | "guest">()(principal.role)
+        return Effect.void
+      }
+    })
+  ],
+  onMessage: ({ say }, session) =>
+    Effect.gen(function* () {
+      isExactly<"admin" | "guest">()(session.principal.role)
+      yield* (yield* Orders).place(say)
+      yield* session.send({ said: say })
+    }),
+  authenticate: ({ token = "" }) => Effect.flatMap(Users, ({ find }) => find(token))
+})
+isExactly<Chat>()({} as Layer.Layer.Success<typeof ChatLive>)
+isExactly<Broker.Broker | Listener.Listener | Orders | SessionStore.SessionStore | Users>()(
+  {} as Layer.Layer.Context<typeof ChatLive>
+)
+
+// Without a tag the principal's type is that of `authenticate`, in topics that are made here.
+const gateway = Gateway.make({
+  messages,
+  authenticate: ({ token = "" }) => Effect.flatMap(Users, ({ find }) => find(token)),
+  onMessage: (_, session) => {
+    isExactly<"admin" | "guest">()(session.principal.role)
+    return Effect.void
+  },
+  topics: (topic) => [
+    topic(Room, {
+      subscribe: (_, { principal }) => {
+        isExactly<"admin" | "guest">()(principal.role)
+        return Effect.flatMap(Rights, (rights) => rights.of(principal.id))
+      }
+    })
+  ]
+})
+isExactly<Gateway.Gateway<{ readonly said: string }, User>>()({} as Effect.Effect.Success<typeof gateway>)
+
+const client = Client.make({
+  url: Effect.map(Rights, () => "ws://127.0.0.1"),
+  token: Effect.map(Users, () => "secret"),
+  messages
+})
+isExactly<"Dialer" | "Rights" | "Scope" | "Users">()(
+  {} as {
+    readonly [K in Effect.Effect.Context<typeof client> as K extends Rights
+      ? "Rights"
+      : K extends Users
+        ? "Users"
+        : K extends Dialer.Dialer
+          ? "Dialer"
+          : "Scope"]: 0
+  } extends infer T
+    ? keyof T
+    : never
+)
+
+const TalkLive = Client.layer(Talk, { url: "ws://127.0.0.1" })
+isExactly<Dialer.Dialer>()({} as Layer.Layer.Context<typeof TalkLive>)
+const answers = Effect.flatMap(Talk, ({ deliver }) => deliver({ say: "hello" }))
+isExactly<Talk>()({} as Effect.Effect.Context<typeof answers>)
+
+// The policy of a client is a Schedule for whatever else fails.
+export const retried = Effect.scoped(Connection.dial("ws://127.0.0.1")).pipe(Effect.retry(Reconnect.exponential()))
+
+// What a function of one's own is given.
+export const greet = (session: Session.Session<{ readonly said: string }, User>) =>
+  session.send({ said: `welcome, ${session.principal.role}` })
+
+export const all = Layer.mergeAll(ChatLive, TalkLive)
