@@ -40,7 +40,7 @@ const canary: Fault = {
   file: "src/protocol/CloseCode.ts",
   find: "export const CloseCode = {",
   replace: 'throw new Error("the source of the copy")\nexport const CloseCode = {',
-  caughtBy: ["test/session/session.test.ts"]
+  caughtBy: ["test/badInput/options.test.ts"]
 }
 
 /** Without this every other result would be worth nothing. */
