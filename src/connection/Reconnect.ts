@@ -55,7 +55,8 @@ const positive = (option: string, value: Duration.DurationInput): Either.Either<
   const decoded = Duration.decodeUnknown(value)
   if (Option.isSome(decoded) && Duration.greaterThanOrEqualTo(decoded.value, 1)) return Either.right(decoded.value)
   const rule = 'a duration of at least 1 ms, such as "1 second"'
-  return Either.left(new InvalidOption({ option, value: JSON.stringify(value) ?? String(value), rule }))
+  const shown = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value))
+  return Either.left(new InvalidOption({ option, value: shown, rule }))
 }
 
 const growing = (factor: number): Either.Either<number, InvalidOption> =>

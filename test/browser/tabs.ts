@@ -29,6 +29,13 @@ export interface Tab {
   readonly until: <A>(what: string, condition: (argument: A) => boolean, argument: A) => Effect.Effect<void>
 }
 
+/** The answer of a page, or that it comes later. */
+interface Evaluated<B> {
+  readonly value?: B
+  readonly error?: string
+  readonly pending?: boolean
+}
+
 /** SIGTERM: it ends its own processes, which write into the profile until then. */
 const gone = (child: ChildProcess): Effect.Effect<void> =>
   Effect.async((resume) => {
@@ -95,15 +102,11 @@ const connected = (url: string): Effect.Effect<Send, never, Scope.Scope> =>
 
 const tabOf = (send: Send, targetId: string, session: string): Tab => {
   const lifecycle = (state: "frozen" | "active") => send<void>("Page.setWebLifecycleState", { state }, session)
-  const evaluated = <A, B>(run: (argument: A) => B | Promise<B>, argument: A, awaitPromise: boolean) =>
-    send<{ readonly result: { readonly value: B }; readonly exceptionDetails?: { readonly text: string } }>(
+  /** In one step: a promise that `Runtime.evaluate` awaits may be said to be collected though it resolves. */
+  const look = <A>(expression: string) =>
+    send<{ readonly result: { readonly value: A }; readonly exceptionDetails?: { readonly text: string } }>(
       "Runtime.evaluate",
-      {
-        expression: `(${run})(${JSON.stringify(argument)})`,
-        awaitPromise,
-        returnByValue: true,
-        userGesture: true
-      },
+      { expression, returnByValue: true, userGesture: true },
       session
     ).pipe(
       Effect.flatMap(({ exceptionDetails, result }) =>
@@ -112,14 +115,36 @@ const tabOf = (send: Send, targetId: string, session: string): Tab => {
           : Effect.dieMessage(`${exceptionDetails.text} ${JSON.stringify(result)}`)
       )
     )
-  const evaluate: Tab["evaluate"] = (run, argument) => evaluated(run, argument, true)
+  let asked = 0
+  const evaluate: Tab["evaluate"] = <A, B>(run: (argument: A) => B | Promise<B>, argument: A) =>
+    Effect.gen(function* () {
+      const answer = `globalThis["answer ${++asked}"]`
+      const first = yield* look<Evaluated<B>>(`(() => {
+        const value = (${run})(${JSON.stringify(argument)})
+        if (!(value instanceof Promise)) return { value }
+        const settled = (fields) => { ${answer} = fields }
+        value.then((value) => settled({ value }), (error) => settled({ error: String(error?.stack ?? error) }))
+        return { pending: true }
+      })()`)
+      let found = first
+      if (found.pending === true) {
+        yield* eventually(
+          `the page's promise of ${run}`,
+          Effect.map(look<Evaluated<B> | undefined>(answer), (settled) => {
+            if (settled !== undefined) found = settled
+            return settled !== undefined
+          })
+        )
+      }
+      if (found.error !== undefined) return yield* Effect.dieMessage(found.error)
+      return found.value as B // `undefined` is no property of what comes by value
+    })
   return {
     show: send("Target.activateTarget", { targetId }),
     freeze: lifecycle("frozen"),
     resume: lifecycle("active"),
     evaluate,
-    // A page that is just being loaded takes a promise with it, be it of a value ("Promise was collected").
-    until: (what, condition, argument) => eventually(what, evaluated(condition, argument, false))
+    until: (what, condition, argument) => eventually(what, evaluate(condition, argument))
   }
 }
 
