@@ -8,18 +8,20 @@ import type { Socket } from "node:net"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import * as Runtime from "effect/Runtime"
-import type * as Scope from "effect/Scope"
 import type { ClientOptions, WebSocket } from "ws"
 import { wallTime } from "../connection/clocks.js"
 import { Dialer, type DialRequest } from "../connection/Dialer.js"
 import type { Transport } from "../connection/Transport.js"
 import * as upgradeRefusal from "../connection/upgradeRefusal.js"
 import { WebSocketTransport } from "../connection/webSocketTransport.js"
-import { DialFailed, DialRefused } from "../protocol/ConnectionError.js"
+import { DialFailed, DialRefused, type InvalidOption } from "../protocol/ConnectionError.js"
 import { oneLine } from "../protocol/oneLine.js"
 import { shown as shownUrl } from "../protocol/url.js"
 import { ClientTransport } from "./internal/clientTransport.js"
+import { type DialerOptions, type Way, wayOf } from "./internal/dialerOptions.js"
 import { ReasonedWebSocket } from "./internal/wsTransport.js"
+
+export type { DialerOptions } from "./internal/dialerOptions.js"
 
 /** As much of a refusal's body as is worth showing. */
 const maxBody = 200
@@ -74,14 +76,18 @@ const transportOf = (
   return { transport, opened: () => transport.opened(maxFrame) }
 }
 
+type Resume = (result: Effect.Effect<Transport, DialFailed | DialRefused>) => void
+
 const open = (
   request: DialRequest,
+  way: Way,
   now: () => number,
   fork: (effect: Effect.Effect<void>) => void,
-  resume: (result: Effect.Effect<Transport, DialFailed | DialRefused>) => void
+  resume: Resume
 ): WebSocket => {
   // `closeTimeout` is missing from @types/ws.
   const options: ClientOptions & { readonly closeTimeout: number } = {
+    ...way(request.url),
     headers: { ...request.headers },
     maxPayload: request.maxFrame,
     perMessageDeflate: false,
@@ -118,36 +124,41 @@ const withoutUrl = (cause: unknown, url: string): unknown =>
     ? new SyntaxError(cause.message.replaceAll(url, shownUrl(url)))
     : cause
 
-const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialRefused, Scope.Scope> =>
-  Effect.uninterruptibleMask((restore) =>
-    Effect.flatMap(Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]), ([clock, runtime, scope]) =>
-      Effect.try({
-        try: () => {
-          let result: Effect.Effect<Transport, DialFailed | DialRefused> | undefined
-          let waiting: ((result: Effect.Effect<Transport, DialFailed | DialRefused>) => void) | undefined
-          const ws = open(
-            request,
-            () => wallTime(clock),
-            (effect) => void Runtime.runFork(runtime)(effect, { scope }),
-            (first) => {
-              result ??= first
-              waiting?.(result)
-            }
+const dialBy =
+  (way: Way): Dialer["Type"]["dial"] =>
+  (request) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.flatMap(Effect.all([Effect.clock, Effect.runtime<never>(), Effect.scope]), ([clock, runtime, scope]) =>
+        Effect.try({
+          try: () => {
+            let result: Effect.Effect<Transport, DialFailed | DialRefused> | undefined
+            let waiting: Resume | undefined
+            const ws = open(
+              request,
+              way,
+              () => wallTime(clock),
+              (effect) => void Runtime.runFork(runtime)(effect, { scope }),
+              (first) => {
+                result ??= first
+                waiting?.(result)
+              }
+            )
+            const opened = Effect.async<Transport, DialFailed | DialRefused>((resume) => {
+              if (result !== undefined) resume(result)
+              else waiting = resume
+            })
+            return { ws, opened }
+          },
+          // Not a URL, or not a subprotocol's name; or an option that has no effect on this URL.
+          catch: (cause) => new DialFailed({ url: request.url, cause: withoutUrl(cause, request.url) })
+        }).pipe(
+          Effect.tap(({ ws }) => Effect.addFinalizer(() => Effect.sync(() => ws.terminate()))),
+          Effect.flatMap(({ opened, ws }) =>
+            Effect.onInterrupt(restore(opened), () => Effect.sync(() => ws.terminate()))
           )
-          const opened = Effect.async<Transport, DialFailed | DialRefused>((resume) => {
-            if (result !== undefined) resume(result)
-            else waiting = resume
-          })
-          return { ws, opened }
-        },
-        // Not a URL, or not a subprotocol's name.
-        catch: (cause) => new DialFailed({ url: request.url, cause: withoutUrl(cause, request.url) })
-      }).pipe(
-        Effect.tap(({ ws }) => Effect.addFinalizer(() => Effect.sync(() => ws.terminate()))),
-        Effect.flatMap(({ opened, ws }) => Effect.onInterrupt(restore(opened), () => Effect.sync(() => ws.terminate())))
+        )
       )
     )
-  )
 
 /**
  * `ws` as the Dialer.
@@ -155,4 +166,17 @@ const dial = (request: DialRequest): Effect.Effect<Transport, DialFailed | DialR
  * @since 0.1.0
  * @category layers
  */
-export const layer: Layer.Layer<Dialer> = Layer.succeed(Dialer, { dial })
+export const layer: Layer.Layer<Dialer> = Layer.succeed(Dialer, { dial: dialBy(() => ({})) })
+
+/**
+ * `ws` as the Dialer, on a way of its own: through a proxy, by an agent, with certificates. An option that breaks its rule, or has
+ * no effect beside another, fails with `InvalidOption`; certificates for a URL of `ws:` fail the attempt with `DialFailed`.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerWith = (options: DialerOptions): Layer.Layer<Dialer, InvalidOption> =>
+  Layer.effect(
+    Dialer,
+    Effect.map(wayOf(options), (way) => ({ dial: dialBy(way) }))
+  )

@@ -1,12 +1,11 @@
 /**
- * Listens with `node:http` and `ws`, alone or on one port with the routes of
- * an `@effect/platform` HttpServer.
+ * Listens with `node:http` or `node:https` and `ws`: on a port of its own, on one port with the routes of an
+ * `@effect/platform` HttpServer, or on a server that the application has.
  *
  * @since 0.1.0
  */
-import type * as Http from "node:http"
-import type * as Net from "node:net"
-import type { Duplex } from "node:stream"
+import * as Http from "node:http"
+import * as Https from "node:https"
 import * as HttpServer from "@effect/platform/HttpServer"
 import * as NodeHttpServer from "@effect/platform-node/NodeHttpServer"
 import * as Context from "effect/Context"
@@ -14,31 +13,21 @@ import type * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Scope from "effect/Scope"
-import { WebSocketServer } from "ws"
-import { type Incoming, Listener } from "../connection/Listener.js"
-import type { Transport } from "../connection/Transport.js"
-import * as upgradeRefusal from "../connection/upgradeRefusal.js"
-import { ConnectionLost, type InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
-import { type Trusted, trust } from "./internal/clientAddress.js"
+import { Listener } from "../connection/Listener.js"
+import { type InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
+import { trust } from "./internal/clientAddress.js"
 import * as httpLimits from "./internal/httpLimits.js"
-import { ServerTransport } from "./internal/serverTransport.js"
-import { flaw, requestOf } from "./internal/upgradeRequest.js"
-import { type Route, SharedServer } from "./internal/upgradeRouter.js"
-import { ReasonedWebSocket } from "./internal/wsTransport.js"
+import { nothingHere, PathListener } from "./internal/pathListener.js"
+import * as tlsOptions from "./internal/tlsOptions.js"
+import { UpgradeRouter } from "./internal/upgradeRouter.js"
 
 /**
- * The address, and the limits, of a server that is made for the listener.
+ * The proxies of a server whose word is believed.
  *
  * @since 0.1.0
  * @category models
  */
-export interface ListenOptions {
-  /** 0 picks a free one. */
-  readonly port: number
-  /** Default `127.0.0.1`; `0.0.0.0` or `::` listens on every interface. */
-  readonly host?: string | undefined
-  /** The gateway's path: upgrades of it are the gateway's. Default `/`. */
-  readonly path?: string | undefined
+export interface TrustOptions {
   /**
    * Proxies whose `x-forwarded-for` is believed: IP addresses, ranges such as
    * `10.0.0.0/8`, or `loopback`. The header is read from right to left, and the
@@ -46,6 +35,21 @@ export interface ListenOptions {
    * anyone can write the header, so by default nobody is believed.
    */
   readonly trustedProxies?: ReadonlyArray<string> | undefined
+}
+
+/**
+ * The address, and the limits, of a server that is made for listeners.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ServerOptions extends TrustOptions {
+  /** 0 picks a free one. */
+  readonly port: number
+  /** Default `127.0.0.1`; `0.0.0.0` or `::` listens on every interface. */
+  readonly host?: string | undefined
+  /** A certificate with its key makes it a server of `https:` and `wss:`. Default: `http:` and `ws:`. */
+  readonly tls?: tlsOptions.ServerTls | undefined
   /**
    * Bytes of a request's target, header names and header values together: one
    * that reaches it is answered 431 as soon as it does. Default 16 KiB.
@@ -60,187 +64,160 @@ export interface ListenOptions {
   readonly headersTimeout?: Duration.DurationInput | undefined
 }
 
-const answer = (
-  socket: Duplex,
-  status: number,
-  reason: string,
-  body: string,
-  headers: Readonly<Record<string, string>>
-): void => {
-  const lines = Object.entries({
-    Connection: "close",
-    "Content-Type": "text/plain; charset=utf-8",
-    "Content-Length": String(Buffer.byteLength(body)),
-    ...headers
-  }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${reason}\r\n${lines.join("")}\r\n${body}`, () => socket.destroy())
+/**
+ * A server for one gateway.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface ListenOptions extends ServerOptions {
+  /** The gateway's path: upgrades of it are the gateway's. Default `/`. */
+  readonly path?: string | undefined
 }
 
-const statusText: Readonly<Record<number, string>> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  403: "Forbidden",
-  404: "Not Found",
-  405: "Method Not Allowed",
-  426: "Upgrade Required",
-  429: "Too Many Requests",
-  503: "Service Unavailable"
-}
-
-const refuse = (socket: Duplex, status: number, body: string, headers: Readonly<Record<string, string>> = {}): void =>
-  answer(socket, status, statusText[status] ?? "Refused", `${body}\n`, headers)
-
-/** Refuses by the listener's own intent. */
-const refuseAs = (
-  code: upgradeRefusal.Code,
-  socket: Duplex,
-  status: number,
-  body: string,
-  headers: Readonly<Record<string, string>> = {}
-): void => refuse(socket, status, body, { ...headers, [upgradeRefusal.header]: code })
-
-type AcceptOptions = Parameters<Incoming["accept"]>[0]
-
-const webSocketServer = (options: AcceptOptions): WebSocketServer => {
-  // `closeTimeout` is missing from @types/ws.
-  const serverOptions: ConstructorParameters<typeof WebSocketServer>[0] & { readonly closeTimeout: number } = {
-    noServer: true,
-    WebSocket: ReasonedWebSocket,
-    clientTracking: false,
-    perMessageDeflate: false,
-    autoPong: false,
-    allowSynchronousEvents: true,
-    maxPayload: options.maxFrame,
-    closeTimeout: options.closeTimeout,
-    handleProtocols: () => options.protocol
+/**
+ * A server whose upgrades belong to gateways by their paths.
+ *
+ * @since 0.1.0
+ * @category services
+ */
+export class Server extends Context.Tag("holdfast/node/NodeListener/Server")<
+  Server,
+  {
+    /** The Listener of a path, until the scope closes: a second one of the same path fails. */
+    readonly listener: (path: string) => Effect.Effect<Listener["Type"], ListenFailed, Scope.Scope>
   }
-  return new WebSocketServer(serverOptions)
-}
+>() {}
 
-/** Made when it is needed: the stack of an error is a good part of what an upgrade costs. */
-const left = (): Effect.Effect<never, ConnectionLost> =>
-  Effect.fail(new ConnectionLost({ cause: new Error("the peer left during the upgrade") }))
-
-class NodeListener {
-  private handler: ((incoming: Incoming) => void) | undefined
-  private stopped = false
-  private readonly servers = new Map<string, WebSocketServer>()
-  readonly route: Route
-
-  constructor(
-    path: string,
-    private readonly trusted: Trusted
-  ) {
-    this.route = { path, request: this.onRequest, upgrade: this.onUpgrade }
-  }
-
-  private readonly onRequest: Route["request"] = (_request, response) => {
-    response.writeHead(426, { "Content-Type": "text/plain; charset=utf-8", Upgrade: "websocket", Connection: "close" })
-    response.end("this is a WebSocket endpoint: send Upgrade: websocket\n")
-  }
-
-  private readonly onUpgrade: Route["upgrade"] = (request, socket, head) => {
-    // A peer that resets while its upgrade is looked at is no error of the server's.
-    socket.on("error", () => socket.destroy())
-    const found = flaw(request)
-    if (found !== undefined) return refuseAs("handshake", socket, ...found)
-    if (this.handler === undefined) {
-      const later = { "Retry-After": "1" }
-      return this.stopped
-        ? refuseAs("restart", socket, 503, "the gateway is shutting down", later)
-        : refuseAs("not-ready", socket, 503, "the gateway is not ready", later)
-    }
-    this.handler(this.incoming(request, socket, head))
-  }
-
-  private incoming(request: Http.IncomingMessage, socket: Duplex, head: Buffer): Incoming {
-    const said = requestOf(request, this.trusted)
-    const accept = (options: AcceptOptions) => this.accept(request, socket, head, options, said.remoteAddress)
-    return {
-      request: said,
-      accept,
-      refuse: (status, body, headers) => Effect.sync(() => refuse(socket, status, body, headers))
-    }
-  }
-
-  private accept(
-    request: Http.IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    options: AcceptOptions,
-    remoteAddress: string
-  ): Effect.Effect<Transport, ConnectionLost> {
-    return Effect.suspend((): Effect.Effect<Transport, ConnectionLost> => {
-      if (socket.destroyed) return left()
-      let answer: Effect.Effect<Transport, ConnectionLost> | undefined
-      let tell = (told: Effect.Effect<Transport, ConnectionLost>): void => {
-        answer = told
-      }
-      const lost = () => tell(left())
-      const key = `${options.protocol} ${options.maxFrame} ${options.closeTimeout}`
-      const server = this.servers.get(key) ?? webSocketServer(options)
-      this.servers.set(key, server)
-      socket.once("close", lost)
-      server.handleUpgrade(request, socket, head, (ws) => {
-        socket.off("close", lost)
-        // As the option has it; and the socket of an HTTP server is a net.Socket.
-        const [reasoned, net] = [ws as ReasonedWebSocket, socket as Net.Socket]
-        tell(Effect.succeed(new ServerTransport(reasoned, net, remoteAddress, options.maxFrame)))
+const makeListeners = (router: UpgradeRouter, base: string): Server["Type"] => {
+  const taken = new Map<string, PathListener>()
+  return {
+    listener: (path) =>
+      Effect.suspend(() => {
+        const refused = (why: string) => new ListenFailed({ address: path, cause: new Error(why) })
+        if (!/^\/[^?#]*$/.test(path)) return refused('a path starts with "/" and has neither "?" nor "#"')
+        if (taken.get(path)?.isInUse === true) return refused("a gateway listens on this path already")
+        const listener = new PathListener(path, router.trusted)
+        taken.set(path, listener)
+        router.add(path, listener.answers)
+        return Effect.as(
+          Effect.addFinalizer(() => Effect.sync(() => listener.stop())),
+          { address: `${base}${path}`, listen: listener.listen }
+        )
       })
-      // `ws` has answered by now, as a rule.
-      return (
-        answer ??
-        Effect.async((resume) => {
-          if (answer !== undefined) resume(answer)
-          else tell = resume
-        })
-      )
-    })
   }
-
-  readonly listen = (handler: (incoming: Incoming) => void): Effect.Effect<void, ListenFailed, Scope.Scope> =>
-    Effect.suspend(() => {
-      if (this.handler !== undefined) {
-        const cause = new Error("a gateway listens on this path already")
-        return Effect.fail(new ListenFailed({ address: this.route.path, cause }))
-      }
-      this.handler = handler
-      this.stopped = false
-      return Effect.addFinalizer(() =>
-        Effect.sync(() => {
-          this.handler = undefined
-          this.stopped = true
-        })
-      )
-    })
 }
 
-const makeServer = (
-  path: string,
-  trusted: Trusted,
-  limits: Http.ServerOptions
-): { readonly server: SharedServer; readonly listener: NodeListener } => {
-  const server = new SharedServer(limits, trusted)
-  const listener = new NodeListener(path, trusted)
-  server.route = listener.route
-  server.fallback = {
-    request: (_request, response) => {
-      response.writeHead(404, { "Content-Type": "text/plain; charset=utf-8" })
-      response.end(`nothing is here; the gateway is at ${path}\n`)
-    },
-    upgrade: (_request, socket) => {
-      socket.on("error", () => socket.destroy())
-      refuseAs("not-found", socket, 404, `nothing is here; the gateway is at ${path}`)
-    }
-  }
-  return { server, listener }
-}
-
-const address = (host: string, port: number, path: string): string =>
-  `ws://${host.includes(":") ? `[${host}]` : host}:${port}${path}`
+const urlOf = (isSecure: boolean, host: string, port: number): string =>
+  `${isSecure ? "wss" : "ws"}://${host.includes(":") ? `[${host}]` : host}:${port}`
 
 /** The host that a client on this machine dials. */
 const dialable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host)
+
+/** Holds up the upgrades of a server until the scope closes, and gives what answers those of others. */
+const routed = (server: Http.Server, options: TrustOptions): Effect.Effect<UpgradeRouter, InvalidOption, Scope.Scope> =>
+  Effect.flatMap(trust(options.trustedProxies ?? []), (trusted) =>
+    Effect.acquireRelease(
+      Effect.sync(() => new UpgradeRouter(server, trusted, nothingHere)),
+      (router) => Effect.sync(() => router.remove())
+    )
+  )
+
+/**
+ * A server for gateways, each of which has a `layerPath`, and the platform's HttpServer, on one port:
+ *
+ * ```ts
+ * const Main = Layer.mergeAll(
+ *   ChatLive.pipe(Layer.provide(NodeListener.layerPath("/chat"))),
+ *   FeedLive.pipe(Layer.provide(NodeListener.layerPath("/feed")))
+ * ).pipe(Layer.provide(NodeListener.layerServer({ port: 8080 })))
+ * ```
+ *
+ * What is not an upgrade of one of their paths goes to what `HttpServer.serve` serves. Fails with `ListenFailed` when the port
+ * cannot be had, with `InvalidOption` when another option breaks its rule.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerServer = (
+  options: ServerOptions
+): Layer.Layer<Server | HttpServer.HttpServer, ListenFailed | InvalidOption> =>
+  Layer.scopedContext(
+    Effect.gen(function* () {
+      const { host = "127.0.0.1", port: asked, tls } = options
+      const limits = yield* httpLimits.resolve(options)
+      const server =
+        tls === undefined
+          ? Http.createServer(limits)
+          : // As Node's own types have it, one of `https:` is no `Http.Server`; it emits and answers as one.
+            (Https.createServer({ ...limits, ...(yield* tlsOptions.ofServer(tls)) }) as unknown as Http.Server)
+      // `maxHeaderSize` bounds them. Node drops headers above a count without a word, and
+      // with filler enough the one that a trusted proxy has put last would be dropped.
+      server.maxHeadersCount = 0
+      const router = yield* routed(server, options)
+      const failed = (cause: unknown) => new ListenFailed({ address: `${host}:${asked}`, cause })
+      if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
+        return yield* failed(new Error("a port is a whole number from 0 (any free one) to 65535"))
+      }
+      const http = yield* Effect.mapError(
+        NodeHttpServer.make(() => server, { port: asked, host }),
+        ({ cause }) => failed(cause)
+      )
+      // Before the server closes, which would wait for requests, keep-alive connections and what others have upgraded without a bound.
+      yield* Effect.addFinalizer(() =>
+        Effect.sync(() => {
+          server.closeAllConnections()
+          router.destroyHandedOver()
+        })
+      )
+      const port = http.address._tag === "TcpAddress" ? http.address.port : asked
+      const listeners = makeListeners(router, urlOf(tls !== undefined, dialable(host), port))
+      return Context.make(HttpServer.HttpServer, http).pipe(Context.add(Server, listeners))
+    })
+  )
+
+/**
+ * The application's own server of `node:http` or `node:https`, which listens already, for gateways that each have a `layerPath`.
+ * Upgrades of their paths are the gateways', and do not reach whoever else listens for upgrades; all else is the
+ * application's, as before. When the scope closes the server is left as it was, and listens on.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerServerOf = (
+  server: Http.Server | Https.Server,
+  options: TrustOptions = {}
+): Layer.Layer<Server, ListenFailed | InvalidOption> =>
+  Layer.scoped(
+    Server,
+    Effect.gen(function* () {
+      const address = server.address()
+      if (address === null || typeof address === "string") {
+        const cause = new Error("the server listens on no port: call its `listen` first, and wait for it")
+        return yield* new ListenFailed({ address: String(address), cause })
+      }
+      if (UpgradeRouter.isOn(server)) {
+        const cause = new Error("a `layerServerOf` has this server already: provide that one to each `layerPath`")
+        return yield* new ListenFailed({ address: urlOf(false, address.address, address.port), cause })
+      }
+      const isSecure = server instanceof Https.Server
+      // See above.
+      const router = yield* routed(server as Http.Server, options)
+      return makeListeners(router, urlOf(isSecure, dialable(address.address), address.port))
+    })
+  )
+
+/**
+ * The Listener of a path of a server, for one gateway.
+ *
+ * @since 0.1.0
+ * @category layers
+ */
+export const layerPath = (path: string): Layer.Layer<Listener, ListenFailed, Server> =>
+  Layer.scoped(
+    Listener,
+    Effect.flatMap(Server, (server) => server.listener(path))
+  )
 
 /**
  * The Listener and the platform's HttpServer on one port: the gateway has the
@@ -256,32 +233,9 @@ const dialable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : h
 export const layerHttp = (
   options: ListenOptions
 ): Layer.Layer<Listener | HttpServer.HttpServer, ListenFailed | InvalidOption> =>
-  Layer.scopedContext(
-    Effect.gen(function* () {
-      const host = options.host ?? "127.0.0.1"
-      const path = options.path ?? "/"
-      if (!/^\/[^?#]*$/.test(path)) {
-        const cause = new Error('a path starts with "/" and has neither "?" nor "#"')
-        return yield* new ListenFailed({ address: path, cause })
-      }
-      const trusted = yield* trust(options.trustedProxies ?? [])
-      const { listener, server } = makeServer(path, trusted, yield* httpLimits.resolve(options))
-      const failed = (cause: unknown) => new ListenFailed({ address: `${host}:${options.port}`, cause })
-      const { port: asked } = options
-      if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
-        return yield* failed(new Error("a port is a whole number from 0 (any free one) to 65535"))
-      }
-      const http = yield* Effect.mapError(
-        NodeHttpServer.make(() => server, { port: asked, host }),
-        ({ cause }) => failed(cause)
-      )
-      // Before the server closes, which would wait for requests and keep-alive connections without a bound.
-      yield* Effect.addFinalizer(() => Effect.sync(() => server.closeAllConnections()))
-      const port = http.address._tag === "TcpAddress" ? http.address.port : asked
-      return Context.make(HttpServer.HttpServer, http).pipe(
-        Context.add(Listener, { address: address(dialable(host), port, path), listen: listener.listen })
-      )
-    })
+  layerPath(options.path ?? "/").pipe(
+    Layer.provideMerge(layerServer(options)),
+    Layer.map(Context.pick(Listener, HttpServer.HttpServer))
   )
 
 /**

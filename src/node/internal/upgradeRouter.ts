@@ -1,19 +1,18 @@
 /**
- * An HTTP server that a gateway shares: upgrades of its one path go there, all
- * others, and plain requests, to whoever else listens on the server. Where
- * nobody else does, a plain request of that path is the gateway's to answer.
+ * The upgrades of an HTTP server, by path: each gateway has those of its own, all others, and plain requests, go to whoever
+ * else listens on the server. Where nobody else does, they are answered here.
  *
- * The platform's HttpServer answers every upgrade it hears of, so the choice
- * must be made before the event is emitted.
+ * Who listens to a server's upgrades hears of all of them, and the platform's HttpServer answers each: so the choice must be
+ * made before the event is emitted.
  */
-import * as Http from "node:http"
+import type * as Http from "node:http"
+import type * as Https from "node:https"
 import type { Duplex } from "node:stream"
 import type { Trusted } from "./clientAddress.js"
 import { HandedOver, isAnswering } from "./foreignUpgrades.js"
 import { believe } from "./upgradeRequest.js"
 
-export interface Route {
-  readonly path: string
+export interface Answers {
   readonly request: (request: Http.IncomingMessage, response: Http.ServerResponse) => void
   readonly upgrade: (request: Http.IncomingMessage, socket: Duplex, head: Buffer) => void
 }
@@ -23,67 +22,82 @@ const pathOf = (url: string | undefined): string => {
   return path === "" ? "/" : path
 }
 
-type Answers = Pick<Route, "request" | "upgrade">
+/** Node takes upgrades for plain requests unless somebody listens. */
+const heed = (): void => {}
 
-export class SharedServer extends Http.Server {
+const drop = (socket: Duplex): void => {
+  socket.on("error", () => {})
+  socket.destroy()
+}
+
+export class UpgradeRouter {
   private readonly handedOver = new HandedOver()
-  route: Route | undefined
-  /** Answers what nobody else listens for. */
-  fallback: Answers | undefined
+  private readonly routes = new Map<string, Answers>()
+  private readonly emit: Http.Server["emit"]
 
   constructor(
-    options: Http.ServerOptions,
-    private readonly trusted: Trusted
+    private readonly server: Http.Server,
+    readonly trusted: Trusted,
+    /** Answers what nobody else listens for. */
+    private readonly fallback: (paths: ReadonlyArray<string>) => Answers
   ) {
-    super(options)
-    // `maxHeaderSize` bounds them. Node drops headers above a count without a word, and
-    // with filler enough the one that a trusted proxy has put last would be dropped.
-    this.maxHeadersCount = 0
-    // Node takes upgrades for plain requests unless somebody listens.
-    this.on("upgrade", () => {})
+    this.emit = server.emit
+    server.on("upgrade", heed)
+    server.emit = (event: string, ...args: Array<unknown>) =>
+      this.heard(event, args) || Reflect.apply(this.emit, server, [event, ...args])
   }
 
-  // biome-ignore lint/suspicious/noExplicitAny: EventEmitter's own signature
-  override emit(event: any, ...args: Array<any>): boolean {
+  /** True of a server that has a router. */
+  static isOn(server: Http.Server | Https.Server): boolean {
+    return server.listeners("upgrade").includes(heed)
+  }
+
+  /** The server is as it was before. */
+  remove(): void {
+    Reflect.deleteProperty(this.server, "emit")
+    if (this.server.emit !== this.emit) this.server.emit = this.emit
+    this.server.off("upgrade", heed)
+  }
+
+  /** From now on what comes of this path goes there, whatever went there before. */
+  add(path: string, answers: Answers): void {
+    this.routes.set(path, answers)
+  }
+
+  /** Ends those that were upgraded by others, for which the server's `close` would wait. */
+  destroyHandedOver(): void {
+    this.handedOver.destroy()
+  }
+
+  /** True when it was answered here. */
+  private heard(event: string, args: ReadonlyArray<unknown>): boolean {
     if (event === "request") {
       const [request, response] = args as [Http.IncomingMessage, Http.ServerResponse]
       believe(request, this.trusted)
       // A page and its socket may share a path: only who upgrades wants the gateway.
-      if (this.listenerCount("request") > 0) return super.emit(event, ...args)
-      const target = this.isOurs(request) ? this.route : this.fallback
-      if (target === undefined) return super.emit(event, ...args)
-      target.request(request, response)
+      if (this.server.listenerCount("request") > 0) return false
+      this.answersOf(request).request(request, response)
       return true
     }
     if (event === "upgrade") {
       const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
+      const route = this.routes.get(pathOf(request.url))
       // Its answer would overtake the one to the request before it, or could never be given.
-      if (isAnswering(socket)) return this.drop(socket)
-      const othersListen = this.listenerCount("upgrade") > 1
-      const target = this.isOurs(request) ? this.route : othersListen ? undefined : this.fallback
-      if (target === undefined) {
+      if (isAnswering(socket)) drop(socket)
+      else if (route === undefined && this.othersListen) {
         this.handedOver.add(socket)
-        return super.emit(event, ...args)
-      }
-      target.upgrade(request, socket, head)
+        return false
+      } else this.answersOf(request).upgrade(request, socket, head)
       return true
     }
-    return super.emit(event, ...args)
+    return false
   }
 
-  private drop(socket: Duplex): true {
-    socket.on("error", () => {})
-    socket.destroy()
-    return true
+  private get othersListen(): boolean {
+    return this.server.listeners("upgrade").some((listener) => listener !== heed)
   }
 
-  /** With those that were upgraded by others, for which `close` would wait too. */
-  override closeAllConnections(): void {
-    super.closeAllConnections()
-    this.handedOver.destroy()
-  }
-
-  private isOurs(request: Http.IncomingMessage): boolean {
-    return this.route !== undefined && pathOf(request.url) === this.route.path
+  private answersOf(request: Http.IncomingMessage): Answers {
+    return this.routes.get(pathOf(request.url)) ?? this.fallback([...this.routes.keys()])
   }
 }

@@ -2,6 +2,8 @@ import type { Group } from "../fault.js"
 
 const variables = "src/connection/options/optionVariables.ts"
 const options = "test/badInput/options.test.ts"
+const listeners = "test/node/listeners.test.ts"
+const dialers = "test/node/dialerOptions.test.ts"
 
 export const group: Group = {
   title: "What users write",
@@ -47,6 +49,41 @@ export const group: Group = {
       find: 'typeof topics === "function" ? topics(TopicRule.make) : topics',
       replace: 'typeof topics === "function" ? undefined : topics',
       caughtBy: ["test/gateway/topicRules.test.ts"]
+    },
+    {
+      name: "whoever listens for upgrades has the gateway's as well",
+      file: "src/node/internal/upgradeRouter.ts",
+      find: "else if (route === undefined && this.othersListen) {",
+      replace: "else if (this.othersListen) {",
+      caughtBy: [listeners]
+    },
+    {
+      name: "two gateways may have one path",
+      file: "src/node/NodeListener.ts",
+      find: "taken.get(path)?.isInUse === true",
+      replace: "taken.get(path)?.isInUse === undefined && path === undefined",
+      caughtBy: [listeners]
+    },
+    {
+      name: "a server of the application's keeps the router",
+      file: "src/node/internal/upgradeRouter.ts",
+      find: 'Reflect.deleteProperty(this.server, "emit")',
+      replace: "",
+      caughtBy: [listeners]
+    },
+    {
+      name: "a proxy of the environment is looked for by the scheme of WebSockets",
+      file: "src/node/internal/dialerOptions.ts",
+      find: 'url.replace(/^ws/i, "http")',
+      replace: "url",
+      caughtBy: [dialers]
+    },
+    {
+      name: "certificates without TLS are passed over",
+      file: "src/node/internal/dialerOptions.ts",
+      find: "if (given.length > 0 && ",
+      replace: "if (given.length > 99 && ",
+      caughtBy: [dialers]
     }
   ]
 }
