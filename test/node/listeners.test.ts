@@ -3,7 +3,7 @@ import * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Layer, Scope } from "effect"
+import { Effect, Exit, Layer, Scope } from "effect"
 import { Client, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 import { WebSocket, WebSocketServer } from "ws"
@@ -39,6 +39,9 @@ const answerOf = (url: string, dialer: NodeDialer.DialerOptions = {}) =>
     yield* client.close
     return answer
   }).pipe(Effect.scoped, Effect.provide(NodeDialer.layerWith(dialer)))
+
+/** Closed by the test, or after it. */
+const ownScope = Effect.acquireRelease(Scope.make(), (scope) => Scope.close(scope, Exit.void))
 
 const got = (url: string, init?: Https.RequestOptions) =>
   Effect.async<readonly [status: number, body: string]>((resume) => {
@@ -104,7 +107,7 @@ describe("Two gateways on one port", () => {
       Effect.gen(function* () {
         const server = yield* Layer.build(NodeListener.layerServer({ port: 0 }))
         const on = (path: string) => Layer.provide(NodeListener.layerPath(path))
-        const first = yield* Scope.make()
+        const first = yield* ownScope
         const chat = ChatLive.pipe(on("/a"), Layer.build, Scope.extend(first), Effect.provide(server))
         const { address } = yield* Effect.flatMap(chat, (context) => Effect.provide(Chat, context))
         const feed = FeedLive.pipe(on("/a"), Layer.build, Effect.provide(server))
@@ -114,7 +117,7 @@ describe("Two gateways on one port", () => {
           assert.match(String(yield* Effect.flip(failed)), /a path starts with "\/"/)
         }
         yield* ChatLive.pipe(on("/b"), Layer.build, Effect.provide(server))
-        yield* Scope.close(first, Effect.runSync(Effect.exit(Effect.void)))
+        yield* Scope.close(first, Exit.void)
         assert.strictEqual(yield* greeting(address), "HTTP 503")
         yield* feed
         assert.strictEqual(yield* answerOf(address), "feed")
@@ -189,7 +192,7 @@ describe("A server of the application's", () => {
           const server = yield* listening(make())
           const port = portOf(server)
           const before = server.listeners("upgrade").length
-          const scope = yield* Scope.make()
+          const scope = yield* ownScope
           const Live = both.pipe(Layer.provide(NodeListener.layerServerOf(server)))
           const context = yield* Scope.extend(Layer.build(Live), scope)
           const [chat, feed] = yield* Effect.all([Chat, Feed]).pipe(Effect.provide(context))
@@ -199,7 +202,7 @@ describe("A server of the application's", () => {
           const url = `${isSecure ? "https" : "http"}://127.0.0.1:${port}`
           assert.deepStrictEqual(yield* got(`${url}/any`, { ca }), [200, "the application"])
           assert.deepStrictEqual(yield* got(`${url}/chat`, { ca }), [200, "the application"])
-          yield* Scope.close(scope, Effect.runSync(Effect.exit(Effect.void)))
+          yield* Scope.close(scope, Exit.void)
           assert.strictEqual(server.listeners("upgrade").length, before)
           assert.isFalse(Object.hasOwn(server, "emit"))
           assert.deepStrictEqual(yield* got(`${url}/any`, { ca }), [200, "the application"])
