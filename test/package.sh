@@ -19,8 +19,9 @@ cat > use.mjs <<'JS'
 import { Client, Gateway } from "holdfast"
 import { BrowserClient } from "holdfast/browser"
 import { Inspector, NodeDialer, NodeListener } from "holdfast/node"
+import { connect } from "holdfast/promise"
 import { MemoryNetwork } from "holdfast/testing"
-for (const value of [Client.make, Gateway.layer, BrowserClient.layer, Inspector.make, NodeDialer.layer, NodeListener.layer, MemoryNetwork.layer]) {
+for (const value of [Client.make, Gateway.layer, BrowserClient.layer, Inspector.make, NodeDialer.layer, NodeListener.layer, MemoryNetwork.layer, connect]) {
   if (value === undefined) throw new Error("an export is missing")
 }
 JS
@@ -30,7 +31,7 @@ node --input-type=module -e 'import { RedisBroker, RedisConnection, RedisSession
 if (!(RedisBroker.layer && RedisConnection.layer && RedisSessionStore.layer)) throw new Error("an export is missing")'
 cp "$root"/test/readme/{connection,client,gateway,browser}.ts .
 "$root/node_modules/.bin/tsc" --noEmit --strict --exactOptionalPropertyTypes --module nodenext --target es2022 --skipLibCheck ./*.ts
-core=$(grep -lE 'from "(node:|ws"|ioredis"|@effect/platform-node)' $(find node_modules/holdfast/dist/{protocol,connection,session,topic,client,gateway,testing} -name "*.js") || true)
+core=$(grep -lE 'from "(node:|ws"|ioredis"|@effect/platform-node)' $(find node_modules/holdfast/dist/{protocol,connection,session,topic,client,gateway,promise,testing} -name "*.js") || true)
 [ -z "$core" ] || { echo "the core imports Node: $core"; exit 1; }
 echo '<script type="module" src="./browser.ts"></script>' > index.html
 "$root/node_modules/.bin/vite" build --logLevel warn --minify false

@@ -3,7 +3,10 @@ import { assert, describe, it } from "@effect/vitest"
 
 const here = new URL("./", import.meta.url)
 const root = new URL("../../", import.meta.url)
-const pages = ["README.md", ...["browser", "node", "redis", "testing"].map((entry) => `src/${entry}/README.md`)]
+const pages = [
+  "README.md",
+  ...["browser", "node", "promise", "redis", "testing"].map((entry) => `src/${entry}/README.md`)
+]
 const readme = pages.map((page) => readFileSync(new URL(page, root), "utf8")).join("\n")
 const programs = readdirSync(here).filter((name) => name !== "readme.test.ts")
 

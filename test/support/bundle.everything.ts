@@ -1,3 +1,4 @@
-/** The core and `holdfast/browser`, all of them: what bundle.test.ts bundles. */
+/** The core, `holdfast/browser` and `holdfast/promise`, all of them: what bundle.test.ts bundles. */
 export * from "holdfast"
 export * from "holdfast/browser"
+export * from "holdfast/promise"

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url"
 
 /** The names by which Holdfast is imported, each with its file: of the sources, or of what `npm run build` made of them. */
 export const entries = (folder: "src" | "dist"): ReadonlyArray<readonly [name: string, file: string]> =>
-  ["", "browser", "node", "redis", "testing"].map((entry) => {
+  ["", "browser", "node", "promise", "redis", "testing"].map((entry) => {
     const file = `${entry === "" ? "" : `${entry}/`}index.${folder === "src" ? "ts" : "js"}`
     return [
       entry === "" ? "holdfast" : `holdfast/${entry}`,

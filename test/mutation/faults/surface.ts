@@ -4,6 +4,7 @@ const variables = "src/connection/options/optionVariables.ts"
 const options = "test/badInput/options.test.ts"
 const listeners = "test/node/listeners.test.ts"
 const dialers = "test/node/dialerOptions.test.ts"
+const promises = "test/promise/client.test.ts"
 
 export const group: Group = {
   title: "What users write",
@@ -84,6 +85,27 @@ export const group: Group = {
       find: "if (given.length > 0 && ",
       replace: "if (given.length > 99 && ",
       caughtBy: [dialers]
+    },
+    {
+      name: "a loop that is left has not processed what it had in hand",
+      file: "src/promise/internal/pulled.ts",
+      find: "left.abort()\n        await end(Exit.void)",
+      replace: 'left.abort()\n        await end(Exit.fail("left"))',
+      caughtBy: [promises]
+    },
+    {
+      name: "a wait that is aborted rejects with something else than the signal's reason",
+      file: "src/promise/PromiseClient.ts",
+      find: "throw signal.reason",
+      replace: "throw Cause.squash(exit.cause)",
+      caughtBy: [promises]
+    },
+    {
+      name: "nobody hears of a change of the status",
+      file: "src/promise/PromiseClient.ts",
+      find: "for (const listener of listeners) listener()",
+      replace: "",
+      caughtBy: [promises]
     }
   ]
 }
