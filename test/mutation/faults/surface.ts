@@ -99,13 +99,6 @@ export const group: Group = {
       find: "throw signal.reason",
       replace: "throw Cause.squash(exit.cause)",
       caughtBy: [promises]
-    },
-    {
-      name: "nobody hears of a change of the status",
-      file: "src/promise/PromiseClient.ts",
-      find: "for (const listener of listeners) listener()",
-      replace: "",
-      caughtBy: [promises]
     }
   ]
 }
