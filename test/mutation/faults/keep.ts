@@ -65,13 +65,6 @@ export const group: Group = {
       caughtBy: [keep]
     },
     {
-      name: "a reader that is slow pauses the first connection alone",
-      file: "src/connection/receiveQueue.ts",
-      find: "if (this.isFull) source.pause()\n    else source.resume()",
-      replace: "source.resume()",
-      caughtBy: [keep]
-    },
-    {
       name: "what is sent overtakes what waits",
       file: sender,
       find: "Effect.unsafeMakeLatch(this.line.length === 0)",
