@@ -16,6 +16,7 @@ import type * as Scope from "effect/Scope"
 import { Listener } from "../connection/Listener.js"
 import { type InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
 import { trust } from "./internal/clientAddress.js"
+import { HandedOver } from "./internal/foreignUpgrades.js"
 import * as httpLimits from "./internal/httpLimits.js"
 import { nothingHere, PathListener } from "./internal/pathListener.js"
 import * as tlsOptions from "./internal/tlsOptions.js"
@@ -115,10 +116,14 @@ const urlOf = (isSecure: boolean, host: string, port: number): string =>
 const dialable = (host: string): string => (host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host)
 
 /** Holds up the upgrades of a server until the scope closes, and gives what answers those of others. */
-const routed = (server: Http.Server, options: TrustOptions): Effect.Effect<UpgradeRouter, InvalidOption, Scope.Scope> =>
+const routed = (
+  server: Http.Server,
+  options: TrustOptions,
+  handedOver?: HandedOver
+): Effect.Effect<UpgradeRouter, InvalidOption, Scope.Scope> =>
   Effect.flatMap(trust(options.trustedProxies ?? []), (trusted) =>
     Effect.acquireRelease(
-      Effect.sync(() => new UpgradeRouter(server, trusted, nothingHere)),
+      Effect.sync(() => new UpgradeRouter(server, trusted, nothingHere, handedOver)),
       (router) => Effect.sync(() => router.remove())
     )
   )
@@ -154,7 +159,8 @@ export const layerServer = (
       // `maxHeaderSize` bounds them. Node drops headers above a count without a word, and
       // with filler enough the one that a trusted proxy has put last would be dropped.
       server.maxHeadersCount = 0
-      const router = yield* routed(server, options)
+      const handedOver = new HandedOver()
+      const router = yield* routed(server, options, handedOver)
       const failed = (cause: unknown) => new ListenFailed({ address: `${host}:${asked}`, cause })
       if (!Number.isInteger(asked) || asked < 0 || asked > 65_535) {
         return yield* failed(new Error("a port is a whole number from 0 (any free one) to 65535"))
@@ -167,7 +173,7 @@ export const layerServer = (
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
           server.closeAllConnections()
-          router.destroyHandedOver()
+          handedOver.destroy()
         })
       )
       const port = http.address._tag === "TcpAddress" ? http.address.port : asked
@@ -179,7 +185,8 @@ export const layerServer = (
 /**
  * The application's own server of `node:http` or `node:https`, which listens already, for gateways that each have a `layerPath`.
  * Upgrades of their paths are the gateways', and do not reach whoever else listens for upgrades; all else is the
- * application's, as before. When the scope closes the server is left as it was, and listens on.
+ * application's, as before, but for upgrades that nobody listens for: Node takes them for plain requests, and here they are
+ * answered 404. When the scope closes the server is left as it was, and listens on.
  *
  * @since 0.1.0
  * @category layers
@@ -201,7 +208,7 @@ export const layerServerOf = (
         return yield* new ListenFailed({ address: urlOf(false, address.address, address.port), cause })
       }
       const isSecure = server instanceof Https.Server
-      // See above.
+      // As above: an `Https.Server` emits and answers as an `Http.Server`.
       const router = yield* routed(server as Http.Server, options)
       return makeListeners(router, urlOf(isSecure, dialable(address.address), address.port))
     })

@@ -22,7 +22,7 @@ import type { InvalidDecision, Messages } from "../protocol/Messages.js"
 import * as AnyMessages from "../protocol/Messages.js"
 import type { Position } from "../protocol/Protocol.js"
 import type { Ref } from "../topic/Topic.js"
-import { pulled, type RunExit } from "./internal/pulled.js"
+import { pulled } from "./internal/pulled.js"
 
 /**
  * A value, or a function that is called for each attempt and may take its time.
@@ -170,10 +170,10 @@ export const connect = async <ClientMessage = unknown, ServerMessage = unknown>(
   const platform = ManagedRuntime.make(layer)
   const runtime = settled(await Effect.runPromiseExit(platform.runtimeEffect), undefined)
   // Of the runtime and not the platform: who asks a client that is closed is told so.
-  const runExit: RunExit = (effect, signal) =>
+  const runExit = <A, E>(effect: Effect.Effect<A, E, Dialer>, signal?: AbortSignal): Promise<Exit.Exit<A, E>> =>
     Runtime.runPromiseExit(runtime, effect, signal === undefined ? undefined : { signal })
   const run = async <A, E>(effect: Effect.Effect<A, E, Dialer>, signal?: AbortSignal): Promise<A> =>
-    settled(await Runtime.runPromiseExit(runtime, effect, signal === undefined ? undefined : { signal }), signal)
+    settled(await runExit(effect, signal), signal)
   const scope = Effect.runSync(Scope.make())
   const made = Client.make<ClientMessage, ServerMessage>({
     ...rest,

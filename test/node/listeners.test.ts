@@ -2,6 +2,7 @@
 import * as Http from "node:http"
 import * as Https from "node:https"
 import type { AddressInfo } from "node:net"
+import type { Duplex } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
 import { Client, Gateway, Messages, SessionStore } from "holdfast"
@@ -228,6 +229,22 @@ describe("A server of the application's", () => {
         assert.strictEqual(yield* answerOf(address), "chat")
         assert.strictEqual(yield* greeting(address.replace("/chat", "/other")), "somebody else")
         assert.strictEqual(heard, 1)
+        // An upgrade that somebody else answered is left to them: the gateway's router listens to nothing of its socket.
+        const mine = new Set(["error", "finish", "close"])
+        const watched = yield* Effect.async<ReadonlyArray<number>>((resume) => {
+          const count = (socket: Duplex) => [...mine].map((event) => socket.listenerCount(event))
+          server.once("upgrade", (_, socket) => resume(Effect.succeed(count(socket))))
+          Effect.runFork(greeting(address.replace("/chat", "/other")))
+        })
+        const plain = yield* listening(servers["node:http"]())
+        const untouched = yield* Effect.async<ReadonlyArray<number>>((resume) => {
+          const count = (socket: Duplex) => [...mine].map((event) => socket.listenerCount(event))
+          const others = new WebSocketServer({ server: plain })
+          others.on("connection", (socket) => socket.send("somebody else"))
+          plain.once("upgrade", (_, socket) => resume(Effect.succeed(count(socket))))
+          Effect.runFork(greeting(`ws://127.0.0.1:${portOf(plain)}/other`))
+        })
+        assert.deepStrictEqual(watched, untouched)
       }),
     limit
   )

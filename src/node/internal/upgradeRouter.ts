@@ -9,7 +9,7 @@ import type * as Http from "node:http"
 import type * as Https from "node:https"
 import type { Duplex } from "node:stream"
 import type { Trusted } from "./clientAddress.js"
-import { HandedOver, isAnswering } from "./foreignUpgrades.js"
+import { type HandedOver, isAnswering } from "./foreignUpgrades.js"
 import { believe } from "./upgradeRequest.js"
 
 export interface Answers {
@@ -31,7 +31,6 @@ const drop = (socket: Duplex): void => {
 }
 
 export class UpgradeRouter {
-  private readonly handedOver = new HandedOver()
   private readonly routes = new Map<string, Answers>()
   private readonly emit: Http.Server["emit"]
 
@@ -39,7 +38,9 @@ export class UpgradeRouter {
     private readonly server: Http.Server,
     readonly trusted: Trusted,
     /** Answers what nobody else listens for. */
-    private readonly fallback: (paths: ReadonlyArray<string>) => Answers
+    private readonly fallback: (paths: ReadonlyArray<string>) => Answers,
+    /** Looks after the upgrades of others; on a server that is not ours nobody does. */
+    private readonly handedOver?: HandedOver
   ) {
     this.emit = server.emit
     server.on("upgrade", heed)
@@ -64,11 +65,6 @@ export class UpgradeRouter {
     this.routes.set(path, answers)
   }
 
-  /** Ends those that were upgraded by others, for which the server's `close` would wait. */
-  destroyHandedOver(): void {
-    this.handedOver.destroy()
-  }
-
   /** True when it was answered here. */
   private heard(event: string, args: ReadonlyArray<unknown>): boolean {
     if (event === "request") {
@@ -82,10 +78,12 @@ export class UpgradeRouter {
     if (event === "upgrade") {
       const [request, socket, head] = args as [Http.IncomingMessage, Duplex, Buffer]
       const route = this.routes.get(pathOf(request.url))
+      const isOthers = route === undefined && this.othersListen
+      if (isOthers && this.handedOver === undefined) return false
       // Its answer would overtake the one to the request before it, or could never be given.
       if (isAnswering(socket)) drop(socket)
-      else if (route === undefined && this.othersListen) {
-        this.handedOver.add(socket)
+      else if (isOthers) {
+        this.handedOver?.add(socket)
         return false
       } else this.answersOf(request).upgrade(request, socket, head)
       return true

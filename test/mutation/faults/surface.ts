@@ -54,8 +54,8 @@ export const group: Group = {
     {
       name: "whoever listens for upgrades has the gateway's as well",
       file: "src/node/internal/upgradeRouter.ts",
-      find: "else if (route === undefined && this.othersListen) {",
-      replace: "else if (this.othersListen) {",
+      find: "const isOthers = route === undefined && this.othersListen",
+      replace: "const isOthers = this.othersListen",
       caughtBy: [listeners]
     },
     {
