@@ -52,10 +52,10 @@ export const group: Group = {
       caughtBy: ["test/gateway/topicRules.test.ts"]
     },
     {
-      name: "whoever listens for upgrades has the gateway's as well",
+      name: "whoever else listens for upgrades has none",
       file: "src/node/internal/upgradeRouter.ts",
       find: "const isOthers = route === undefined && this.othersListen",
-      replace: "const isOthers = this.othersListen",
+      replace: "const isOthers = false",
       caughtBy: [listeners]
     },
     {
