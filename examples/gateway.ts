@@ -10,7 +10,7 @@
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeFileSystem, NodeHttpPlatform, NodeRuntime } from "@effect/platform-node"
 import { Clock, Config, ConfigError, Console, Effect, Either, Layer, Match, Option, Schedule } from "effect"
-import { Broker, ConnectionError, Gateway, Options, type Session, SessionStore } from "holdfast"
+import { Broker, ConnectionError, Gateway, Options, Outcome, type Session, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { type Asked, type Echoed, messages, Room, type Say } from "./chat.js"
@@ -24,20 +24,19 @@ const nameOf = (token: string | undefined) => (token === undefined || token === 
 
 /** Under the message's stable id: published once, also where another gateway handles it again. */
 const say = ({ room, text }: Pick<Say, "room" | "text">, session: Session.Session<Echoed>, seq: number) =>
-  session.gateway
-    .publish(Room.at({ room }), { from: session.principal.id, text }, { key: `${session.id}-${seq}` })
-    .pipe(
-      // It is not acknowledged as long as it is not published; to fail would end the session.
-      Effect.retry({ while: ({ _tag }) => _tag === "BrokerUnavailable", schedule: Schedule.spaced("1 second") })
-    )
+  Effect.asVoid(
+    session.gateway.publish(Room.at({ room }), { from: session.principal.id, text }, { key: `${session.id}-${seq}` })
+  )
+
+const aMinute = Schedule.intersect(Schedule.spaced("1 second"), Schedule.recurs(60))
 
 const uploaded = (text: string) => `(uploaded ${text.length.toLocaleString("en")} characters)`
 
 const handle = (message: Asked, session: Session.Session<Echoed>, seq: number) =>
   Match.valueTags(message, {
     Echo: ({ text }) => session.send({ _tag: "Echoed", text }),
-    Say: (said) => Effect.asVoid(say(said, session, seq)),
-    Upload: ({ room, text }) => Effect.asVoid(say({ room, text: uploaded(text) }, session, seq))
+    Say: (said) => say(said, session, seq),
+    Upload: ({ room, text }) => say({ room, text: uploaded(text) }, session, seq)
   })
 
 const ChatLive = Layer.unwrapEffect(
@@ -49,6 +48,11 @@ const ChatLive = Layer.unwrapEffect(
           ? new ConnectionError.NotAllowed({ reason: "a name has at most 40 characters" })
           : Effect.succeed({ id: nameOf(token) }),
       onMessage: handle,
+      // Without its broker, a message is not acknowledged, and is tried again for a minute.
+      onFailure: (error) =>
+        error._tag === "BrokerUnavailable"
+          ? Outcome.retry(aMinute, Outcome.refuse("unavailable", "the chat cannot publish now: say it again later"))
+          : Outcome.refuse("refused", error.message),
       topics: [
         Gateway.topic(Room, {
           subscribe: Gateway.allow,

@@ -9,7 +9,7 @@
  */
 
 /** The features that it knows (§1). With none of them it is a client of the first version. */
-export const features = ["client-limits", "parts"]
+export const features = ["client-limits", "parts", "ended"]
 
 const maxMessage = 1024 * 1024
 /** Parts that may be on their way unanswered (§5). */

@@ -37,7 +37,8 @@ const lostBecause: Record<Extract<ClientStatus.Start, { _tag: "Reset" }>["reason
   expired: "we were away for too long",
   overflow: "more was sent to us than is kept",
   secret: "it is not ours",
-  incomplete: "what we missed is not kept any more"
+  incomplete: "what we missed is not kept any more",
+  ended: "the server has ended it"
 }
 
 export const ofStatus = (status: ClientStatus.Status): { readonly text: string; readonly tone: Tone } | undefined => {

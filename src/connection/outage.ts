@@ -20,6 +20,9 @@ export interface Away<Tag extends string> {
 const interval = 30_000
 
 export class Outage {
+  /** `fate` says what becomes of those that wait. */
+  constructor(private readonly fate = "asked again until it is done") {}
+
   private waiting = 0
   private saidAt: number | undefined
 
@@ -74,7 +77,7 @@ export class Outage {
       if (this.saidAt !== undefined && now - this.saidAt < interval) return Effect.void
       this.saidAt = now
       const who = this.waiting > 1 ? `${this.waiting} operations wait` : "an operation waits"
-      return Effect.logWarning(`holdfast: ${message}: ${who}; asked again until it is done`)
+      return Effect.logWarning(`holdfast: ${message}: ${who}; ${this.fate}`)
     })
   }
 }

@@ -12,16 +12,18 @@ import type { Listener } from "../connection/Listener.js"
 import type { InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
 import type { Messages } from "../protocol/Messages.js"
 import type { SessionStore } from "../session/SessionStore.js"
-import type { Gateway, Principal, ServiceOptions } from "./GatewaySession.js"
+import type { FailureDeclared, Gateway, GatewayOptions, Principal, ServiceOptions } from "./GatewaySession.js"
 import { GatewayCore } from "./gatewayCore.js"
 
 export type {
+  FailureDeclared,
   Gateway,
   GatewayOptions,
   Handlers,
   Hello,
   History,
   Principal,
+  SendFailure,
   ServiceOptions,
   Stats,
   TopicInfo
@@ -67,38 +69,55 @@ export const make = <
   ClientMessage,
   ServerMessage,
   P extends Principal,
-  RMessage = never,
+  Handling extends Effect.Effect<void, unknown, unknown> = Effect.Effect<void>,
   RAuthenticate = never,
   ROpen = never,
   RClose = never,
   RInvalid = never,
   RUpgrade = never,
-  RTopics = never
+  RTopics = never,
+  RFailure = never
 >(
   options: { readonly messages: Messages<ClientMessage, ServerMessage> } & ServiceOptions<
     ClientMessage,
     ServerMessage,
     P,
-    RMessage,
+    Handling,
     RAuthenticate,
     ROpen,
     RClose,
     RInvalid,
     RUpgrade,
-    RTopics
-  >
+    RTopics,
+    RFailure
+  > &
+    FailureDeclared<Handling>
 ): Effect.Effect<
   Gateway<ServerMessage, P>,
   InvalidOption | ListenFailed,
-  Scope.Scope | Listener | SessionStore | RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics
+  | Scope.Scope
+  | Listener
+  | SessionStore
+  | Effect.Effect.Context<Handling>
+  | RAuthenticate
+  | ROpen
+  | RClose
+  | RInvalid
+  | RUpgrade
+  | RTopics
+  | RFailure
 > =>
   Effect.map(
-    GatewayCore.make<
-      ClientMessage,
-      ServerMessage,
-      P,
-      RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics
-    >(options),
+    // The compiler does not see of a type parameter that it needs its own context.
+    GatewayCore.make(
+      options as GatewayOptions<
+        ClientMessage,
+        ServerMessage,
+        P,
+        Effect.Effect.Context<Handling> | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics | RFailure,
+        unknown
+      >
+    ),
     (core) => core.gateway
   )
 
@@ -143,31 +162,37 @@ export const layer = <
   ClientMessage,
   ServerMessage,
   P extends Principal,
-  RMessage = never,
+  Handling extends Effect.Effect<void, unknown, unknown> = Effect.Effect<void>,
   RAuthenticate = never,
   ROpen = never,
   RClose = never,
   RInvalid = never,
   RUpgrade = never,
-  RTopics = never
+  RTopics = never,
+  RFailure = never
 >(
   tag: TagClass<Self, string, ClientMessage, ServerMessage, P>,
   options: ServiceOptions<
     NoInfer<ClientMessage>,
     NoInfer<ServerMessage>,
     NoInfer<P>,
-    RMessage,
+    Handling,
     RAuthenticate,
     ROpen,
     RClose,
     RInvalid,
     RUpgrade,
-    RTopics
-  >
+    RTopics,
+    RFailure
+  > &
+    FailureDeclared<Handling>
 ): Layer.Layer<
   Self,
   InvalidOption | ListenFailed,
   | Listener
   | SessionStore
-  | Exclude<RMessage | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics, Scope.Scope>
+  | Exclude<
+      Effect.Effect.Context<Handling> | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics | RFailure,
+      Scope.Scope
+    >
 > => Layer.scoped(tag, make({ ...options, messages: tag.messages }))

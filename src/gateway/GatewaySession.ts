@@ -29,6 +29,7 @@ import type { Member, Position, ResetReason } from "../protocol/Protocol.js"
 import type { NodeInfo, Target } from "../session/SessionStore.js"
 import type { PublishOptions } from "../topic/Broker.js"
 import type { Ref } from "../topic/Topic.js"
+import type { Outcome } from "./Outcome.js"
 import type { Principal } from "./principal.js"
 import type { SessionInfo } from "./session/sessionInfo.js"
 import type { MakeRule, TopicRule } from "./TopicRule.js"
@@ -52,10 +53,11 @@ export interface Hello {
  *
  * - `Bye`: the client ended it.
  * - `Expired`: it was not resumed within its window.
- * - `Ended`: the server ended it, by `session.end` or by `disconnect` of this gateway or another.
+ * - `Ended`: the server ended it, by `session.end`, by `Outcome.end`, or by `disconnect` of this gateway or another. Its client is
+ *   told 4410 where that is `final`, and else 4411.
  * - `NotAuthenticated`: its fresh token was refused, or had expired already; the client is told 4401.
  * - `NotAllowed`: its authentication was renewed to a refusal, or to another principal; the client is told 4403.
- * - `HandlerFailed`: a handler failed or died; the client is told 4410.
+ * - `HandlerFailed`: a handler died, or was interrupted by something of its own; the client is told 4411, and begins a new session.
  * - `Overflow`: `offer` found its buffer full; the client is told 4413, and on its return `overflow`.
  * - `Incomplete`: its client came back without what was needed to go on.
  * - `MovedAway`: another gateway has resumed it.
@@ -69,7 +71,7 @@ export interface Hello {
 export type SessionEnd =
   | { readonly _tag: "Bye" }
   | { readonly _tag: "Expired" }
-  | { readonly _tag: "Ended"; readonly reason: string }
+  | { readonly _tag: "Ended"; readonly reason: string; readonly final: boolean }
   | { readonly _tag: "NotAuthenticated"; readonly reason: string }
   | { readonly _tag: "NotAllowed"; readonly reason: string }
   | { readonly _tag: "HandlerFailed"; readonly cause: Cause.Cause<unknown> }
@@ -124,8 +126,11 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
    * away, or does not hear of it, asks again when it comes back: have the topic's rule refuse it, too.
    */
   readonly unsubscribe: <A>(topic: Ref<A>, reason?: string) => Effect.Effect<void>
-  /** Ends the session: its client is told 4410 with this reason, now or when it comes back. */
-  readonly end: (reason: string) => Effect.Effect<void>
+  /**
+   * Ends the session: its client is told 4410 with this reason, now or when it comes back, and has ended with it. With `final: false` it is
+   * told 4411, and begins a new session.
+   */
+  readonly end: (reason: string, options?: { readonly final?: boolean | undefined }) => Effect.Effect<void>
   readonly info: Effect.Effect<SessionInfo>
   readonly gateway: Gateway<ServerMessage, P>
 }
@@ -248,26 +253,59 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
 }
 
 /**
- * The handlers of an application for its sessions. Each handler may need services of
- * its own.
+ * The failures of a session's `send`: it is over, or the handler has made a message that cannot be sent. A handler may leave
+ * them undeclared.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMessage, ROpen, RClose, RInvalid> {
+export type SendFailure = SessionClosed | MessageInvalid | MessageTooLarge
+
+/**
+ * The handlers of an application for its sessions. Each handler may need services of
+ * its own; `Handling` is the effect that `onMessage` gives.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Handlers<
+  ClientMessage,
+  ServerMessage,
+  P extends Principal,
+  Handling extends Effect.Effect<void, unknown, unknown>,
+  ROpen,
+  RClose,
+  RInvalid,
+  RFailure
+> {
   /**
    * Handles one message; the next one of the same session waits for it. The
-   * message is acknowledged when the effect has succeeded; when it fails or
-   * dies, the session ends (4410). `seq` with the session's id is the message's
+   * message is acknowledged when the effect has succeeded; when it fails, `onFailure` says what follows; when it dies, the session
+   * ends, and its client begins a new one (4411). `seq` with the session's id is the message's
    * stable id, an idempotency key.
    */
-  readonly onMessage: (
-    message: ClientMessage,
-    session: Session<ServerMessage, P>,
-    seq: number
-  ) => Effect.Effect<void, unknown, RMessage>
-  /** A session begins, or is resumed from another gateway; before its first message here. */
-  readonly onOpen?: ((session: Session<ServerMessage, P>) => Effect.Effect<void, unknown, ROpen>) | undefined
+  readonly onMessage: (message: ClientMessage, session: Session<ServerMessage, P>, seq: number) => Handling
+  /**
+   * Decides what becomes of a message whose handler has failed with a typed error: `Outcome.refuse`, `Outcome.retry` or
+   * `Outcome.end`. Asked for each run that fails. Needed as soon as `onMessage` can fail with anything but what the session's own
+   * `send` fails with; without it, such a failure is a defect.
+   */
+  readonly onFailure?:
+    | ((
+        error: Effect.Effect.Error<Handling>,
+        session: Session<ServerMessage, P>,
+        seq: number
+      ) => Outcome<Effect.Effect.Error<Handling>, RFailure>)
+    | undefined
+  /**
+   * A session begins, or is resumed from another gateway; before its first message here. When it dies, or fails with what the session's
+   * own operations fail with, the session ends as with `onMessage`.
+   */
+  readonly onOpen?:
+    | ((
+        session: Session<ServerMessage, P>
+      ) => Effect.Effect<void, SendFailure | TopicRefused | BrokerUnavailable, ROpen>)
+    | undefined
   /** A session has ended here; nothing can be sent to it any more. */
   readonly onClose?:
     | ((session: Session<ServerMessage, P>, end: SessionEnd) => Effect.Effect<void, never, RClose>)
@@ -283,6 +321,18 @@ export interface Handlers<ClientMessage, ServerMessage, P extends Principal, RMe
 }
 
 /**
+ * Asks for `onFailure` where `onMessage` can fail with more than `send` does.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type FailureDeclared<Handling extends Effect.Effect<void, unknown, unknown>> = [
+  Exclude<Effect.Effect.Error<Handling>, SendFailure>
+] extends [never]
+  ? unknown
+  : { readonly onFailure: (...args: never) => unknown }
+
+/**
  * The options of a gateway but for its messages: handlers, topics, and who may connect; besides, all of `Options.OfGateway`.
  * What each of them needs is inferred by itself.
  *
@@ -293,15 +343,16 @@ export interface ServiceOptions<
   ClientMessage,
   ServerMessage,
   P extends Principal,
-  RMessage = never,
+  Handling extends Effect.Effect<void, unknown, unknown> = Effect.Effect<void, SendFailure>,
   RAuthenticate = never,
   ROpen = never,
   RClose = never,
   RInvalid = never,
   RUpgrade = never,
-  RTopics = never
+  RTopics = never,
+  RFailure = never
 > extends Options.OfGateway,
-    Handlers<ClientMessage, ServerMessage, P, RMessage, ROpen, RClose, RInvalid> {
+    Handlers<ClientMessage, ServerMessage, P, Handling, ROpen, RClose, RInvalid, RFailure> {
   /**
    * Tells who asks, at each hello, those that resume included, and with each fresh token of a principal that expires;
    * bounded by `helloTimeout`. A refusal of a fresh token ends the session.
@@ -325,12 +376,12 @@ export interface ServiceOptions<
 }
 
 /**
- * The options of a gateway; what they need is `R`.
+ * The options of a gateway; what they need is `R`, and what its `onMessage` may fail with is `E`.
  *
  * @since 0.1.0
  * @category models
  */
-export interface GatewayOptions<ClientMessage, ServerMessage, P extends Principal, R = never>
-  extends ServiceOptions<ClientMessage, ServerMessage, P, R, R, R, R, R, R, R> {
+export interface GatewayOptions<ClientMessage, ServerMessage, P extends Principal, R = never, E = SendFailure>
+  extends ServiceOptions<ClientMessage, ServerMessage, P, Effect.Effect<void, E, R>, R, R, R, R, R, R, R> {
   readonly messages: Messages<ClientMessage, ServerMessage>
 }

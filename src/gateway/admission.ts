@@ -111,7 +111,7 @@ export class Admission<C, S, P extends Principal, R> {
     if (live.end !== undefined) return remove
     const state = sessionMachine.initial(this.services.options.replayMessages)
     pending.registered = true
-    const session = this.register({ id, principal, codec, generation: 1, state, outbound: [] })
+    const session = this.register({ id, principal, codec, generation: 1, state, outbound: [], refused: [] })
     welcome(this.services, session, client, 1, secret, { resumed: false, reason })
     session.start()
     return Effect.void
@@ -199,7 +199,8 @@ export class Admission<C, S, P extends Principal, R> {
       case "Restore": {
         this.quota.enter(principal.id)
         const state = sessionMachine.restored(this.services.options.replayMessages, stored)
-        const session = this.register({ id, principal, codec, generation, state, outbound: stored.outbound })
+        const { outbound, refused } = stored
+        const session = this.register({ id, principal, codec, generation, state, outbound, refused })
         return this.goOn(session, client, stored, secret, true)
       }
     }
@@ -238,7 +239,7 @@ export class Admission<C, S, P extends Principal, R> {
   private revoke({ live }: Greeted<P>, id: string, generation: number, reason: string): Effect.Effect<number> {
     live.close(CloseCode.SessionEnded, reason)
     const { options, store } = this.services
-    const removed = store.remove(id, generation, { _tag: "Ended", reason }).pipe(
+    const removed = store.remove(id, generation, { _tag: "Ended", reason, final: true }).pipe(
       Effect.as(1),
       Effect.catchTag("Fenced", () => Effect.succeed(0)),
       Effect.retry({ schedule: serviceRetry, times: 5 })

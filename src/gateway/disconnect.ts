@@ -20,7 +20,7 @@ export const disconnect = <C, S, P extends Principal, R>(
   const ending = Effect.suspend(() => {
     revocations.note(target, reason)
     const here = [...sessions.values()].filter(({ id, principal }) => isTarget(target, principal.id, id))
-    const end = { _tag: "Ended", reason } as const
+    const end = { _tag: "Ended", reason, final: true } as const
     for (const session of here) session.finish(end)
     // Each session is removed from the store once, by whoever comes first; that one counts it.
     const removals = [...here.map((session) => session.removal), ...pending.removals(target), store.revoke(target, end)]

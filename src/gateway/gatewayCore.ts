@@ -78,7 +78,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   private draining = false
 
   private constructor(
-    private readonly config: GatewayOptions<C, S, P, R>,
+    private readonly config: GatewayOptions<C, S, P, R, unknown>,
     private readonly options: Options.Resolved,
     checks: accept.Checks<R>,
     timing: connections.Timing,
@@ -159,7 +159,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
   }
 
   static make<C, S, P extends Principal, R>(
-    config: GatewayOptions<C, S, P, R>
+    config: GatewayOptions<C, S, P, R, unknown>
   ): Effect.Effect<GatewayCore<C, S, P, R>, InvalidOption | ListenFailed, Scope.Scope | Listener | SessionStore | R> {
     return Effect.gen(function* () {
       const options = yield* Options.resolve(config)
@@ -179,6 +179,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       const core = new GatewayCore(config, options, checks, timing, listener.address, node, credentials, {
         store,
         outage: new Outage(),
+        handlerOutage: new Outage("run again as long as its schedule says"),
         fork,
         forkLast: (effect) => forkLast(effect),
         microtasks: new MicrotaskQueue(),

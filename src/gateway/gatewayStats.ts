@@ -19,7 +19,7 @@ export class GatewayStats {
   private readonly gone: Counted = { messagesIn: 0, messagesOut: 0, heartbeatsMissed: 0 }
   private begun = 0
   private resumed = 0
-  private readonly reset: ByReset = { unknown: 0, expired: 0, overflow: 0, secret: 0, incomplete: 0 }
+  private readonly reset: ByReset = { unknown: 0, expired: 0, overflow: 0, secret: 0, incomplete: 0, ended: 0 }
   private readonly ended: ByEnd = {
     Bye: 0,
     Expired: 0,

@@ -56,7 +56,9 @@ export const plan = (
       return close(CloseCode.TakenOver, "a later attempt has resumed this session")
     case "Gone": {
       const { tombstone } = attached
-      if (tombstone._tag === "Ended") return close(CloseCode.SessionEnded, tombstone.reason)
+      if (tombstone._tag === "Ended") {
+        return tombstone.final ? close(CloseCode.SessionEnded, tombstone.reason) : begin("ended")
+      }
       return begin(tombstone._tag === "Overflow" ? "overflow" : "expired")
     }
     case "Attached": {
@@ -81,7 +83,9 @@ const afterEnd = (end: SessionEnd): TurnedAway | undefined => {
     case "MovedAway":
       return undefined
     case "Ended":
+      return end.final ? close(...closing(end)) : begin("ended")
     case "HandlerFailed":
+      return begin("ended")
     case "Shutdown":
       return close(...closing(end))
     case "Overflow":

@@ -50,7 +50,9 @@ export const welcome = <C, S, P extends Principal, R>(
     unfinished: live.features.has("chunks") ? unfinished : undefined,
     takes: hello.limits?.maxMessage ?? Number.POSITIVE_INFINITY
   }
-  const missed = session.loop.refusalsFrom(oldest, peer.takes, codec)
+  // One that knows fewer reasons takes another for a violation.
+  const reason = outcome.reason === "ended" && !live.features.has("ended") ? "unknown" : outcome.reason
+  const missed = session.missedRefusals(oldest, peer.takes)
   if (missed === undefined) return "incomplete"
   const refused = session.attach(live, generation, peer, (told) =>
     live.write(
@@ -63,7 +65,7 @@ export const welcome = <C, S, P extends Principal, R>(
         ...(outcome.resumed && knowsParts ? { received: told.received } : {}),
         ...(told.unfinished === undefined ? {} : { unfinished: told.unfinished }),
         resumed: outcome.resumed,
-        ...(outcome.reason === undefined ? {} : { reason: outcome.reason }),
+        ...(reason === undefined ? {} : { reason }),
         ...(missed.length === 0 ? {} : { refused: missed }),
         heartbeat: heartbeatInterval,
         deadline: readDeadline,

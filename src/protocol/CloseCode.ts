@@ -35,7 +35,10 @@ export const CloseCode = {
   HelloTimeout: 4408,
   /** A newer connection of the same session took over. */
   TakenOver: 4409,
+  /** The session has ended for good. */
   SessionEnded: 4410,
+  /** The session has ended, and its client may begin another. */
+  SessionReset: 4411,
   TooSlow: 4413,
   TooManyRequests: 4429
 } as const
@@ -50,7 +53,10 @@ export const CloseCode = {
  * @category verdict
  */
 export type Verdict =
-  | { readonly _tag: "Resume"; readonly why: "Lost" | "TryLater" | "HelloTimeout" | "TooSlow" | "TooManyRequests" }
+  | {
+      readonly _tag: "Resume"
+      readonly why: "Lost" | "TryLater" | "HelloTimeout" | "SessionReset" | "TooSlow" | "TooManyRequests"
+    }
   | {
       readonly _tag: "Stop"
       readonly why: "Ended" | "Refused" | "NotAuthenticated" | "NotAllowed" | "TakenOver" | "SessionEnded"
@@ -113,6 +119,8 @@ export const verdict = (code: number, options?: { readonly byeSent?: boolean | u
       return stop("TakenOver")
     case CloseCode.SessionEnded:
       return stop("SessionEnded")
+    case CloseCode.SessionReset:
+      return resume("SessionReset")
     case CloseCode.TooSlow:
       return resume("TooSlow")
     case CloseCode.TooManyRequests:

@@ -44,11 +44,12 @@ export type Subprotocol = (typeof subprotocols)[number]
  * - `parts`: a large `data` message travels in parts, and each end says on a resume what it has received, beside what it has
  *   processed.
  * - `chunks`: a large `publish` or `publication` travels in chunks, and each end says on a resume what it has of one that is not whole.
+ * - `ended`: the client knows the reason `ended`; without it, it is told `unknown`.
  *
  * @since 0.1.0
  * @category features
  */
-export const features = ["request-limits", "client-limits", "parts", "chunks"] as const
+export const features = ["request-limits", "client-limits", "parts", "chunks", "ended"] as const
 
 /**
  * The name of a feature that this version knows.
@@ -154,7 +155,7 @@ export type Hello = typeof Hello.Type
  * @since 0.1.0
  * @category server to client
  */
-export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "secret", "incomplete")
+export const ResetReason = Schema.Literal("unknown", "expired", "overflow", "secret", "incomplete", "ended")
 
 /** One of these reasons; `PROTOCOL.md` §4 says what each means. @since 0.1.0 @category server to client */
 export type ResetReason = typeof ResetReason.Type

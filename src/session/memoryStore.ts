@@ -14,6 +14,8 @@ import {
   type Attached,
   type AttachRequest,
   type Loss,
+  type Progress,
+  type RefusedMessage,
   SessionStore,
   type StoredMessage,
   type Tombstone,
@@ -57,11 +59,16 @@ interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
   acked: number
   processed: number
   outbound: Array<StoredMessage>
+  refused: ReadonlyArray<RefusedMessage>
   /** On the monotonic clock; undefined while attached. */
   expiresAt: number | undefined
   /** Made when the first mail comes. */
   mailbox: Mailbox | undefined
 }
+
+/** Those that come again are there already. */
+const withRefused = (record: Record, { messages, most }: NonNullable<Progress["refused"]>) =>
+  [...record.refused, ...messages.filter(({ seq }) => seq > record.processed)].slice(-most)
 
 /**
  * A store in this process's memory: sessions end with the process. Several gateways may share it.
@@ -134,12 +141,12 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
       record.previousSecretHash = secretHash
       record.secretHash = nextSecretHash
       record.expiresAt = undefined
-      const { acked, generation, processed, sent, subprotocol } = record
+      const { acked, generation, processed, refused, sent, subprotocol } = record
       const [outbound, mail] = [[...record.outbound], record.mailbox?.after(0) ?? []]
       tell(record, generation - 1, { _tag: "TakenOver" })
       return {
         _tag: "Attached",
-        session: { id, generation, principal, subprotocol, sent, acked, processed, outbound, mail }
+        session: { id, generation, principal, subprotocol, sent, acked, processed, outbound, mail, refused }
       }
     }
 
@@ -154,6 +161,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           acked: 0,
           processed: 0,
           outbound: [],
+          refused: [],
           expiresAt: undefined,
           mailbox: undefined
         })
@@ -175,8 +183,9 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           }
         })
       ),
-      acknowledge: operation((id, generation, { acked, mail, processed }) =>
+      acknowledge: operation((id, generation, { acked, mail, processed, refused }) =>
         owned(id, generation, (record) => {
+          if (refused !== undefined) record.refused = withRefused(record, refused)
           if (mail !== undefined) record.mailbox?.take(mail)
           record.processed = Math.max(record.processed, processed)
           if (acked <= record.acked) return

@@ -80,6 +80,8 @@ export interface StoredSession {
   readonly outbound: ReadonlyArray<StoredMessage>
   /** Left for it and not yet appended, in order. */
   readonly mail: ReadonlyArray<Mail>
+  /** The client's messages that were refused, as far as they are kept, in order. */
+  readonly refused: ReadonlyArray<RefusedMessage>
 }
 
 /**
@@ -87,7 +89,7 @@ export interface StoredSession {
  *
  * - `Expired`: not resumed within its window.
  * - `Overflow`: it was sent more than its buffer holds.
- * - `Ended`: the server ended it, for this reason.
+ * - `Ended`: the server ended it, for this reason; `final` where its client may not begin another.
  *
  * @since 0.1.0
  * @category models
@@ -95,7 +97,7 @@ export interface StoredSession {
 export type Tombstone =
   | { readonly _tag: "Expired" }
   | { readonly _tag: "Overflow" }
-  | { readonly _tag: "Ended"; readonly reason: string }
+  | { readonly _tag: "Ended"; readonly reason: string; readonly final: boolean }
 
 /**
  * Which sessions `revoke` removes: all of a principal, or one by its id.
@@ -123,7 +125,21 @@ export interface AttachRequest {
 }
 
 /**
- * The progress of a session: what the client and the application have processed, and mail that is dropped.
+ * A message of the client that was refused, and counts as processed: the client is told the code and the reason.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface RefusedMessage {
+  readonly seq: number
+  readonly code: string
+  readonly reason: string
+}
+
+/**
+ * The progress of a session: what the client and the application have processed, mail that is dropped, and which of the messages that are
+ * processed now were refused. Of those the latest `most` are kept with the session; those up to what was processed before are there
+ * already.
  *
  * @since 0.1.0
  * @category models
@@ -132,6 +148,7 @@ export interface Progress {
   readonly acked: number
   readonly processed: number
   readonly mail?: number | undefined
+  readonly refused?: { readonly messages: ReadonlyArray<RefusedMessage>; readonly most: number } | undefined
 }
 
 /**
@@ -236,7 +253,8 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     >
     /**
      * Notes what the client has processed (`acked`, releasing it) and what was processed of the client's. Neither goes back.
-     * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes.
+     * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes. What was `refused` is noted in the
+     * same step.
      */
     readonly acknowledge: Operation<
       [id: string, generation: number, progress: Progress],

@@ -15,10 +15,13 @@ import {
   unharmed
 } from "./support.js"
 
+/** A program in JavaScript may do so. */
+const undeclared = Effect.fail("no") as unknown as Effect.Effect<void>
+
 const failures: ReadonlyArray<readonly [string, Partial<GatewayOptions>]> = [
   [
-    "a handler fails",
-    { onMessage: ({ text }, session) => (text === "now" ? Effect.fail("no") : session.send({ text })) }
+    "a handler fails with what nobody has declared",
+    { onMessage: ({ text }, session) => (text === "now" ? undeclared : session.send({ text })) }
   ],
   [
     "a handler dies",
@@ -37,18 +40,18 @@ const failures: ReadonlyArray<readonly [string, Partial<GatewayOptions>]> = [
     "a handler interrupts itself",
     { onMessage: ({ text }, session) => (text === "now" ? Effect.interrupt : session.send({ text })) }
   ],
-  ["onOpen fails", { onOpen: ({ principal }) => (principal.id === "bystander" ? Effect.void : Effect.fail("no")) }],
+  ["onOpen fails", { onOpen: ({ principal }) => (principal.id === "bystander" ? Effect.void : undeclared) }],
   ["onOpen dies", { onOpen: ({ principal }) => (principal.id === "bystander" ? Effect.void : Effect.die("no")) }],
   [
     "a handler fails, and onClose dies of it",
     {
-      onMessage: ({ text }, session) => (text === "now" ? Effect.fail("no") : session.send({ text })),
+      onMessage: ({ text }, session) => (text === "now" ? undeclared : session.send({ text })),
       onClose: () => Effect.die("no")
     }
   ]
 ]
 
-describe("4410 for that session alone", () => {
+describe("4411 for that session alone", () => {
   for (const [name, options] of failures) {
     it.scopedLive(`when ${name}`, () =>
       Effect.gen(function* () {
@@ -57,13 +60,16 @@ describe("4410 for that session alone", () => {
         const { peer, welcome } = yield* join(gateway.address)
         peer.data("now")
         const reason = "the server failed to handle a message"
-        assert.deepStrictEqual(yield* peer.closed, { code: 4410, reason })
+        assert.deepStrictEqual(yield* peer.closed, { code: 4411, reason })
         yield* unharmed(gateway, bystander)
-        // Told again when it comes back.
+        // Coming back, it is told why a new session begins.
         const again = yield* connect(gateway.address)
         const { secret, session } = welcome
-        again.say({ type: "hello", resume: { session, secret, processed: 0, oldest: 1 } })
-        assert.deepStrictEqual(yield* again.closed, { code: 4410, reason })
+        again.say({ type: "hello", features: ["ended"], resume: { session, secret, processed: 0, oldest: 1 } })
+        const { reason: why, resumed } = yield* again.next("welcome")
+        assert.deepStrictEqual({ resumed, why }, { resumed: false, why: "ended" })
+        again.say({ type: "bye" })
+        yield* again.closed
         yield* unharmed(gateway, bystander)
       })
     )
@@ -165,13 +171,13 @@ describe("a message that does not decode", () => {
     })
   )
 
-  it.scopedLive("with an onInvalid that dies: 4410", () =>
+  it.scopedLive("with an onInvalid that dies: 4411", () =>
     Effect.gen(function* () {
       const gateway = yield* makeGateway({ onInvalid: () => Effect.die("no") })
       const bystander = yield* makeBystander(gateway)
       const { peer } = yield* join(gateway.address)
       peer.say({ type: "data", seq: 1, ack: 0, body: 1 })
-      assert.strictEqual((yield* peer.closed).code, 4410)
+      assert.strictEqual((yield* peer.closed).code, 4411)
       yield* unharmed(gateway, bystander)
     })
   )

@@ -35,7 +35,7 @@ const world = (sessions: number) =>
       Layer.mergeAll(NodeListener.layerHttp({ port: 0, path: "/ws" }), NodeDialer.layer, SessionStore.layerMemory())
     )
     return yield* Effect.gen(function* () {
-      const gateway = yield* Gateway.make<unknown, unknown, Gateway.Principal>({
+      const gateway = yield* Gateway.make({
         messages: Messages.json,
         authenticate: ({ token }) => Effect.succeed({ id: token ?? "somebody" }),
         onMessage: () => Effect.void

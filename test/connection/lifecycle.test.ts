@@ -8,6 +8,7 @@ import {
   Gateway,
   Listener,
   Messages,
+  Outcome,
   Reconnect,
   type Session,
   SessionStore
@@ -276,6 +277,7 @@ describe("A gateway", () => {
         authenticate: Gateway.anonymous,
         onMessage: (message, session) =>
           message === "fail" ? Effect.fail("no") : message === "die" ? Effect.die("a defect") : session.send(message),
+        onFailure: () => Outcome.end("no", { final: false }),
         onClose: (_, end) => Effect.sync(() => void closed.push(end._tag))
       })
       const good = yield* makeClient()
@@ -283,13 +285,14 @@ describe("A gateway", () => {
       for (const bad of ["fail", "die"]) {
         const client = yield* makeClient()
         yield* client.send(bad)
-        const end = yield* client.ended
-        assert.deepInclude(end._tag === "Stopped" ? end.end : {}, { code: 4410 })
+        yield* settle
+        const status = yield* client.status
+        assert.deepInclude(status._tag === "Waiting" ? status.reason : {}, { code: 4411 })
       }
       yield* good.send("still here")
       yield* settle
       assert.deepStrictEqual(yield* echoes, ["still here"])
-      assert.deepStrictEqual(closed, ["HandlerFailed", "HandlerFailed"])
+      assert.deepStrictEqual(closed, ["Ended", "HandlerFailed"])
     }).pipe(Effect.provide(World))
   )
 

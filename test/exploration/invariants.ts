@@ -122,7 +122,7 @@ export const flaw = (bounds: Bounds, world: World): string | undefined => {
 const ofEnding = ({ handlerFailures }: Bounds, { client, faults }: World): ReadonlyArray<Law> => [
   [!client.over.includes("expired") || faults.expiries > 0, "a session expires only when it was not resumed in time"],
   [
-    !client.over.startsWith("4410") || faults.expiries > 0 || (handlerFailures > 0 && faults.handlerFailures > 0),
+    !client.over.startsWith("4411") || faults.expiries > 0 || (handlerFailures > 0 && faults.handlerFailures > 0),
     "a session is ended only when its handler failed, or it expired"
   ]
 ]

@@ -32,7 +32,7 @@ export const welcome = (generation: number, processed: number, { bytes, seq }: R
 export const farewells = [
   "welcome to another session: expired",
   "welcome to another session: secret",
-  "4410: the session has ended",
+  "4411: the session has ended",
   "4409: a newer connection took over",
   "1013: the session store is unavailable"
 ] as const

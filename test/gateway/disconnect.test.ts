@@ -54,8 +54,8 @@ describe("gateway.disconnect", () => {
       yield* settle
       assert.deepStrictEqual(first.peer.closed(), ended)
       assert.deepStrictEqual(ends, [
-        { _tag: "Ended", reason: "banned" },
-        { _tag: "Ended", reason: "banned" }
+        { _tag: "Ended", reason: "banned", final: true },
+        { _tag: "Ended", reason: "banned", final: true }
       ])
       assert.isUndefined(bob.peer.closed())
       assert.strictEqual((yield* gateway.stats).sessions, 1)
@@ -132,7 +132,7 @@ describe("gateway.disconnect", () => {
       const { peer, welcome } = yield* join()
       assert.strictEqual(yield* other.gateway.disconnect(ann, "banned"), 1)
       assert.deepStrictEqual(peer.closed(), ended)
-      assert.deepStrictEqual(ends, [{ _tag: "Ended", reason: "banned" }])
+      assert.deepStrictEqual(ends, [{ _tag: "Ended", reason: "banned", final: true }])
       assert.deepStrictEqual((yield* greet(resumeOf(welcome))).closed(), ended)
     }).pipe(Effect.provide(World))
   )
@@ -166,7 +166,7 @@ describe("gateway.disconnect", () => {
       }
       yield* memory.create({ id: "elsewhere", principal: "ann", subprotocol: "holdfast.v1.json", secretHash: "h" })
       const { gateway } = yield* makeGateway({
-        onMessage: (_, session) => session.gateway.disconnect(ann, "banned")
+        onMessage: (_, session) => Effect.orDie(Effect.asVoid(session.gateway.disconnect(ann, "banned")))
       }).pipe(Effect.provideService(SessionStore.SessionStore, store))
       const { peer } = yield* join()
       yield* peer.say({ type: "data", seq: 1, ack: 0, body: "forget me" })
@@ -256,7 +256,7 @@ describe("gateway.disconnect while a hello is looked at", () => {
         yield* TestClock.adjust(500)
         yield* settle
         assert.strictEqual(yield* Fiber.join(disconnecting), 1)
-        yield* over(made, peer.closed(), [{ _tag: "Ended", reason: "banned" }])
+        yield* over(made, peer.closed(), [{ _tag: "Ended", reason: "banned", final: true }])
       }).pipe(Effect.provide(World))
     )
 

@@ -10,7 +10,10 @@ import { isRunning, makeClient, settle, World, withRandom } from "../support/vir
 /** A gateway, and a client that has been Ready for a while. */
 const opened = (
   options: {
-    readonly onMessage?: (message: unknown, session: Session.Session<unknown>) => Effect.Effect<void, unknown>
+    readonly onMessage?: (
+      message: unknown,
+      session: Session.Session<unknown>
+    ) => Effect.Effect<void, Gateway.SendFailure>
   } = {}
 ) =>
   Effect.gen(function* () {
@@ -187,7 +190,7 @@ describe("A session's fiber", () => {
                 1
               )
         },
-        failed: () => {},
+        failed: () => undefined,
         farewell: Effect.void
       })
       const come = (what: string) => {

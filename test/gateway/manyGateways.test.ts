@@ -125,7 +125,7 @@ describe("gateway.disconnect of what lives elsewhere", () => {
       const end = yield* client.ended
       assert.deepInclude(end._tag === "Stopped" ? end.end : {}, { code: 4410, reason: "banned" })
       assert.deepStrictEqual(interrupted, ["a"])
-      assert.deepStrictEqual([a.ends, b.ends], [[{ _tag: "Ended", reason: "banned" }], []])
+      assert.deepStrictEqual([a.ends, b.ends], [[{ _tag: "Ended", reason: "banned", final: true }], []])
     })
   )
 })

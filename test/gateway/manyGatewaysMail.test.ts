@@ -105,7 +105,7 @@ describe("gateway.send to a session that lives elsewhere", () => {
       yield* b.gateway.send(id, "x".repeat(98))
       yield* settle
       assert.deepStrictEqual(yield* messages, ["x".repeat(98)])
-      yield* memory.revoke({ session: id }, { _tag: "Ended", reason: "banned" })
+      yield* memory.revoke({ session: id }, { _tag: "Ended", reason: "banned", final: true })
       assert.deepInclude(yield* Effect.flip(b.gateway.send(id, 1)), { _tag: "SessionNotFound", id })
     })
   )

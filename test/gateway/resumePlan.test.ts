@@ -12,7 +12,8 @@ const session: SessionStore.StoredSession = {
   acked: 0,
   sent: 0,
   outbound: [],
-  mail: []
+  mail: [],
+  refused: []
 }
 const attached: SessionStore.Attached = { _tag: "Attached", session }
 const nobody = { ended: undefined, generation: undefined }

@@ -101,7 +101,7 @@ describe("a gateway's figures", () => {
       yield* settle
       const { begun, ended, reset, resumed } = yield* gateway.stats
       assert.deepStrictEqual({ begun, resumed }, { begun: 3, resumed: 1 })
-      assert.deepStrictEqual(reset, { unknown: 1, expired: 1, overflow: 0, secret: 0, incomplete: 0 })
+      assert.deepStrictEqual(reset, { unknown: 1, expired: 1, overflow: 0, secret: 0, incomplete: 0, ended: 0 })
       const some = Object.entries(ended).filter(([, count]) => count > 0)
       assert.sameDeepMembers(some, [
         ["Expired", 1],

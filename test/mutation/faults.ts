@@ -8,6 +8,7 @@ import * as keep from "./faults/keep.js"
 import * as limits from "./faults/limits.js"
 import * as many from "./faults/many.js"
 import * as manyGateways from "./faults/manyGateways.js"
+import * as outcomes from "./faults/outcomes.js"
 import * as pages from "./faults/pages.js"
 import * as parts from "./faults/parts.js"
 import * as presence from "./faults/presence.js"
@@ -26,6 +27,7 @@ export const groups: ReadonlyArray<Group> = [
   keep.group,
   surface.group,
   gateway.group,
+  outcomes.group,
   givenUp.group,
   limits.group,
   topics.group,

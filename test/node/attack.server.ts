@@ -8,7 +8,7 @@ import { numbers } from "./support.js"
 
 const make = Effect.gen(function* () {
   const context = yield* Layer.build(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory()))
-  return yield* Gateway.make<number, number, Gateway.Principal>({
+  return yield* Gateway.make({
     ...rates,
     messages: numbers,
     authenticate: Gateway.anonymous,

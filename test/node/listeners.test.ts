@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net"
 import type { Duplex } from "node:stream"
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Scope } from "effect"
-import { Client, Gateway, Messages, SessionStore } from "holdfast"
+import { Client, Gateway, Messages, type Session, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 import { WebSocket, WebSocketServer } from "ws"
 import { eventually, limit } from "../support/patience.js"
@@ -17,8 +17,7 @@ class Feed extends Gateway.Tag<Feed>()("test/Feed", Messages.json) {}
 /** Answers with its own name. */
 const options = (name: string) => ({
   authenticate: Gateway.anonymous,
-  onMessage: (_: unknown, session: { readonly send: (name: string) => Effect.Effect<void, unknown> }) =>
-    session.send(name)
+  onMessage: (_: unknown, session: Session.Session<unknown>) => session.send(name)
 })
 const ChatLive = Gateway.layer(Chat, options("chat")).pipe(Layer.provide(SessionStore.layerMemory()))
 const FeedLive = Gateway.layer(Feed, options("feed")).pipe(Layer.provide(SessionStore.layerMemory()))

@@ -12,7 +12,7 @@ type Options = Partial<Gateway.GatewayOptions<number, number, Gateway.Principal>
 const gateway = (port: number, options?: Options) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(NodeListener.layer({ port, path: "/socket" }))
-    const made = yield* Gateway.make<number, number, Gateway.Principal>({
+    const made = yield* Gateway.make({
       messages: numbers,
       authenticate: Gateway.anonymous,
       onMessage: () => Effect.void,
@@ -74,7 +74,7 @@ describe("A gateway", () => {
       // On a server that goes on, for other routes.
       const stopping = yield* Layer.build(NodeListener.layer({ port: 0 }))
       const stopped = Number(new URL(Context.get(stopping, Listener.Listener).address).port)
-      yield* Gateway.make<number, number, Gateway.Principal>({
+      yield* Gateway.make({
         messages: numbers,
         authenticate: Gateway.anonymous,
         onMessage: () => Effect.void

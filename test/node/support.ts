@@ -14,7 +14,7 @@ type ClientOptions = Client.ClientOptions<number, number>
 export const makeGateway = (options?: Partial<GatewayOptions>) =>
   Effect.gen(function* () {
     const context = yield* Layer.build(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory()))
-    const gateway = yield* Gateway.make<number, number, Gateway.Principal>({
+    const gateway = yield* Gateway.make({
       messages: numbers,
       authenticate: Gateway.anonymous,
       onMessage: () => Effect.void,

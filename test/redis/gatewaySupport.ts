@@ -1,6 +1,6 @@
 /** Gateways on one Redis, each with a connection, a store and a broker of its own, as in processes of their own. */
 import { Effect, Layer, Schema, Stream } from "effect"
-import { type Broker, type Client, type ClientStatus, Gateway, Reconnect, Topic } from "holdfast"
+import { type Client, type ClientStatus, Gateway, Reconnect, Topic } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
 import { makeClient, numbers } from "../node/support.js"
@@ -33,18 +33,7 @@ export const redisGateway = (url: string, options: Options = {}, { broker, isDea
     const services = Layer.merge(RedisSessionStore.layer(store), RedisBroker.layer(broker)).pipe(Layer.provide(redis))
     const context = yield* Layer.build(Layer.merge(NodeListener.layer({ port: 0 }), services))
     const handled: Array<number> = []
-    const gateway = yield* Gateway.make<
-      number,
-      number,
-      Gateway.Principal,
-      never,
-      never,
-      never,
-      never,
-      never,
-      never,
-      Broker.Broker
-    >({
+    const gateway = yield* Gateway.make({
       messages: numbers,
       authenticate: ({ token }) => Effect.succeed({ id: token ?? "somebody" }),
       onMessage: (message) => Effect.sync(() => void handled.push(message)),

@@ -214,7 +214,7 @@ describe("A session", () => {
           onMessage: () =>
             Effect.zipRight(
               Effect.sync(() => void handled++),
-              Effect.zipRight(Deferred.await(go), Effect.fail("no"))
+              Effect.zipRight(Deferred.await(go), Effect.die("no"))
             ),
           onClose: (_, end) => Effect.sync(() => void closed.push(end._tag))
         }).pipe(withStore((store) => slow(store, () => 50)))

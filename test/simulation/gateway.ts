@@ -1,6 +1,6 @@
 /** The program of a gateway: handles, answers, and writes down what it did. */
-import { Cause, Deferred, Duration, Effect, FiberRef, Layer, Random, Schema } from "effect"
-import { Gateway, Messages, type Session, Topic } from "holdfast"
+import { Cause, Data, Deferred, Duration, Effect, FiberRef, Layer, Random, Schedule, Schema } from "effect"
+import { Gateway, Messages, Outcome, type Session, Topic } from "holdfast"
 import { Machine } from "holdfast/testing"
 import { idOf, type Ledger, type Said, type Sender } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
@@ -8,8 +8,12 @@ import type { Scenario } from "./scenario.js"
 export const Room = Topic.make("rooms/:room", Schema.String)
 export const lobby = Room.at({ room: "lobby" })
 
+/** What is the matter with a message: its handler dies of it, refuses it, or succeeds with it when it is run again. */
+const Flaw = Schema.Literal("none", "poison", "refused", "again")
+export type Flaw = typeof Flaw.Type
+
 export interface Asked extends Said {
-  readonly isPoison: boolean
+  readonly flaw: Flaw
   readonly filler: string
 }
 
@@ -30,7 +34,7 @@ const Asked = Schema.Struct({
   life: Schema.String,
   by: Schema.Literal("send", "deliver"),
   n: Schema.Number,
-  isPoison: Schema.Boolean,
+  flaw: Flaw,
   filler: Schema.String
 })
 const Told = Schema.Struct({ sender: Schema.String, n: Schema.Number, filler: Schema.String })
@@ -51,11 +55,29 @@ export const restFor = ({ actions, within }: Scenario) =>
     x < 0.4 ? Effect.void : Effect.sleep(Math.round((-Math.log(1 - x) * within) / (actions + 1)))
   )
 
+class Refused extends Data.TaggedError("Refused") {}
+class Away extends Data.TaggedError("Away") {}
+
+const threeTimes = Schedule.intersect(Schedule.exponential("300 millis"), Schedule.recurs(3))
+
+const outcomeOf = (error: Refused | Away | Gateway.SendFailure): Outcome.Outcome => {
+  switch (error._tag) {
+    case "Refused":
+      return Outcome.refuse("refused", "as it was told to")
+    case "Away":
+      return Outcome.retry(threeTimes, Outcome.end("it was to succeed"))
+    default:
+      return Outcome.end(error.message)
+  }
+}
+
 /** A session as it is hosted at one gateway, and who sends to it from there. */
 interface Hosted {
   readonly owner: number
   readonly replies: Sender
   readonly pushes: Sender
+  /** Of the messages that are to be run again, the last that was run. */
+  tried: number
 }
 
 const serve = (
@@ -76,7 +98,7 @@ const serve = (
         ledger.senders.set(made.id, made)
         return made
       }
-      const made = { owner, replies: sender("reply"), pushes: sender("push") }
+      const made = { owner, replies: sender("reply"), pushes: sender("push"), tried: 0 }
       hosted.set(session, made)
       return made
     }
@@ -114,9 +136,17 @@ const serve = (
         const here = hosted.get(session)
         if (here === undefined) return yield* Effect.dieMessage("a message before onOpen")
         yield* pause
-        if (message.isPoison) return yield* Effect.fail("poison")
-        ledger.handledBy(session.id, { owner: here.owner, seq, id: idOf(message) })
-        ledger.event(name, `${session.id} handles ${idOf(message)} as ${seq}`)
+        const { flaw } = message
+        if (flaw === "poison") return yield* Effect.dieMessage("poison")
+        if (flaw === "again" && here.tried < seq) {
+          here.tried = seq
+          ledger.event(name, `${session.id} is to try ${idOf(message)} again`)
+          return yield* new Away()
+        }
+        const isRefused = flaw === "refused"
+        ledger.handledBy(session.id, { owner: here.owner, seq, id: idOf(message), isRefused })
+        ledger.event(name, `${session.id} ${isRefused ? "refuses" : "handles"} ${idOf(message)} as ${seq}`)
+        if (isRefused) return yield* new Refused()
         yield* send(session, here.replies)
       }).pipe(Effect.withRandom(random))
 
@@ -132,6 +162,7 @@ const serve = (
           return Effect.forkIn(push(session, host(session).pushes), scope)
         }),
       onMessage,
+      onFailure: outcomeOf,
       onClose: (session, end) =>
         Effect.sync(() => {
           const here = hosted.get(session)

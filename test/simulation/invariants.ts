@@ -120,9 +120,13 @@ const order = (ledger: Ledger): void => {
 
 /** What its sender was told is what has happened. */
 const fates = (ledger: Ledger): void => {
-  const handled = new Set([...ledger.handled.values()].flat().map(({ id }) => id))
+  const all = [...ledger.handled.values()].flat()
+  const handled = new Set(all.map(({ id }) => id))
+  const refused = new Set(all.filter(({ isRefused }) => isRefused).map(({ id }) => id))
   for (const life of ledger.lives) {
     for (const [id, fate] of life.said) {
+      if (fate === "processed" && refused.has(id)) ledger.violation(1, `${id} was reported processed, and was refused`)
+      if (fate === "refused" && !refused.has(id)) ledger.violation(1, `${id} was reported refused, and was not`)
       if (fate === "processed" && !handled.has(id)) ledger.violation(1, `${id} was reported processed, and was not`)
       if (fate === "not sent" && handled.has(id)) ledger.violation(1, `${id} was reported not sent, and was handled`)
     }
@@ -195,7 +199,9 @@ const resetsInOrder = (ledger: Ledger, life: Life): void => {
     if (status.start._tag === "Reset") {
       const { reason } = status.start
       const detached = session === undefined ? undefined : ledger.detached.get(session)
-      if (reason !== "expired") {
+      if (reason === "ended" && life.isMallory) {
+        // It died of a message of his.
+      } else if (reason !== "expired") {
         ledger.violation(1, `${life.id} lost ${session}: ${reason}`)
       } else if (detached === undefined || at - detached < resumeWindow) {
         ledger.violation(1, `${life.id} lost ${session} as expired, detached at ${detached}, asked at ${at}`)

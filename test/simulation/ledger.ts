@@ -9,7 +9,7 @@ export interface Said {
   readonly n: number
 }
 
-export type Fate = "pending" | "accepted" | "processed" | "not sent" | "unknown"
+export type Fate = "pending" | "accepted" | "processed" | "refused" | "not sent" | "unknown"
 
 export const idOf = ({ by, life, n }: Said): string => `${life} ${by} ${n}`
 
@@ -39,6 +39,8 @@ export interface Handled {
   readonly owner: number
   readonly seq: number
   readonly id: string
+  /** It counts as processed, and its sender is told that it was not done. */
+  readonly isRefused: boolean
 }
 
 /** Somebody on a gateway who sends to a session. */

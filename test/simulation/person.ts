@@ -1,7 +1,18 @@
 /** The program of a client's machine: says, publishes, reads, and writes down what became of it. */
 import { Effect, Option, Random, Stream } from "effect"
 import { Client, type ClientStatus, Codec } from "holdfast"
-import { type Asked, blamed, fillerOf, forever, lobby, messages, publicationOf, restFor, type Told } from "./gateway.js"
+import {
+  type Asked,
+  blamed,
+  type Flaw,
+  fillerOf,
+  forever,
+  lobby,
+  messages,
+  publicationOf,
+  restFor,
+  type Told
+} from "./gateway.js"
 import { type Fate, idOf, type Ledger, type Life, type Publishing, type Reading } from "./ledger.js"
 import type { Scenario } from "./scenario.js"
 
@@ -25,6 +36,10 @@ const told = (status: ClientStatus.Status): string => {
       return `ended: ${status.reason._tag}`
   }
 }
+
+/** Some messages are refused, some are to be run again, and some of one client's end its session. */
+const flawOf = (drawn: number, isMallory: boolean): Flaw =>
+  drawn < 0.07 ? "refused" : drawn < 0.14 ? "again" : isMallory && drawn < 0.34 ? "poison" : "none"
 
 /** One client, until it ends. */
 const live = (name: string, world: World) =>
@@ -103,8 +118,8 @@ const live = (name: string, world: World) =>
         for (let n = 1; n <= scenario.actions; n++) {
           yield* rest
           if (world.isOver()) return
-          const isPoison = isMallory && (yield* Random.next) < 0.2
-          const message = { life: life.id, by, n, isPoison, filler: fillerOf(scenario, n) }
+          const flaw = flawOf(yield* Random.next, isMallory)
+          const message = { life: life.id, by, n, flaw, filler: fillerOf(scenario, n) }
           const note = (fate: Fate) =>
             Effect.sync(() => {
               life.said.set(idOf(message), fate)
@@ -122,6 +137,7 @@ const live = (name: string, world: World) =>
                   Effect.as<Fate>("processed"),
                   Effect.catchTags({
                     SessionClosed: () => Effect.succeed<Fate>("not sent"),
+                    MessageRefused: () => Effect.succeed<Fate>("refused"),
                     NotSent: () => Effect.succeed<Fate>("not sent"),
                     OutcomeUnknown: () => Effect.succeed<Fate>("unknown")
                   }),

@@ -119,7 +119,7 @@ describe("The invariants find", () => {
   }
   const life = (ledger: Ledger) => ledger.lives[0] ?? assert.fail("a life")
   const handle = (ledger: Ledger, owner: number, seq: number, n: number) =>
-    ledger.handledBy("s", { owner, seq, id: `client-1#1 send ${n}` })
+    ledger.handledBy("s", { owner, seq, id: `client-1#1 send ${n}`, isRefused: false })
   const read = (ledger: Ledger, ...offsets: ReadonlyArray<number>) =>
     life(ledger).readings.push({
       publications: offsets.map((offset) => ({

@@ -211,7 +211,7 @@ export const crowd = (options: CrowdOptions = {}) =>
         messages: Messages.json,
         authenticate: ({ token }) => Effect.succeed({ id: token ?? "nobody" }),
         onMessage: (message) =>
-          message === "fail" ? Effect.fail("told to") : message === "hang" ? Effect.never : Effect.void,
+          message === "fail" ? Effect.die("told to") : message === "hang" ? Effect.never : Effect.void,
         onClose: (session, { _tag }) => Effect.sync(() => void closed.push(`${session.principal.id} ${_tag}`)),
         topics: [
           Gateway.topic(Topic.make("rooms/:room", Schema.Unknown), {

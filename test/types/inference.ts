@@ -1,5 +1,5 @@
 /** What is inferred, and so need not be written: compiled by `npm run check`. */
-import { Context, Effect, Layer, Schema } from "effect"
+import { Context, Data, Effect, Layer, Schedule, Schema, type Scope } from "effect"
 import {
   type Broker,
   Client,
@@ -9,6 +9,7 @@ import {
   Gateway,
   type Listener,
   Messages,
+  Outcome,
   Reconnect,
   type Session,
   type SessionStore,
@@ -121,3 +122,32 @@ export const greet = (session: Session.Session<{ readonly said: string }, User>)
   session.send({ said: `welcome, ${session.principal.role}` })
 
 export const all = Layer.mergeAll(ChatLive, TalkLive)
+
+class SoldOut extends Data.TaggedError("SoldOut")<{ readonly item: string }> {}
+class Away extends Data.TaggedError("Away") {}
+declare const order: (say: string) => Effect.Effect<void, SoldOut | Away, Orders>
+
+// What `onMessage` may fail with is what `onFailure` is given, whichever way it is written; its retries may need services, too.
+const failing = Gateway.make({
+  messages,
+  authenticate: Gateway.anonymous,
+  onMessage: ({ say }, session) => (say === "" ? session.send({ said: "nothing" }) : order(say)),
+  onFailure: (error) => {
+    isExactly<SoldOut | Away | Gateway.SendFailure>()(error)
+    return error._tag === "Away"
+      ? Outcome.retry(
+          Schedule.mapEffect(Schedule.recurs(3), () => Rights),
+          Outcome.end("away")
+        )
+      : Outcome.refuse("sold-out", error.message)
+  }
+})
+isExactly<Listener.Listener | Orders | Rights | Scope.Scope | SessionStore.SessionStore>()(
+  {} as Effect.Effect.Context<typeof failing>
+)
+
+// What `send` fails with needs no word.
+export const EchoLive = Gateway.layer(Chat, {
+  authenticate: ({ token = "" }) => Effect.flatMap(Users, ({ find }) => find(token)),
+  onMessage: ({ say }, session) => session.send({ said: say })
+})

@@ -3,7 +3,7 @@
 /** What the mistakes are made with. */
 export const preamble = `
 import { Context, Effect, Layer, Schema } from "effect"
-import { Broker, Client, Connection, ConnectionError, Gateway, Messages, Session, SessionStore, Topic } from "holdfast"
+import { Broker, Client, Connection, ConnectionError, Gateway, Messages, Outcome, Session, SessionStore, Topic } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
 const messages = Messages.make({
   client: Schema.Struct({ say: Schema.String }),
@@ -50,6 +50,8 @@ export const mistakes: ReadonlyArray<Mistake> = [
   { code: "Gateway.make({ messages, onMessage })", names: "authenticate" },
   { code: "Gateway.layer(Chat, { authenticate })", names: "onMessage" },
   { code: "Gateway.topic(Room, {})", names: "subscribe" },
+  { code: 'Gateway.make({ messages, authenticate, onMessage: () => Effect.fail("no") })', names: "onFailure" },
+  { code: 'Gateway.layer(Chat, { authenticate, onMessage: () => Effect.fail("no") })', names: "onFailure" },
   { code: 'class Bare extends Gateway.Tag<Bare>()("app/Bare") {}', names: "Gateway.Tag<Bare>" },
   { code: "Gateway.layer(Db, { authenticate, onMessage })", names: "messages" },
   { code: "Connection.keep({ url, framing: { encode: () => { throw 1 } } })", names: "decoder" },
@@ -78,6 +80,10 @@ export const mistakes: ReadonlyArray<Mistake> = [
   },
   { code: "Gateway.make({ messages, onMessage, authenticate: () => Effect.fail(1) })", names: "NotAuthenticated" },
   { code: "Gateway.topic(Room, { subscribe: () => { true } })", names: "subscribe" },
+  {
+    code: 'Gateway.make({ messages, authenticate, onMessage: () => Effect.fail("no"), onFailure: () => "retry" })',
+    names: "Outcome"
+  },
   {
     code: "Gateway.make({ messages, onMessage, authenticate, authorizeUpgrade: () => true })",
     names: "authorizeUpgrade"

@@ -9,19 +9,19 @@ export const closing = (end: SessionEnd): readonly [code: number, reason: string
     case "Bye":
       return [CloseCode.Normal, "bye"]
     case "Expired":
-      return [CloseCode.SessionEnded, "the session expired"]
+      return [CloseCode.SessionReset, "the session expired"]
     case "Ended":
-      return [CloseCode.SessionEnded, end.reason]
+      return [end.final ? CloseCode.SessionEnded : CloseCode.SessionReset, end.reason]
     case "NotAuthenticated":
       return [CloseCode.NotAuthenticated, end.reason]
     case "NotAllowed":
       return [CloseCode.NotAllowed, end.reason]
     case "HandlerFailed":
-      return [CloseCode.SessionEnded, "the server failed to handle a message"]
+      return [CloseCode.SessionReset, "the server failed to handle a message"]
     case "Overflow":
       return [CloseCode.TooSlow, "more messages wait than are kept"]
     case "Incomplete":
-      return [CloseCode.SessionEnded, "the session cannot go on"]
+      return [CloseCode.SessionReset, "the session cannot go on"]
     case "MovedAway":
       return [CloseCode.TakenOver, "the session was resumed on another gateway"]
     case "Lost":
@@ -43,8 +43,9 @@ export const tombstone = (end: SessionEnd): Tombstone | undefined => {
     case "Overflow":
       return { _tag: "Overflow" }
     case "Ended":
+      return end
     case "HandlerFailed":
-      return { _tag: "Ended", reason: closing(end)[1] }
+      return { _tag: "Ended", reason: closing(end)[1], final: false }
     default:
       return undefined
   }

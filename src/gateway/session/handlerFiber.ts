@@ -25,8 +25,8 @@ interface Working<R> {
   readonly ended: boolean
   /** Gives what is to be run next, now that what it gave before has succeeded; nothing where there is nothing to do. */
   readonly advance: () => Effect.Effect<void, unknown, R> | undefined
-  /** A handler has failed, of itself. */
-  readonly failed: (cause: Cause.Cause<unknown>) => void
+  /** What it gave has failed, of itself: gives what is to be run now, if anything. */
+  readonly failed: (cause: Cause.Cause<unknown>) => Effect.Effect<void, unknown, R> | undefined
   /** The last thing, once. */
   readonly farewell: Effect.Effect<void, never, R>
 }
@@ -142,9 +142,7 @@ export class HandlerFiber<R> implements Microtask {
 
   private after(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown, R> | undefined {
     if (this.session.ended) return undefined
-    if (exit._tag === "Success") return this.session.advance()
-    this.session.failed(exit.cause)
-    return undefined
+    return exit._tag === "Success" ? this.session.advance() : this.session.failed(exit.cause)
   }
 
   private leave(): void {

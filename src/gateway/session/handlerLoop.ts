@@ -3,15 +3,16 @@
 import * as Cause from "effect/Cause"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
+import * as Option from "effect/Option"
 import { made } from "../../connection/bounded.js"
 import { isSuccess } from "../../connection/syncEffect.js"
-import { byteLength, type Codec } from "../../protocol/Codec.js"
 import type { MessageInvalid } from "../../protocol/ConnectionError.js"
-import { saidReason } from "../../protocol/oneLine.js"
-import type * as Protocol from "../../protocol/Protocol.js"
 import type { Inbound } from "../../session/inbox.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Principal, Session, SessionEnd } from "../GatewaySession.js"
+import type { Outcome } from "../Outcome.js"
+import { MessageRetries } from "./messageRetries.js"
+import { type Refusals, said } from "./refusals.js"
 import type { SessionEnding } from "./sessionEnding.js"
 import type { SessionRecord } from "./sessionRecord.js"
 import type { SessionServices } from "./sessionServices.js"
@@ -23,7 +24,7 @@ const turn = 64
 
 type Services<C, S, P extends Principal, R> = Pick<
   SessionServices<C, S, P, R>,
-  "limits" | "handlers" | "decode" | "ackTimer"
+  "limits" | "handlers" | "handlerOutage" | "decode" | "ackTimer"
 >
 
 /** The session whose messages are handled. */
@@ -50,16 +51,17 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   private stopped = false
   /** The application has been told that the session begins. */
   private opened = false
-  /** Of messages that the client may not know to be processed: those of the last window. */
-  private refusals: Array<Protocol.Refusal> = []
+  private readonly retries: MessageRetries<R>
 
   constructor(
     private readonly services: Services<C, S, P, R>,
     private readonly session: Handled<S, P>,
     private readonly record: SessionRecord,
+    private readonly refusals: Refusals,
     private readonly topics: { readonly opened: () => void; readonly settled: Effect.Effect<void> },
     private readonly ending: SessionEnding<P, R>
   ) {
+    this.retries = new MessageRetries(services.handlerOutage)
     if (services.handlers.onOpen === undefined) this.hasOpened()
   }
 
@@ -81,6 +83,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
   /** Ends after the message in hand. */
   stop(): void {
     this.stopped = true
+    this.retries.stop()
     this.session.driver.inbox.close("nothing more is handled")
   }
 
@@ -93,8 +96,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
       if (!this.opened) return this.open
       return this.handleAll() ?? (this.session.driver.inbox.isClosed && !this.ended ? this.nothingMore : undefined)
     } catch (defect) {
-      this.failed(Cause.die(defect))
-      return undefined
+      return this.died(Cause.die(defect))
     }
   }
 
@@ -106,13 +108,48 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   /** The client said bye, or this gateway drains, and all that had to be handled was. */
   private get nothingMore(): Effect.Effect<void> {
-    const done = Effect.all([this.topics.settled, this.record.noted, this.session.driver.close], { discard: true })
+    const done = Effect.all([this.topics.settled, this.record.settled, this.session.driver.close], { discard: true })
     return Effect.map(done, () => this.session.finish(this.ending.whenDone))
   }
 
-  /** A handler has failed, or was interrupted by something of its own. */
-  failed(cause: Cause.Cause<unknown>): void {
-    if (this.ended) return
+  /** What was run has failed: gives what is to be run now, if the session goes on. */
+  failed(cause: Cause.Cause<unknown>): Effect.Effect<void, unknown, R> | undefined {
+    if (this.ended) return undefined
+    const { inHand } = this
+    const { onFailure } = this.services.handlers
+    const failure = Cause.isDie(cause) ? Option.none() : Cause.failureOption(cause)
+    if (inHand === undefined || onFailure === undefined || Option.isNone(failure)) return this.died(cause)
+    const error = failure.value
+    return made(() => this.follow(onFailure(error, this.session.handle, inHand.seq), inHand, error))
+  }
+
+  private follow(outcome: Outcome<unknown, R>, message: Inbound, error: unknown): Effect.Effect<void, unknown, R> {
+    switch (outcome._tag) {
+      case "Refuse":
+        return Effect.sync(() => void this.refusals.add(message.seq, outcome.code, outcome.reason))
+      case "End":
+        return Effect.sync(() => this.session.finish({ ...outcome, _tag: "Ended" }))
+      case "Retry":
+        return Effect.flatMap(this.retries.next(message.seq, outcome.schedule, error), (turn) => {
+          switch (turn) {
+            case "Again":
+              return this.dispatch(message)
+            case "Over":
+              return this.follow(outcome.otherwise, message, error)
+            case "Stopped":
+              return Effect.sync(() => this.leave())
+          }
+        })
+    }
+  }
+
+  /** The message in hand is not processed: it is the next gateway's. */
+  private leave(): void {
+    this.inHand = undefined
+  }
+
+  /** A handler died, or was interrupted by something of its own. */
+  private died(cause: Cause.Cause<unknown>): undefined {
     const { id, principal } = this.session
     const told = Effect.logError("holdfast: a handler failed, its session ends", cause)
     this.session.fork(Effect.annotateLogs(told, { session: id, principal: principal.id }))
@@ -192,27 +229,11 @@ export class HandlerLoop<C, S, P extends Principal, R> {
     const { onInvalid } = this.services.handlers
     const decision =
       onInvalid === undefined ? Effect.succeed("Continue" as const) : onInvalid(error, this.session.handle)
-    return Effect.flatMap(decision, (decided) =>
-      Effect.sync(() => {
-        const refusal = { type: "error", code: "invalid-message", reason: saidReason(error.issue), seq } as const
-        const isRecent = (other: Protocol.Refusal) => (other.seq ?? 0) > seq - this.services.limits.messages
-        this.refusals = [...this.refusals.filter(isRecent), refusal]
-        this.session.driver.say(refusal)
-        if (decided === "End") this.session.finish({ _tag: "Ended", reason: `message ${seq} is not valid` })
-      })
-    )
-  }
-
-  /**
-   * The refusals that a client which still holds messages from `oldest` on may have missed, in `most` bytes: without their
-   * reasons where that is too little. `undefined` if it is even then.
-   */
-  refusalsFrom(oldest: number, most: number, codec: Codec): ReadonlyArray<Protocol.Refusal> | undefined {
-    const missed = this.refusals.filter(({ seq }) => (seq ?? 0) >= oldest)
-    const fits = (all: ReadonlyArray<Protocol.Refusal>) =>
-      all.reduce((sum, refusal) => sum + byteLength(codec.encode(refusal)) + 1, 0) <= most
-    if (fits(missed)) return missed
-    const short = missed.map((refusal) => ({ ...refusal, reason: "" }))
-    return fits(short) ? short : undefined
+    return Effect.map(decision, (decided) => {
+      const refused = this.refusals.add(seq, "invalid-message", error.issue)
+      if (decided !== "End") return
+      this.session.driver.say(said(refused))
+      this.session.finish({ _tag: "Ended", reason: `message ${seq} is not valid`, final: true })
+    })
   }
 }

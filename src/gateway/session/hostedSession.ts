@@ -35,6 +35,7 @@ import { HandlerLoop } from "./handlerLoop.js"
 import type { Peer, Told } from "./introduction.js"
 import { MailboxConsumer } from "./mailboxConsumer.js"
 import type { Origin } from "./origin.js"
+import { Refusals } from "./refusals.js"
 import { Renewal } from "./renewal.js"
 import { ResumeWindow } from "./resumeWindow.js"
 import { SessionEnding, type Standing } from "./sessionEnding.js"
@@ -96,8 +97,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.renewal = new Renewal(services, this)
     this.topics = new LazyTopics(services, this)
     this.ending = new SessionEnding(services, this.id, this.fencedStore)
-    this.record = new SessionRecord(services, this.id, this.fencedStore, this.driver)
-    this.loop = new HandlerLoop(services, this, this.record, this.topics, this.ending)
+    const refusals = new Refusals(services.limits.messages, origin.refused)
+    this.record = new SessionRecord(services, this.id, this.fencedStore, this.driver, refusals)
+    this.loop = new HandlerLoop(services, this, this.record, refusals, this.topics, this.ending)
     this.fiber = new HandlerFiber(services, this.loop)
     this.window = new ResumeWindow(services, this.id, this.fencedStore)
   }
@@ -185,8 +187,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return this.services.fork(effect)
   }
 
-  end(reason: string): Effect.Effect<void> {
-    return Effect.sync(() => this.finish({ _tag: "Ended", reason }))
+  end(reason: string, { final = true }: { readonly final?: boolean | undefined } = {}): Effect.Effect<void> {
+    return Effect.sync(() => this.finish({ _tag: "Ended", reason, final }))
   }
 
   get info(): Effect.Effect<SessionInfo> {
@@ -249,6 +251,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return refused
   }
 
+  /** The messages that were refused, and of which a client that comes now may not know; undefined where it takes less than they need. */
+  missedRefusals(oldest: number, most: number): ReadonlyArray<Protocol.Refusal> | undefined {
+    return this.record.missed(oldest, most, this.codec)
+  }
+
   /** Watches over the principal's expiry for this connection; `request` is there if it has one. */
   watchExpiry(live: LiveConnection, request: UpgradeRequest | undefined): void {
     this.renewal.stop()
@@ -267,6 +274,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   drained(): void {
+    this.record.drained()
     this.topics.drained()
   }
 
@@ -285,6 +293,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
 
   detached(): void {
     if (this.ended) return
+    this.record.drained()
     this.topics.detached()
     this.renewal.stop()
     this.window.open(() => this.finish({ _tag: "Expired" }))

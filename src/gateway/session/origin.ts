@@ -1,6 +1,6 @@
 /** The state that a hosted session starts from. */
 import type { Codec } from "../../protocol/Codec.js"
-import type { StoredMessage } from "../../session/SessionStore.js"
+import type { RefusedMessage, StoredMessage } from "../../session/SessionStore.js"
 import type * as sessionMachine from "../../session/sessionMachine.js"
 import type { Principal } from "../GatewaySession.js"
 
@@ -12,4 +12,5 @@ export interface Origin<P extends Principal> {
   readonly generation: number
   readonly state: sessionMachine.State
   readonly outbound: ReadonlyArray<StoredMessage>
+  readonly refused: ReadonlyArray<RefusedMessage>
 }

@@ -43,7 +43,7 @@ export class SessionHandle<S, P extends Principal> implements Session<S, P> {
     return this.#session.unsubscribe(topic, reason)
   }
 
-  end(reason: string) {
-    return this.#session.end(reason)
+  end(reason: string, options?: Parameters<Session<S, P>["end"]>[1]) {
+    return this.#session.end(reason, options)
   }
 }

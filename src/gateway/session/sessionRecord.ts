@@ -6,9 +6,12 @@ import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
-import type { SessionStore, StoredMessage } from "../../session/SessionStore.js"
+import type { Codec } from "../../protocol/Codec.js"
+import type * as Protocol from "../../protocol/Protocol.js"
+import type { Progress, SessionStore, StoredMessage } from "../../session/SessionStore.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { FencedStore, Outcome } from "./fencedStore.js"
+import { type Refusals, said } from "./refusals.js"
 
 interface Services {
   readonly store: SessionStore["Type"]
@@ -22,17 +25,24 @@ export class SessionRecord {
 
   /** The client's acknowledgements, as far as the store was told. */
   private storedAcked = 0
+  /** What was processed, as far as the store was told. */
+  private noted: number
   /** While the store is asked to note what was processed. */
   private noting: Fiber.RuntimeFiber<void> | undefined
   /** True where what it notes is acknowledged at once. */
   private isUrgent = false
+  /** The connection takes nothing now, and there is something to be said before it is acknowledged. */
+  private isHeldBack = false
 
   constructor(
     private readonly services: Services,
     private readonly id: string,
     private readonly fencedStore: FencedStore,
-    private readonly driver: SessionDriver
-  ) {}
+    private readonly driver: SessionDriver,
+    private readonly refusals: Refusals
+  ) {
+    this.noted = driver.state.recorded
+  }
 
   // ---- its messages
 
@@ -79,7 +89,7 @@ export class SessionRecord {
   }
 
   /** Waits until the store has noted what was processed, or the session is over. */
-  get noted(): Effect.Effect<void> {
+  get settled(): Effect.Effect<void> {
     return Effect.suspend(() => (this.noting === undefined ? Effect.void : Effect.asVoid(Fiber.await(this.noting))))
   }
 
@@ -92,11 +102,12 @@ export class SessionRecord {
       this.isUrgent = false
       this.storedAcked = acked
       const noted = fencedStore.run((generation) =>
-        this.services.store.acknowledge(id, generation, { acked, processed })
+        this.services.store.acknowledge(id, generation, this.progress(acked, processed))
       )
       return Effect.flatMap(noted, () => {
         if (fencedStore.isOver) return Effect.void
-        driver.recorded(processed, now)
+        this.noted = processed
+        this.tell(now)
         return driver.state.processed > processed || this.isUrgent ? this.noteAll() : Effect.void
       })
     })
@@ -105,17 +116,54 @@ export class SessionRecord {
   /** Does so without waiting, and tells whether that was all there is to do. */
   private noteImmediately(): boolean {
     const { driver, fencedStore, id } = this
-    const { acked, processed, recorded } = driver.state
-    if (processed === recorded && acked === this.storedAcked) {
+    const { acked, processed } = driver.state
+    if (processed === this.noted && acked === this.storedAcked) {
       this.isUrgent = false
       return true
     }
-    const noted = this.services.store.acknowledge.immediate?.(id, fencedStore.generation, { acked, processed })
+    const progress = this.progress(acked, processed)
+    const noted = this.services.store.acknowledge.immediate?.(id, fencedStore.generation, progress)
     if (noted?._tag !== "Success") return false
     this.storedAcked = acked
-    driver.recorded(processed, this.isUrgent)
+    this.noted = processed
+    this.tell(this.isUrgent)
     this.isUrgent = false
     return true
+  }
+
+  private progress(acked: number, processed: number): Progress {
+    const refused = this.refusals.between(this.noted, processed)
+    return refused.length === 0
+      ? { acked, processed }
+      : { acked, processed, refused: { messages: refused, most: this.refusals.window } }
+  }
+
+  // ---- what the client is told of it
+
+  /** Acknowledges what the store has noted; what was refused of it is said before, and waits for a connection that takes it. */
+  private tell(now: boolean): void {
+    const { driver, noted } = this
+    const refused = this.refusals.between(driver.state.recorded, noted)
+    if (refused.length > 0 && driver.live?.isCongested === true) {
+      this.isHeldBack = true
+      return
+    }
+    this.isHeldBack = false
+    for (const one of refused) driver.say(said(one))
+    driver.recorded(noted, now)
+  }
+
+  /** The connection takes something again, or is gone. */
+  drained(): void {
+    if (this.isHeldBack) this.tell(true)
+  }
+
+  /** The messages that were refused, and of which a client that comes now may not know. */
+  missed(oldest: number, most: number, codec: Codec): ReadonlyArray<Protocol.Refusal> | undefined {
+    this.isHeldBack = false
+    // They are in the welcome, whatever was said on the connection before.
+    this.driver.recorded(this.noted, false)
+    return this.refusals.missed(oldest, this.noted, most, codec)
   }
 
   /** The session is over. */

@@ -22,13 +22,15 @@ export interface SessionServices<C, S, P extends Principal, R> {
   readonly limits: Protocol.Limits
   readonly guard: InboundLimiterTerms
   readonly unfinished: UnfinishedBytes
-  readonly handlers: Handlers<C, S, P, R, R, R, R>
+  readonly handlers: Handlers<C, S, P, Effect.Effect<void, unknown, R>, R, R, R, R>
   readonly authenticate: (hello: Hello) => Effect.Effect<P, NotAuthenticated | NotAllowed, R>
   readonly encode: ReturnType<typeof encoder<S>>
   readonly decode: ReturnType<typeof decoder<C>>
   readonly store: SessionStore["Type"]
   /** Of the store. */
   readonly outage: Outage
+  /** Of handlers that are run again. */
+  readonly handlerOutage: Outage
   readonly ackTimer: AckTimer
   readonly topics: TopicRegistry<P, R> | undefined
   /** Runs a fiber that the gateway supervises. */

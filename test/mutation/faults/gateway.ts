@@ -185,8 +185,8 @@ export const group: Group = {
     {
       name: "onClose is not run when the session is interrupted",
       file: "src/gateway/session/handlerFiber.ts",
-      find: "    if (this.session.ended) return undefined\n    if (exit",
-      replace: "    if (exit",
+      find: "    if (this.session.ended) return undefined\n    return exit",
+      replace: "    return exit",
       caughtBy: [lifecycle, races]
     },
     {

@@ -50,8 +50,8 @@ export const group: Group = {
     {
       name: "a member leaves as soon as its connection is gone",
       file: "src/gateway/session/hostedSession.ts",
-      find: "    if (this.ended) return\n    this.topics.detached()\n",
-      replace: `    if (this.ended) return
+      find: "    this.record.drained()\n    this.topics.detached()\n",
+      replace: `    this.record.drained()
     this.topics.detached()
     if (this.presence !== undefined) this.services.fork(this.presence.leaveAll(0))
 `,

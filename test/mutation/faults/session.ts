@@ -66,9 +66,9 @@ export const group: Group = {
     {
       name: "the gateway acknowledges without waiting for the store to note it",
       file: "src/gateway/session/sessionRecord.ts",
-      find: "      return Effect.flatMap(noted, () => {\n        if (fencedStore.isOver) return Effect.void\n        driver.recorded(processed, now)\n",
+      find: "      return Effect.flatMap(noted, () => {\n        if (fencedStore.isOver) return Effect.void\n        this.noted = processed\n        this.tell(now)\n",
       replace:
-        "      driver.recorded(processed, now)\n      return Effect.flatMap(noted, () => {\n        if (fencedStore.isOver) return Effect.void\n",
+        "      this.noted = processed\n      this.tell(now)\n      return Effect.flatMap(noted, () => {\n        if (fencedStore.isOver) return Effect.void\n",
       caughtBy: [lifecycle]
     },
     {

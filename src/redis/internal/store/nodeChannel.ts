@@ -11,7 +11,7 @@ import { type Call, say } from "../script.js"
 const Tombstone = Schema.Union(
   Schema.TaggedStruct("Expired", {}),
   Schema.TaggedStruct("Overflow", {}),
-  Schema.TaggedStruct("Ended", { reason: Schema.String })
+  Schema.TaggedStruct("Ended", { reason: Schema.String, final: Schema.Boolean })
 )
 
 const Hint = Schema.Union(

@@ -2,7 +2,7 @@
 import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type { Subprotocol } from "../../../protocol/Protocol.js"
-import type { Attached, SessionStore, StoredMessage } from "../../../session/SessionStore.js"
+import type { Attached, RefusedMessage, SessionStore, StoredMessage } from "../../../session/SessionStore.js"
 import { escape, unescape } from "../keys.js"
 import type { HeldSessions, SessionTimes } from "./heldSessions.js"
 import * as mailbox from "./mailbox.js"
@@ -95,8 +95,12 @@ export class RedisSessions {
       return Effect.asVoid(this.held.ask(sessionScripts.append, id, generation, first.seq, ...items))
     })
 
-  readonly acknowledge: Store["acknowledge"] = (id, generation, { acked, mail = 0, processed }) =>
-    Effect.asVoid(this.held.ask(sessionScripts.acknowledge, id, generation, acked, processed, mail))
+  readonly acknowledge: Store["acknowledge"] = (id, generation, { acked, mail = 0, processed, refused }) =>
+    Effect.suspend(() => {
+      const items = refused?.messages.flatMap((message) => [message.seq, JSON.stringify(message)]) ?? []
+      const more = refused === undefined ? [] : [refused.most, ...items]
+      return Effect.asVoid(this.held.ask(sessionScripts.acknowledge, id, generation, acked, processed, mail, ...more))
+    })
 
   // ---- letting go of it
 
@@ -123,9 +127,13 @@ export class RedisSessions {
 }
 
 const readAttached = (id: string, principal: string, reply: unknown) => {
-  type Reply = readonly [...Array<Buffer>] & { readonly 8: Array<Buffer>; readonly 9: Array<Buffer> }
+  type Reply = readonly [...Array<Buffer>] & {
+    readonly 8: Array<Buffer>
+    readonly 9: Array<Buffer>
+    readonly 10: Array<Buffer>
+  }
   const [, ...fields] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
-  const { 8: items, 9: mail } = reply as Reply // two lists, after the fields
+  const { 8: items, 9: mail, 10: refused } = reply as Reply // three lists, after the fields
   const [g = "", subprotocol = "", s = "", a = "", r = "", m = "", node = ""] = fields.map(String)
   const acked = Number(a)
   return {
@@ -139,7 +147,8 @@ const readAttached = (id: string, principal: string, reply: unknown) => {
       acked,
       processed: Number(r),
       outbound: items.map((item, i) => ({ seq: acked + i + 1, ...storedItem.decode(item) })),
-      mail: mailbox.read(Number(m), mail)
+      mail: mailbox.read(Number(m), mail),
+      refused: refused.map((item) => JSON.parse(String(item)) as RefusedMessage) // as `acknowledge` was given it
     }
   } satisfies { readonly node: string; readonly session: Extract<Attached, { readonly _tag: "Attached" }>["session"] }
 }

@@ -1,8 +1,8 @@
 /**
  * The scripts of the session store. A session is a hash at its tagged
  * name and, beside it, `:o`, the list of messages that its client has not
- * acknowledged, and `:b`, its mailbox. Of what is gone the hash is left for a
- * while, to say why.
+ * acknowledged, `:b`, its mailbox, and `:f`, the messages of the client that were refused last. Of what is gone the hash is
+ * left for a while, to say why.
  *
  * The fields: `p` principal, `v` subprotocol, `g` generation, `h` secret's hash,
  * `b` the one before, `t` attempt, `s` sent, `a` acked, `r` processed, `x` until
@@ -16,10 +16,10 @@
 import { tagged } from "../keys.js"
 import { script } from "../script.js"
 
-/** KEYS of a session: what is known of it, what its client has not acknowledged, its mailbox. */
+/** KEYS of a session: what is known of it, what its client has not acknowledged, its mailbox, what was refused. */
 export const sessionKeys = (prefix: string, id: string): ReadonlyArray<string> => {
   const name = tagged(prefix, "s", id)
-  return [name, `${name}:o`, `${name}:b`]
+  return [name, `${name}:o`, `${name}:b`, `${name}:f`]
 }
 
 /** The outcomes of a fenced operation, as the scripts tell them. */
@@ -35,14 +35,15 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 const prelude = `${serverTime}
 local int = function(n) return string.format('%.0f', n) end
-local S, O, B = KEYS[1], KEYS[2], KEYS[3]
+local S, O, B, F = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local keep = function(x, grave, list)
   redis.call('PEXPIREAT', S, int(x + grave))
   redis.call('PEXPIREAT', O, int(x + list))
   redis.call('PEXPIREAT', B, int(x + list))
+  redis.call('PEXPIREAT', F, int(x + list))
 end
 local bury = function(tombstone, grave)
-  redis.call('DEL', O, B)
+  redis.call('DEL', O, B, F)
   redis.call('HDEL', S, 'v', 'g', 't', 's', 'a', 'r', 'x', 'w', 'n', 'm', 'c')
   redis.call('HSET', S, 'T', tombstone)
   redis.call('PEXPIRE', S, int(grave))
@@ -79,7 +80,7 @@ end
 
 export const create = script(`${prelude}
 local p, v, h, node, lease, grave = unpack(ARGV)
-redis.call('DEL', S, O, B)
+redis.call('DEL', S, O, B, F)
 local x = now + tonumber(lease)
 redis.call('HSET', S, 'p', p, 'v', v, 'g', 1, 'h', h, 'b', '', 't', 0, 's', 0, 'a', 0, 'r', 0, 'x', int(x),
   'w', 1, 'n', node, 'm', 0, 'c', 0)
@@ -103,14 +104,15 @@ end
 if attempt ~= '' and tonumber(attempt) <= tonumber(t) then return {'Superseded'} end
 -- What was evicted, or lost in a failover, cannot be gone on from.
 if redis.call('LLEN', O) ~= tonumber(s) - tonumber(a) then
-  redis.call('DEL', S, O, B)
+  redis.call('DEL', S, O, B, F)
   return {'Unknown'}
 end
 x = now + lease
 redis.call('HSET', S, 'g', int(tonumber(g) + 1), 'h', nextHash, 'b', hash, 'x', int(x), 'w', 1, 'n', node)
 if attempt ~= '' then redis.call('HSET', S, 't', attempt) end
 keep(x, grave, grave)
-return {'Attached', g, v, s, a, r, m, n, redis.call('LRANGE', O, 0, -1), redis.call('LRANGE', B, 0, -1)}
+return {'Attached', g, v, s, a, r, m, n, redis.call('LRANGE', O, 0, -1), redis.call('LRANGE', B, 0, -1),
+  redis.call('LRANGE', F, 0, -1)}
 `,
   { isBinary: true }
 )
@@ -125,7 +127,7 @@ export const append = script(`${owner}${takeMail}
 local first = tonumber(ARGV[3])
 -- The last writes were lost: what follows them would leave a gap.
 if #ARGV > 3 and first > s + 1 then
-  redis.call('DEL', S, O, B)
+  redis.call('DEL', S, O, B, F)
   return {${gone}}
 end
 local taken = m
@@ -143,10 +145,20 @@ takeMail(taken, m)
 return {${done}}
 `)
 
-/** After the two: what the client has processed, what was processed of it, and up to which mail is dropped. */
+/**
+ * After the two: what the client has processed, what was processed of it, and up to which mail is dropped; then, where messages were
+ * refused, how many are kept, and of each its number and what is kept of it.
+ */
 export const acknowledge = script(`${owner}${takeMail}
 local acked, processed = tonumber(ARGV[3]), tonumber(ARGV[4])
 takeMail(tonumber(ARGV[5]), m)
+if #ARGV > 5 then
+  for i = 7, #ARGV, 2 do
+    if tonumber(ARGV[i]) > r then redis.call('RPUSH', F, ARGV[i + 1]) end
+  end
+  redis.call('LTRIM', F, int(-tonumber(ARGV[6])), -1)
+  redis.call('PEXPIREAT', F, int(x + grave))
+end
 if processed > r then redis.call('HSET', S, 'r', int(processed)) end
 if acked > a then
   if s > a then redis.call('LPOP', O, int(math.min(acked, s) - a)) end
@@ -167,7 +179,7 @@ return {${done}, redis.call('HGET', S, 'p')}
 /** After the two: the tombstone, or nothing. */
 export const remove = script(`${owner}
 local p = redis.call('HGET', S, 'p')
-if ARGV[3] == '' then redis.call('DEL', S, O, B) else bury(ARGV[3], grave) end
+if ARGV[3] == '' then redis.call('DEL', S, O, B, F) else bury(ARGV[3], grave) end
 return {${done}, p}
 `)
 
@@ -199,16 +211,16 @@ if not x or tonumber(x) < now then return {} end
 return {p, v}
 `)
 
-/** KEYS[4] is that of the mail. Its item, how many messages and bytes there may be, and how long its key is remembered. */
+/** KEYS[5] is that of the mail. Its item, how many messages and bytes there may be, and how long its key is remembered. */
 export const post = script(`${prelude}
 local item, messages, bytes, window = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local x, c, n = unpack(redis.call('HMGET', S, 'x', 'c', 'n'))
 if not x or tonumber(x) < now then return {'Unknown'} end
-if redis.call('EXISTS', KEYS[4]) == 1 then return {'Posted', n} end
+if redis.call('EXISTS', KEYS[5]) == 1 then return {'Posted', n} end
 local length = redis.call('LLEN', B)
 local size = #item - 1
 if length > 0 and (length >= messages or tonumber(c) + size > bytes) then return {'Full'} end
-redis.call('SET', KEYS[4], '', 'PX', window)
+redis.call('SET', KEYS[5], '', 'PX', window)
 redis.call('RPUSH', B, item)
 redis.call('HINCRBY', S, 'c', size)
 redis.call('PEXPIRE', B, redis.call('PTTL', S))

@@ -22,7 +22,8 @@ export const attaching = [
         acked: 0,
         processed: 0,
         outbound: [],
-        mail: []
+        mail: [],
+        refused: []
       })
     })
   ),
@@ -74,7 +75,8 @@ export const attaching = [
           acked: 1,
           processed: 7,
           outbound: messages(2, 3),
-          mail: []
+          mail: [],
+          refused: []
         }
       })
       const again = yield* t.attached("attach again, by the first node", { secretHash: "h2" }, t.one)

@@ -97,8 +97,9 @@ export const ending = [
       const tombstones: ReadonlyArray<Tombstone> = [
         { _tag: "Expired" },
         { _tag: "Overflow" },
-        { _tag: "Ended", reason: "" },
-        { _tag: "Ended", reason: 'you were {"banned"}: 漢字 😀' }
+        { _tag: "Ended", reason: "", final: true },
+        { _tag: "Ended", reason: "", final: false },
+        { _tag: "Ended", reason: 'you were {"banned"}: 漢字 😀', final: true }
       ]
       for (const [i, tombstone] of tombstones.entries()) {
         const id = yield* t.create({ id: t.id(`gone ${i}`) })

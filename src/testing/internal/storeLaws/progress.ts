@@ -6,7 +6,37 @@ import { law, messages } from "./storeBench.js"
 
 const text = (seq: number, payload: string | Uint8Array, confirm = false): StoredMessage => ({ seq, payload, confirm })
 
+const refused = (...seqs: ReadonlyArray<number>) =>
+  seqs.map((seq) => ({ seq, code: `code "${seq}"`, reason: `nein, ${seq}: 漢` }))
+
 export const progress = [
+  law("acknowledge: what was refused is kept with the session, once and in order, the latest of it", (t) =>
+    Effect.gen(function* () {
+      const id = yield* t.create()
+      const note = (processed: number, most: number, ...seqs: ReadonlyArray<number>) =>
+        t.one.acknowledge(id, 1, { acked: 0, processed, refused: { messages: refused(...seqs), most } })
+      yield* note(3, 10, 1, 3)
+      const first = yield* t.attached("attach after 1 and 3 of 3 were refused", { nextSecretHash: "h1" })
+      yield* expectSame("what was refused", first.refused, refused(1, 3))
+      yield* t.one.acknowledge(id, first.generation, {
+        acked: 0,
+        processed: 5,
+        refused: { messages: refused(3, 5), most: 10 }
+      })
+      yield* t.one.acknowledge(id, first.generation, { acked: 0, processed: 6 })
+      const second = yield* t.attached("attach after 3 and 5 of 5 were said to be refused", { nextSecretHash: "h1" })
+      yield* expectSame("what was refused, 3 of it twice", second.refused, refused(1, 3, 5))
+      yield* t.other.acknowledge(id, second.generation, {
+        acked: 0,
+        processed: 9,
+        refused: { messages: refused(7, 9), most: 2 }
+      })
+      const third = yield* t.attached("attach after 7 and 9 of 9 were refused, of which 2 in all are kept")
+      yield* expectSame("what was refused", third.refused, refused(7, 9))
+      yield* t.expectFenced("of what was refused, by one that was taken over", t.one, id, 1, false)
+    })
+  ),
+
   law("append: one that is tried again is appended once, wherever the two overlap", (t) =>
     Effect.gen(function* () {
       const id = yield* t.create()

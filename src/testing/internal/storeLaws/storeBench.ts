@@ -19,7 +19,7 @@ export const messages = (from: number, to: number, text = ""): ReadonlyArray<Sto
     confirm: false
   }))
 
-export const banned = { _tag: "Ended", reason: "banned" } as const
+export const banned = { _tag: "Ended", reason: "banned", final: true } as const
 
 export class StoreBench {
   readonly one: Service

@@ -74,11 +74,11 @@ export const watched = [
         generation: 2,
         loss: { _tag: "Removed", tombstone: banned }
       })
-      yield* t.other.revoke({ session: bobs }, { _tag: "Ended", reason: 'you: {"漢"}' })
+      yield* t.other.revoke({ session: bobs }, { _tag: "Ended", reason: 'you: {"漢"}', final: true })
       yield* t.bench.until("that the owner hears of a session's end", () => first.hasLost(bobs, 1, "Removed"))
       yield* expectSame("what it hears", first.of(bobs), {
         generation: 1,
-        loss: { _tag: "Removed", tombstone: { _tag: "Ended", reason: 'you: {"漢"}' } }
+        loss: { _tag: "Removed", tombstone: { _tag: "Ended", reason: 'you: {"漢"}', final: true } }
       })
     })
   ),
