@@ -12,22 +12,12 @@ import type { Listener } from "../connection/Listener.js"
 import type { InvalidOption, ListenFailed } from "../protocol/ConnectionError.js"
 import type { Messages } from "../protocol/Messages.js"
 import type { SessionStore } from "../session/SessionStore.js"
-import type { FailureDeclared, Gateway, GatewayOptions, Principal, ServiceOptions } from "./GatewaySession.js"
+import type { FailureDeclared, GatewayOptions, ServiceOptions } from "./GatewayOptions.js"
+import type { Gateway, Principal } from "./GatewaySession.js"
 import { GatewayCore } from "./gatewayCore.js"
 
-export type {
-  FailureDeclared,
-  Gateway,
-  GatewayOptions,
-  Handlers,
-  Hello,
-  History,
-  Principal,
-  SendFailure,
-  ServiceOptions,
-  Stats,
-  TopicInfo
-} from "./GatewaySession.js"
+export type { FailureDeclared, GatewayOptions, Handlers, Hello, SendFailure, ServiceOptions } from "./GatewayOptions.js"
+export type { Gateway, History, Principal, Stats, TopicInfo } from "./GatewaySession.js"
 
 /**
  * Takes everybody for the same principal, `anonymous`: the secret alone then

@@ -92,12 +92,12 @@ it("MessagePack is decoded, or refused, within 4 × the CPU of the slowest JSON"
   )
 })
 
-it("MessagePack in a field that nobody knows costs no more than twice what it costs as JSON", () => {
+it("MessagePack in a field that nobody knows costs no more than three times what it costs as JSON", () => {
   const json = many(() => "{}")
   const slowest = cost(() => Codec.json.decode(`{"type":"hello","x":${json}}`))
   const frame = Buffer.concat([Buffer.of(0x82), text("type"), text("hello"), text("x"), packed["empty maps"] ?? zero])
   const took = cost(() => Codec.msgpack.decode(frame))
-  assert.isAtMost(took, 2 * slowest, `${took} ms, and ${slowest} ms as JSON`)
+  assert.isAtMost(took, 3 * slowest, `${took} ms, and ${slowest} ms as JSON`)
 })
 
 // ---- at a gateway, without a token

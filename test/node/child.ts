@@ -16,7 +16,7 @@ export const start = (
   options: { readonly node?: ReadonlyArray<string>; readonly env?: Readonly<Record<string, string>> } = {}
 ): Effect.Effect<Child, never, Scope.Scope> =>
   Effect.gen(function* () {
-    const child = fork(yield* program(new URL(module, import.meta.url)), [], {
+    const child = fork(yield* program(new URL(`../programs/${module}`, import.meta.url)), [], {
       execArgv: [...(options.node ?? [])],
       stdio: ["ignore", 2, 2, "ipc"],
       env: { ...process.env, ...options.env }

@@ -1,9 +1,9 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Console, Context, Duration, Effect, Layer } from "effect"
 import { Gateway, SessionStore } from "holdfast"
+import type { Plan, Report } from "../programs/fanOut.main.js"
 import { limit } from "../support/patience.js"
 import * as Child from "./child.js"
-import type { Plan, Report } from "./fanOut.main.js"
 import { seeded, upTo } from "./support.js"
 import { Counts, countingBroker, makeGateway } from "./topics.js"
 

@@ -72,7 +72,7 @@ describe("a flood, and garbage, from clients that come back at once", () => {
     "end with the documented codes, cost the server no more than a few good clients, and touch nobody else",
     () =>
       Effect.gen(function* () {
-        const server = yield* Child.start("attack.server.ts")
+        const server = yield* Child.start("attackServer.main.ts")
         const port = yield* server.ask<number>("start")
         const attackers = yield* Child.start("attack.main.ts")
         const cpu = server.ask<number>("cpu")

@@ -33,7 +33,7 @@ describe(`after ${cycles} connect–talk–drop cycles`, () => {
   let report: Report
 
   beforeAll(async () => {
-    const file = await Effect.runPromise(program(new URL("leaks.main.ts", import.meta.url)))
+    const file = await Effect.runPromise(program(new URL("../programs/leaks.main.ts", import.meta.url)))
     const { stdout } = await promisify(execFile)(process.execPath, ["--expose-gc", file, `${cycles}`])
     report = JSON.parse(stdout)
   }, limit)

@@ -12,6 +12,7 @@ import {
   Listener,
   Messages,
   type Options,
+  Outcome,
   Reconnect,
   SessionStore,
   Topic
@@ -211,7 +212,9 @@ export const crowd = (options: CrowdOptions = {}) =>
         messages: Messages.json,
         authenticate: ({ token }) => Effect.succeed({ id: token ?? "nobody" }),
         onMessage: (message) =>
-          message === "fail" ? Effect.die("told to") : message === "hang" ? Effect.never : Effect.void,
+          message === "fail" ? Effect.fail("told to") : message === "hang" ? Effect.never : Effect.void,
+        // It does not come back.
+        onFailure: () => Outcome.end("told to"),
         onClose: (session, { _tag }) => Effect.sync(() => void closed.push(`${session.principal.id} ${_tag}`)),
         topics: [
           Gateway.topic(Topic.make("rooms/:room", Schema.Unknown), {

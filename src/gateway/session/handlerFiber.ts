@@ -125,7 +125,7 @@ export class HandlerFiber<R> implements Microtask {
   /** This, and what there is to do next: a burst of messages is handled in one fiber. */
   private all(rest: Effect.Effect<void, unknown, R>): Effect.Effect<void, unknown, R> {
     return Effect.flatMap(rest, () => {
-      const next = this.session.ended ? undefined : this.session.advance()
+      const next = this.session.advance()
       return next === undefined ? Effect.void : this.all(next)
     })
   }
@@ -141,7 +141,6 @@ export class HandlerFiber<R> implements Microtask {
   }
 
   private after(exit: Exit.Exit<void, unknown>): Effect.Effect<void, unknown, R> | undefined {
-    if (this.session.ended) return undefined
     return exit._tag === "Success" ? this.session.advance() : this.session.failed(exit.cause)
   }
 

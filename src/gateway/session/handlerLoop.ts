@@ -92,6 +92,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
    * Nothing where there is nothing to do.
    */
   advance(): Effect.Effect<void, unknown, R> | undefined {
+    if (this.ended) return undefined
     try {
       if (!this.opened) return this.open
       return this.handleAll() ?? (this.session.driver.inbox.isClosed && !this.ended ? this.nothingMore : undefined)

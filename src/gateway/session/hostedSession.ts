@@ -1,7 +1,6 @@
 /**
- * A session on a gateway: it outlives its connections, runs the application's
- * handler, in a supervised fiber where that has to be waited for, and keeps the
- * store in step.
+ * A session on a gateway: it outlives its connections, runs the application's handler, in a supervised fiber where that has to be
+ * waited for, and keeps the store in step.
  */
 
 import * as Effect from "effect/Effect"
@@ -251,8 +250,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return refused
   }
 
-  /** The messages that were refused, and of which a client that comes now may not know; undefined where it takes less than they need. */
-  missedRefusals(oldest: number, most: number): ReadonlyArray<Protocol.Refusal> | undefined {
+  /** Refusals that a client which comes now may have missed; undefined where it takes less than they need. */
+  missedRefusals(oldest: number, most: number) {
     return this.record.missed(oldest, most, this.codec)
   }
 
@@ -282,7 +281,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.record.confirm(generation)
   }
 
-  /** A client that only listens is the one that the store would otherwise never forget for. */
+  /** The store would never forget anything for a client that only listens. */
   released(): void {
     this.services.ackTimer.add(this)
   }

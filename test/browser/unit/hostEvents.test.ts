@@ -135,6 +135,30 @@ describe("Awake, to a client that waits", () => {
       assert.deepInclude(yield* client.status, { _tag: "Ready", since: 10_000 })
     }).pipe(withRandom(0.9), Effect.provide(World))
   )
+
+  it.scoped(
+    "while an attempt is under way that fails a little later is followed by another a second after the last",
+    () =>
+      Effect.gen(function* () {
+        yield* echoGateway()
+        const { client, network, tell } = yield* begin({ connectTimeout: "500 millis" })
+        yield* network.reach({ _tag: "Silent" })
+        yield* network.cut()
+        yield* TestClock.adjust(20_000)
+        assert.strictEqual(yield* tagOf(client), "Waiting")
+        yield* tell("Awake")
+        const dials = yield* network.dials
+        yield* TestClock.adjust(100)
+        yield* tell("Awake")
+        yield* TestClock.adjust(400)
+        // It has failed: what happened while it was under way is not forgotten.
+        assert.strictEqual(yield* tagOf(client), "Waiting")
+        yield* TestClock.adjust(499)
+        assert.strictEqual(yield* network.dials, dials)
+        yield* TestClock.adjust(1)
+        assert.strictEqual(yield* network.dials, dials + 1)
+      }).pipe(withRandom(0.9), Effect.provide(World))
+  )
 })
 
 describe("Awake, to a client that is Ready", () => {

@@ -183,13 +183,6 @@ export const group: Group = {
       caughtBy: [lifecycle, resume]
     },
     {
-      name: "onClose is not run when the session is interrupted",
-      file: "src/gateway/session/handlerFiber.ts",
-      find: "    if (this.session.ended) return undefined\n    return exit",
-      replace: "    return exit",
-      caughtBy: [lifecycle, races]
-    },
-    {
       name: "a defect in a handler leaves its session open",
       file: "src/gateway/session/handlerLoop.ts",
       find: '    this.session.finish({ _tag: "HandlerFailed", cause })\n',

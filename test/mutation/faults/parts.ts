@@ -109,7 +109,7 @@ export const group: Group = {
       name: "who is away keeps what it has, and others find no room",
       file: receiver,
       find: "      if (this.fits(size)) break\n      other.giveWay()\n",
-      replace: "      if (this.fits(size) || now > 0) break\n      other.giveWay()\n",
+      replace: "      if (this.fits(size) || now >= 0) break\n      other.giveWay()\n",
       caughtBy: [parts]
     },
     {

@@ -38,7 +38,7 @@ const [seconds, clients, gateways, restarts, seed] = [
   values.seed
 ].map(Number) as [number, number, number, number, number] // as many as there are options
 
-const gatewayFile = fileURLToPath(new URL("./gateway.main.ts", import.meta.url))
+const gatewayFile = fileURLToPath(new URL("../../programs/chaosGateway.main.ts", import.meta.url))
 
 interface Running {
   readonly life: Life

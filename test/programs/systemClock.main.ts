@@ -2,9 +2,9 @@
 import { Effect, Layer, Scope, Stream } from "effect"
 import { Client, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
-import { answer } from "./answers.js"
-import { upTo } from "./support.js"
-import { timing } from "./systemClock.js"
+import { answer } from "../node/answers.js"
+import { upTo } from "../node/support.js"
+import { timing } from "../node/systemClock.js"
 
 /** Lives as long as the process. */
 const scope = Effect.runSync(Scope.make())

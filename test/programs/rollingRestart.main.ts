@@ -1,10 +1,10 @@
 /** Clients that talk through one proxy, for rollingRestart.test.ts, in a process of its own. */
 import { Clock, Deferred, Effect, Fiber, Option, Scope, Stream, Utils } from "effect"
 import { Client, type ClientStatus } from "holdfast"
-import { answer } from "./answers.js"
-import { type Plan, type Remark, type Report, Talk } from "./rollingRestart.js"
-import { eventually, makeClient, upTo } from "./support.js"
-import * as TcpProxy from "./tcpProxy.js"
+import { answer } from "../node/answers.js"
+import { type Plan, type Remark, type Report, Talk } from "../node/rollingRestart.js"
+import { eventually, makeClient, upTo } from "../node/support.js"
+import * as TcpProxy from "../node/tcpProxy.js"
 
 /** Of what is said; the rest is delivered. */
 const publishes = 0.1

@@ -3,10 +3,10 @@
  * Run by fanOut.test.ts in a process of its own.
  */
 import { Effect, Scope, Stream, Utils } from "effect"
-import { answer } from "./answers.js"
-import { eventually, makeClient, upTo } from "./support.js"
-import * as TcpProxy from "./tcpProxy.js"
-import { Counts } from "./topics.js"
+import { answer } from "../node/answers.js"
+import { eventually, makeClient, upTo } from "../node/support.js"
+import * as TcpProxy from "../node/tcpProxy.js"
+import { Counts } from "../node/topics.js"
 
 export interface Plan {
   readonly port: number

@@ -4,8 +4,8 @@
  */
 import * as Net from "node:net"
 import { Effect, Fiber, Stream, Supervisor } from "effect"
-import { eventually, makeClient, makeGateway, upTo } from "./support.js"
-import * as TcpProxy from "./tcpProxy.js"
+import { eventually, makeClient, makeGateway, upTo } from "../node/support.js"
+import * as TcpProxy from "../node/tcpProxy.js"
 
 /** What a process must have open to listen, to be connected, and to wait. */
 const watched = ["Timeout", "Immediate", "TCPSocketWrap", "TCPServerWrap", "TCPConnectWrap"]

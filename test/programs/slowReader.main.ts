@@ -1,7 +1,7 @@
 /** A gateway with a topic of each policy, and what it costs. Run by slowReader.test.ts in a process of its own, with --expose-gc. */
 import { Effect, Layer, Scope } from "effect"
 import { Gateway } from "holdfast"
-import { answer } from "./answers.js"
+import { answer } from "../node/answers.js"
 import {
   bounds,
   Fill,
@@ -12,8 +12,8 @@ import {
   type Reader,
   type Ticking,
   topics
-} from "./slowReader.js"
-import { makeGateway, shared } from "./topics.js"
+} from "../node/slowReader.js"
+import { makeGateway, shared } from "../node/topics.js"
 
 const make = Effect.gen(function* () {
   const context = yield* Layer.build(shared)

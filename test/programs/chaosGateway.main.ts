@@ -9,7 +9,7 @@ import { Clock, Console, Effect, Layer, Random } from "effect"
 import { Gateway } from "holdfast"
 import { NodeListener } from "holdfast/node"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
-import { messages, News } from "./messages.js"
+import { messages, News } from "../redis/chaos/messages.js"
 
 const [port = "", url = "", path = ""] = process.argv.slice(2)
 const file = openSync(path, "a")

@@ -2,7 +2,7 @@
 import { Effect, Layer, Stream } from "effect"
 import { Broker, Client, Gateway, Messages, SessionStore } from "holdfast"
 import { NodeDialer, NodeListener } from "holdfast/node"
-import { answer } from "./answers.js"
+import { answer } from "../node/answers.js"
 
 export interface Plan {
   readonly letter: string

@@ -8,8 +8,8 @@ import type { Socket } from "node:net"
 import { Effect } from "effect"
 import { WebSocket } from "ws"
 import { wireFrame } from "../badInput/wireFrame.js"
-import { answer } from "./answers.js"
-import { type Flood, good, type Kind, type Plan, rates, type Tally } from "./attack.js"
+import { answer } from "../node/answers.js"
+import { type Flood, good, type Kind, type Plan, rates, type Tally } from "../node/attack.js"
 
 const text = (value: string | object, options?: { readonly masked: boolean }) =>
   wireFrame(1, Buffer.from(typeof value === "string" ? value : JSON.stringify(value)), options)

@@ -8,7 +8,7 @@ import { NodeRuntime } from "@effect/platform-node"
 import { Clock, Console, Effect, Layer } from "effect"
 import { Broker, SessionStore } from "holdfast"
 import { RedisBroker, RedisConnection, RedisSessionStore } from "holdfast/redis"
-import { type RedisServer, redisServer } from "./server.js"
+import { type RedisServer, redisServer } from "../redis/server.js"
 
 const { values } = parseArgs({ options: { count: { type: "string", default: "20000" } } })
 const count = Number(values.count)

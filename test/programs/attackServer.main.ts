@@ -2,9 +2,9 @@
 import { Effect, Layer, Scope } from "effect"
 import { Gateway, SessionStore } from "holdfast"
 import { NodeListener } from "holdfast/node"
-import { answer } from "./answers.js"
-import { rates } from "./attack.js"
-import { numbers } from "./support.js"
+import { answer } from "../node/answers.js"
+import { rates } from "../node/attack.js"
+import { numbers } from "../node/support.js"
 
 const make = Effect.gen(function* () {
   const context = yield* Layer.build(Layer.merge(NodeListener.layer({ port: 0 }), SessionStore.layerMemory()))
