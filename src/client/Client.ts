@@ -37,10 +37,16 @@ import { describeEnd } from "./ClientStatus.js"
 import * as clientLoop from "./clientLoop.js"
 import * as consume from "./consume.js"
 import * as consumeStream from "./consumeStream.js"
-import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
+import type { LiveSubscription, PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
 import * as subscriptionStream from "./subscriptionStream.js"
 
-export { hasValue, type PresenceEvent, type Publication, type TooLarge } from "./subscriptionEvents.js"
+export {
+  hasValue,
+  type LiveSubscription,
+  type PresenceEvent,
+  type Publication,
+  type TooLarge
+} from "./subscriptionEvents.js"
 
 /**
  * The options of a client but for its messages: where it connects, and what it does when that fails; besides, all of
@@ -155,6 +161,15 @@ export interface Client<ClientMessage, ServerMessage> {
     options?: { readonly since?: Position | "oldest" | undefined }
   ) => Stream.Stream<Publication<A> | TooLarge, TopicRefused | PositionLost>
   /**
+   * The same, as a value of a scope: done when the server has subscribed this client, so that nothing which is published from then on is
+   * missed, and `position` is where it begins. Fails with `SessionClosed` when the client has ended. The topic is subscribed to
+   * until the scope closes.
+   */
+  readonly subscribeScoped: <A>(
+    topic: Ref<A>,
+    options?: { readonly since?: Position | "oldest" | undefined }
+  ) => Effect.Effect<LiveSubscription<A>, TopicRefused | PositionLost | SessionClosed, Scope.Scope>
+  /**
    * Publishes, and waits for the position that the server answers with. What a broken connection left unanswered is published
    * again under the same key, so that it is published once. Interrupted, it is not written any more; what was written already may
    * be published. Give a `key` of your own to publish again after a restart.
@@ -244,7 +259,15 @@ export const make = <
       send: (message) => driver.outbox.sendMade(() => encode(message, codec)),
       deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
       subscribe: ({ name, schema }, options) =>
-        subscriptionStream.publications(topics, name, options?.since, publicationCodec.decoder(schema), invalid),
+        subscriptionStream.publications(topics, name, options?.since, {
+          decode: publicationCodec.decoder(schema),
+          onInvalid: invalid
+        }),
+      subscribeScoped: ({ name, schema }, options) =>
+        subscriptionStream.live(topics, name, options?.since, {
+          decode: publicationCodec.decoder(schema),
+          onInvalid: invalid
+        }),
       publish: ({ name, schema }, value, options) =>
         Effect.gen(function* () {
           const text = yield* publicationCodec.encoder(schema)(value)

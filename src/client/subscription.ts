@@ -39,6 +39,10 @@ export class Subscription {
   readonly claim = new Claim()
   private current: SubscriptionPhase
   private policy: Protocol.Policy = "disconnect"
+  /** Where it began; undefined until the server has subscribed it once. */
+  private beginning: Protocol.Position | undefined
+  /** Made when somebody waits for that. */
+  private whenLive: Effect.Latch | undefined
   private readonly buffer: PublicationBuffer
 
   constructor(
@@ -91,6 +95,8 @@ export class Subscription {
   private activate(position: Protocol.Position): void {
     this.position = position
     this.current = { _tag: "Active" }
+    this.beginning ??= position
+    this.whenLive?.unsafeOpen()
   }
 
   private pause(): void {
@@ -116,6 +122,7 @@ export class Subscription {
     if (this.current._tag === "Over") return
     this.current = { _tag: "Over", failure, isTold: false }
     this.buffer.wake()
+    this.whenLive?.unsafeOpen()
   }
 
   // ---- what the server says
@@ -177,6 +184,24 @@ export class Subscription {
 
   // ---- what the consumer takes
 
+  /** Waits until the server has subscribed it, and gives the position after which publications come; fails as `take` does. */
+  get live(): Effect.Effect<Protocol.Position, Option.Option<Failure>> {
+    return Effect.suspend(() => {
+      if (this.beginning !== undefined) return Effect.succeed(this.beginning)
+      if (this.current._tag === "Over") return this.told
+      this.whenLive ??= Effect.unsafeMakeLatch()
+      return Effect.zipRight(this.whenLive.await, this.live)
+    })
+  }
+
+  /** There is nothing more: why. */
+  private get told(): Effect.Effect<never, Option.Option<Failure>> {
+    const { current } = this
+    if (current._tag !== "Over") return Effect.fail(Option.none())
+    this.current = { ...current, isTold: true }
+    return Effect.fail(Option.fromNullable(current.failure))
+  }
+
   /** Everything that waits, at least one; fails when there is and will be nothing more. */
   readonly take: Effect.Effect<ReadonlyArray<Item>, Option.Option<Failure>> = Effect.suspend(() => {
     const items = this.buffer.takeAll()
@@ -184,10 +209,6 @@ export class Subscription {
       if (this.current._tag === "Paused") this.askAgain()
       return Effect.succeed(items)
     }
-    if (this.current._tag === "Over") {
-      this.current = { ...this.current, isTold: true }
-      return Effect.fail(Option.fromNullable(this.current.failure))
-    }
-    return Effect.zipRight(this.buffer.arrival, this.take)
+    return this.current._tag === "Over" ? this.told : Effect.zipRight(this.buffer.arrival, this.take)
   })
 }

@@ -1,4 +1,6 @@
 /** The events of a subscription, and of a watch of a topic's members. */
+import type * as Stream from "effect/Stream"
+import type { PositionLost, TopicRefused } from "../protocol/ConnectionError.js"
 import type { Member, Position } from "../protocol/Protocol.js"
 
 /**
@@ -26,6 +28,17 @@ export interface TooLarge {
   readonly position: Position
   readonly value?: undefined
   readonly skipped: "too-large"
+}
+
+/**
+ * A subscription that is live: `publications` are those after `position`, through all reconnects, to be read once.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface LiveSubscription<A> {
+  readonly position: Position
+  readonly publications: Stream.Stream<Publication<A> | TooLarge, TopicRefused | PositionLost>
 }
 
 /**

@@ -2,16 +2,18 @@
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
 import type * as Either from "effect/Either"
+import * as ExecutionStrategy from "effect/ExecutionStrategy"
+import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
 import * as Schema from "effect/Schema"
-import type * as Scope from "effect/Scope"
+import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
-import { type MessageInvalid, type PositionLost, TopicRefused } from "../protocol/ConnectionError.js"
+import { type MessageInvalid, type PositionLost, SessionClosed, TopicRefused } from "../protocol/ConnectionError.js"
 import type { InvalidDecision } from "../protocol/Messages.js"
 import { Member, type Position } from "../protocol/Protocol.js"
 import type { Item } from "./publicationBuffer.js"
 import type { Subscription } from "./subscription.js"
-import type { PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
+import type { LiveSubscription, PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
 import type { Subscriptions } from "./subscriptions.js"
 
 type Failure = TopicRefused | PositionLost
@@ -38,28 +40,19 @@ const claimed = (
     return attempt
   })
 
-/** Everything that comes, from the claim of the topic to the end of its scope. */
-const items = <A>(
-  topics: Subscriptions,
-  topic: string,
-  since: Position | "oldest" | undefined,
-  take: (subscription: Subscription) => Effect.Effect<ReadonlyArray<A>, Option.Option<Failure>>
-): Stream.Stream<A, Failure> =>
-  Stream.unwrapScoped(
-    Effect.gen(function* () {
-      const subscription = yield* claimed(topics, topic, since)
-      return Stream.repeatEffectChunkOption(Effect.map(take(subscription), Chunk.unsafeFromArray))
-    })
-  )
+/** What comes, as it is taken. */
+const streamOf = <A>(take: Effect.Effect<ReadonlyArray<A>, Option.Option<Failure>>): Stream.Stream<A, Failure> =>
+  Stream.repeatEffectChunkOption(Effect.map(take, Chunk.unsafeFromArray))
 
-export const publications = <A>(
-  topics: Subscriptions,
-  topic: string,
-  since: Position | "oldest" | undefined,
-  decode: (body: unknown) => Either.Either<A, MessageInvalid>,
-  onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
-): Stream.Stream<Publication<A> | TooLarge, Failure> =>
-  items(topics, topic, since, ({ take }) => {
+/** How the bodies of a topic are read. */
+interface Reading<A> {
+  readonly decode: (body: unknown) => Either.Either<A, MessageInvalid>
+  readonly onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
+}
+
+const decoded =
+  <A>({ decode, onInvalid }: Reading<A>) =>
+  ({ take }: Subscription): Effect.Effect<ReadonlyArray<Publication<A> | TooLarge>, Option.Option<Failure>> => {
     // Taken and not handed on yet: what follows a body that does not decode comes after that was dealt with.
     let rest: ReadonlyArray<Item> = []
     const next: Effect.Effect<ReadonlyArray<Publication<A> | TooLarge>, Option.Option<Failure>> = Effect.suspend(() => {
@@ -68,14 +61,14 @@ export const publications = <A>(
         if (item._tag === "TooLarge") publications.push({ position: item.position, skipped: "too-large" })
         if (item._tag !== "Publication") continue
         const { body, position, skipped } = item
-        const decoded = decode(body)
-        if (decoded._tag === "Right") {
-          publications.push({ position, skipped, value: decoded.right })
+        const read = decode(body)
+        if (read._tag === "Right") {
+          publications.push({ position, skipped, value: read.right })
           continue
         }
         const isFirst = publications.length === 0
         rest = rest.slice(isFirst ? at + 1 : at)
-        return isFirst ? Effect.zipRight(onInvalid(decoded.left), next) : Effect.succeed(publications)
+        return isFirst ? Effect.zipRight(onInvalid(read.left), next) : Effect.succeed(publications)
       }
       rest = []
       if (publications.length > 0) return Effect.succeed(publications)
@@ -85,6 +78,38 @@ export const publications = <A>(
       })
     })
     return next
+  }
+
+/** From the claim of the topic to the end of the stream. */
+export const publications = <A>(
+  topics: Subscriptions,
+  topic: string,
+  since: Position | "oldest" | undefined,
+  reading: Reading<A>
+): Stream.Stream<Publication<A> | TooLarge, Failure> =>
+  Stream.unwrapScoped(
+    Effect.map(claimed(topics, topic, since), (subscription) => streamOf(decoded(reading)(subscription)))
+  )
+
+/** From the claim of the topic to the end of the scope; done when the server has subscribed it. */
+export const live = <A>(
+  topics: Subscriptions,
+  topic: string,
+  since: Position | "oldest" | undefined,
+  reading: Reading<A>
+): Effect.Effect<LiveSubscription<A>, Failure | SessionClosed, Scope.Scope> =>
+  Effect.gen(function* () {
+    const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
+    const opened = Effect.gen(function* () {
+      const subscription = yield* claimed(topics, topic, since)
+      const position = yield* Effect.mapError(
+        subscription.live,
+        Option.getOrElse(() => new SessionClosed({ reason: "the client has ended" }))
+      )
+      return { position, publications: streamOf(decoded(reading)(subscription)) }
+    })
+    // Refused, or given up: another may ask for the topic at once.
+    return yield* Effect.onError(Scope.extend(opened, scope), (cause) => Scope.close(scope, Exit.failCause(cause)))
   })
 
 const Change = Schema.Union(
@@ -94,7 +119,7 @@ const Change = Schema.Union(
 const decodePresence = Schema.decodeUnknownOption(Change)
 
 export const presence = (topics: Subscriptions, topic: string): Stream.Stream<PresenceEvent, TopicRefused> =>
-  items(topics, topic, undefined, ({ take }) => take).pipe(
+  Stream.unwrapScoped(Effect.map(claimed(topics, topic, undefined), ({ take }) => streamOf(take))).pipe(
     Stream.filterMap((item): Option.Option<PresenceEvent> => {
       if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members })
       // What a later version may tell besides is not for this one.

@@ -35,7 +35,7 @@ interface StartOptions {
 }
 
 /** Starts `examples/<name>.ts`. */
-export const start = (name: "gateway" | "client", options?: StartOptions) =>
+export const start = (name: "gateway" | "client" | "orders", options?: StartOptions) =>
   Effect.flatMap(program(new URL(`../../examples/${name}.ts`, import.meta.url)), (file) =>
     run(name, process.execPath, [file, ...(options?.args ?? [])], options?.env)
   )

@@ -1,7 +1,7 @@
 /** What happens when things happen at the wrong moment. */
 import { assert, describe, it } from "@effect/vitest"
 import { Deferred, type Duration, Effect, Exit, Fiber, Scope, Stream, Supervisor, TestClock } from "effect"
-import { ConnectionError, Dialer, Gateway, Messages, Reconnect, SessionStore } from "holdfast"
+import { ConnectionError, Dialer, Gateway, Messages, Outcome, Reconnect, SessionStore } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import { collect, echoGateway, isRunning, makeClient, settle, World } from "../support/virtual.js"
 
@@ -214,8 +214,9 @@ describe("A session", () => {
           onMessage: () =>
             Effect.zipRight(
               Effect.sync(() => void handled++),
-              Effect.zipRight(Deferred.await(go), Effect.die("no"))
+              Effect.zipRight(Deferred.await(go), Effect.fail("no"))
             ),
+          onFailure: () => Outcome.end("no"),
           onClose: (_, end) => Effect.sync(() => void closed.push(end._tag))
         }).pipe(withStore((store) => slow(store, () => 50)))
         const client = yield* makeClient({ reconnect: oneSecond })
