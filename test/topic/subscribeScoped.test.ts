@@ -130,6 +130,8 @@ describe("A scoped subscription", () => {
       yield* Fiber.join(closing)
       assert.deepInclude(yield* Fiber.join(subscribing), { _tag: "SessionClosed" })
       assert.deepInclude(yield* soon(Effect.flip(client.subscribeScoped(lobby))), { _tag: "SessionClosed" })
+      // The gateway's end would wait for it.
+      yield* Deferred.succeed(go, undefined)
     }).pipe(Effect.provide(TopicWorld))
   )
 })
