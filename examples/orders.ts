@@ -49,7 +49,11 @@ const TrackerLive = Gateway.layer(Tracker, {
   },
   onFailure: (error) => {
     if (error._tag === "NotPossible") return Outcome.refuse(error.code, error.message)
-    return Outcome.retry(Schedule.exponential("1 second").pipe(Schedule.upTo("1 minute")), Outcome.end(error.message))
+    if (error._tag !== "BrokerUnavailable") return Outcome.refuse("failed", error.message)
+    return Outcome.retry(
+      Schedule.exponential("1 second").pipe(Schedule.upTo("1 minute")),
+      Outcome.refuse("later", "try again")
+    )
   },
   topics: (topic) => [
     topic(Orders, {

@@ -188,18 +188,18 @@ export class Subscription {
   get live(): Effect.Effect<Protocol.Position, Option.Option<Failure>> {
     return Effect.suspend(() => {
       if (this.beginning !== undefined) return Effect.succeed(this.beginning)
-      if (this.current._tag === "Over") return this.told
+      if (this.current._tag === "Over") return this.tell(this.current)
       this.whenLive ??= Effect.unsafeMakeLatch()
       return Effect.zipRight(this.whenLive.await, this.live)
     })
   }
 
-  /** There is nothing more: why. */
-  private get told(): Effect.Effect<never, Option.Option<Failure>> {
-    const { current } = this
-    if (current._tag !== "Over") return Effect.fail(Option.none())
-    this.current = { ...current, isTold: true }
-    return Effect.fail(Option.fromNullable(current.failure))
+  /** The consumer knows from now on. */
+  private tell(
+    over: Extract<SubscriptionPhase, { readonly _tag: "Over" }>
+  ): Effect.Effect<never, Option.Option<Failure>> {
+    this.current = { ...over, isTold: true }
+    return Effect.fail(Option.fromNullable(over.failure))
   }
 
   /** Everything that waits, at least one; fails when there is and will be nothing more. */
@@ -209,6 +209,6 @@ export class Subscription {
       if (this.current._tag === "Paused") this.askAgain()
       return Effect.succeed(items)
     }
-    return this.current._tag === "Over" ? this.told : Effect.zipRight(this.buffer.arrival, this.take)
+    return this.current._tag === "Over" ? this.tell(this.current) : Effect.zipRight(this.buffer.arrival, this.take)
   })
 }

@@ -4,7 +4,6 @@
  * @since 0.1.0
  */
 import type * as Schedule from "effect/Schedule"
-import { withinBytes } from "../protocol/oneLine.js"
 
 /**
  * The message is refused, and the session goes on: the client's `deliver` fails with `MessageRefused`, and its `events` tell of
@@ -53,33 +52,22 @@ export interface Retry<in E = unknown, out R = never> {
  */
 export type Outcome<E = unknown, R = never> = Refuse | End | Retry<E, R>
 
-/** Bytes of a code, within what an error message has room for. */
-const mostOfCode = 64
-
 /**
- * Refuses the message. `code` is for the client's program, at most 64 bytes; `reason` is in words, and is sent as one line of at most
- * 200 bytes.
+ * Refuses the message. `code` is for the client's program, and is sent cut to 64 bytes; `reason` is in words, and is sent as one
+ * line of at most 200 bytes.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const refuse = (code: string, reason: string): Refuse => ({
-  _tag: "Refuse",
-  code: withinBytes(code, mostOfCode),
-  reason
-})
+export const refuse = (code: string, reason: string): Refuse => ({ _tag: "Refuse", code, reason })
 
 /**
- * Ends the session: for good, unless `final` is false. Its client is told the reason, cut to 123 bytes.
+ * Ends the session, and its client with it where that is `final`. The client is told the reason, cut to 123 bytes.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const end = (reason: string, options?: { readonly final?: boolean | undefined }): End => ({
-  _tag: "End",
-  reason,
-  final: options?.final ?? true
-})
+export const end = (reason: string, { final }: { readonly final: boolean }): End => ({ _tag: "End", reason, final })
 
 /**
  * Runs the handler again by a schedule that ends, and then does `otherwise`. All runs of one message share the first schedule

@@ -68,7 +68,7 @@ const transportOf = (
   fork: (effect: Effect.Effect<void>) => void
 ): { readonly transport: Transport; readonly opened: () => void } => {
   if (socket === null || socket === undefined) {
-    // Bun's, in the place of `ws`, tells no socket, and has the interface of a page's WebSocket.
+    // Bun's, in the place of `ws`, tells no socket, and has the interface of a page's WebSocket, which the types of `ws` do not know.
     const transport = new WebSocketTransport(ws as unknown as globalThis.WebSocket, { maxFrame, fork })
     return { transport, opened: () => {} }
   }

@@ -204,7 +204,7 @@ describe("A message that is tried again", () => {
       let isAway = true
       const { runs } = yield* handling(
         () => Effect.suspend(() => (isAway ? Effect.fail(new Away({ since: 0 })) : Effect.void)),
-        () => Outcome.retry(Schedule.spaced("3 seconds"), Outcome.end("never"))
+        () => Outcome.retry(Schedule.spaced("3 seconds"), Outcome.end("never", { final: true }))
       )
       const client = yield* makeClient({ reconnect: oneSecond })
       yield* settle
@@ -227,7 +227,7 @@ describe("A message that is tried again", () => {
     Effect.gen(function* () {
       const { closed, gateway, runs } = yield* handling(
         () => Effect.fail(new Away({ since: 0 })),
-        () => Outcome.retry(Schedule.spaced("1 second"), Outcome.end("never"))
+        () => Outcome.retry(Schedule.spaced("1 second"), Outcome.end("never", { final: true }))
       )
       const client = yield* makeClient()
       yield* settle
@@ -253,7 +253,7 @@ describe("A message that is tried again", () => {
             Effect.sync(() => void runs++),
             Effect.fail("away")
           ),
-        onFailure: () => Outcome.retry(Schedule.spaced("1 hour"), Outcome.end("never")),
+        onFailure: () => Outcome.retry(Schedule.spaced("1 hour"), Outcome.end("never", { final: true })),
         onClose: (_, { _tag }) => Effect.map(Clock.currentTimeMillis, (now) => void ends.push([now, _tag]))
       }
       const first = yield* node(store, failing as {})
@@ -277,7 +277,7 @@ describe("A session that a handler ends", () => {
     Effect.gen(function* () {
       yield* handling(
         () => Effect.fail(new Full({ room: "lobby" })),
-        () => Outcome.end("lobby is over")
+        () => Outcome.end("lobby is over", { final: true })
       )
       const client = yield* makeClient()
       yield* client.send("no")

@@ -39,6 +39,17 @@ const slow = (store: Store, told: Array<unknown>): Store => ({
     })
 })
 
+/** Has the gateway's connection take nothing more. */
+const stalled = (gateway: Gateway.Gateway<unknown>) =>
+  Effect.gen(function* () {
+    const link = yield* (yield* MemoryNetwork.MemoryNetwork).latest
+    link.stall("server")
+    const [session] = yield* gateway.sessions
+    yield* session?.send("what fills the connection") ?? Effect.void
+    yield* settle
+    return link
+  })
+
 describe("A refusal", () => {
   it.scoped("that was lost with its connection is told by the gateway that resumes the session", () =>
     Effect.gen(function* () {
@@ -77,15 +88,10 @@ describe("A refusal", () => {
 
   it.scoped("waits for a connection that takes nothing now, and the acknowledgement behind it", () =>
     Effect.gen(function* () {
-      const network = yield* MemoryNetwork.MemoryNetwork
       const gateway = yield* makeGateway({ highWaterMark: 1 })
       const client = yield* makeClient()
       yield* settle
-      const link = yield* network.latest
-      link.stall("server")
-      const [session] = yield* gateway.sessions
-      yield* session?.send("what fills the connection") ?? Effect.void
-      yield* settle
+      const link = yield* stalled(gateway)
       const no = yield* delivered(client, "no")
       const yes = yield* Effect.fork(client.deliver("yes"))
       yield* TestClock.adjust(1000)
@@ -104,11 +110,7 @@ describe("A refusal", () => {
       const client = yield* makeClient()
       const events = yield* collect(client.events)
       yield* settle
-      const link = yield* network.latest
-      link.stall("server")
-      const [session] = yield* gateway.sessions
-      yield* session?.send("what fills the connection") ?? Effect.void
-      yield* settle
+      yield* stalled(gateway)
       const no = yield* delivered(client, "no")
       yield* settle
       yield* network.cut()

@@ -216,7 +216,7 @@ describe("A session", () => {
               Effect.sync(() => void handled++),
               Effect.zipRight(Deferred.await(go), Effect.fail("no"))
             ),
-          onFailure: () => Outcome.end("no"),
+          onFailure: () => Outcome.end("no", { final: true }),
           onClose: (_, end) => Effect.sync(() => void closed.push(end._tag))
         }).pipe(withStore((store) => slow(store, () => 50)))
         const client = yield* makeClient({ reconnect: oneSecond })

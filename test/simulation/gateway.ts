@@ -65,9 +65,9 @@ const outcomeOf = (error: Refused | Away | Gateway.SendFailure): Outcome.Outcome
     case "Refused":
       return Outcome.refuse("refused", "as it was told to")
     case "Away":
-      return Outcome.retry(threeTimes, Outcome.end("it was to succeed"))
+      return Outcome.retry(threeTimes, Outcome.end("it was to succeed", { final: true }))
     default:
-      return Outcome.end(error.message)
+      return Outcome.end(error.message, { final: true })
   }
 }
 

@@ -214,7 +214,7 @@ export const crowd = (options: CrowdOptions = {}) =>
         onMessage: (message) =>
           message === "fail" ? Effect.fail("told to") : message === "hang" ? Effect.never : Effect.void,
         // It does not come back.
-        onFailure: () => Outcome.end("told to"),
+        onFailure: () => Outcome.end("told to", { final: true }),
         onClose: (session, { _tag }) => Effect.sync(() => void closed.push(`${session.principal.id} ${_tag}`)),
         topics: [
           Gateway.topic(Topic.make("rooms/:room", Schema.Unknown), {

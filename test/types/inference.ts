@@ -137,7 +137,7 @@ const failing = Gateway.make({
     return error._tag === "Away"
       ? Outcome.retry(
           Schedule.mapEffect(Schedule.recurs(3), () => Rights),
-          Outcome.end("away")
+          Outcome.end("away", { final: true })
         )
       : Outcome.refuse("sold-out", error.message)
   }

@@ -151,6 +151,7 @@ export class HandlerLoop<C, S, P extends Principal, R> {
 
   /** A handler died, or was interrupted by something of its own. */
   private died(cause: Cause.Cause<unknown>): undefined {
+    if (this.ended) return
     const { id, principal } = this.session
     const told = Effect.logError("holdfast: a handler failed, its session ends", cause)
     this.session.fork(Effect.annotateLogs(told, { session: id, principal: principal.id }))

@@ -1,8 +1,11 @@
 /** The messages of a client that were refused, and what it is told of them: kept until it surely knows. */
 import { byteLength, type Codec } from "../../protocol/Codec.js"
-import { saidReason } from "../../protocol/oneLine.js"
+import { saidReason, withinBytes } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { RefusedMessage } from "../../session/SessionStore.js"
+
+/** Bytes of a code: an error message has room for it, beside its reason. */
+const mostOfCode = 64
 
 const none: ReadonlyArray<RefusedMessage> = []
 
@@ -21,7 +24,7 @@ export class Refusals {
   }
 
   add(seq: number, code: string, reason: string): RefusedMessage {
-    const refused = { seq, code, reason: saidReason(reason) }
+    const refused = { seq, code: withinBytes(code, mostOfCode), reason: saidReason(reason) }
     const recent = this.kept.filter((other) => other.seq > seq - this.window)
     this.kept = [...recent, refused]
     return refused

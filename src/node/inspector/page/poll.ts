@@ -36,6 +36,7 @@ export const usePoll = <A, B = A>(
         const answer = accept(await get<A>(path(shown), signal), shown)
         if (ended.signal.aborted) return
         shown = answer
+        // A page's own time: there is no Effect in it, nor a Clock.
         setPolled({ data: answer, at: Date.now(), error: undefined })
       } catch (cause) {
         if (ended.signal.aborted) return
