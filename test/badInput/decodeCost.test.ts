@@ -92,12 +92,13 @@ it("MessagePack is decoded, or refused, within 4 × the CPU of the slowest JSON"
   )
 })
 
-it("MessagePack in a field that nobody knows costs no more than three times what it costs as JSON", () => {
+it("MessagePack in a field that nobody knows costs at most four times what it costs as JSON", () => {
+  // Three values in the bytes in which JSON has one, and each costs the same.
   const json = many(() => "{}")
-  const slowest = cost(() => Codec.json.decode(`{"type":"hello","x":${json}}`))
   const frame = Buffer.concat([Buffer.of(0x82), text("type"), text("hello"), text("x"), packed["empty maps"] ?? zero])
+  const asJson = cost(() => Codec.json.decode(`{"type":"hello","x":${json}}`))
   const took = cost(() => Codec.msgpack.decode(frame))
-  assert.isAtMost(took, 3 * slowest, `${took} ms, and ${slowest} ms as JSON`)
+  assert.isAtMost(took, 4 * asJson, `${took} ms, and ${asJson} ms as JSON`)
 })
 
 // ---- at a gateway, without a token
