@@ -8,7 +8,7 @@
 import * as readline from "node:readline"
 import { NodeRuntime } from "@effect/platform-node"
 import { Console, Effect, Stream } from "effect"
-import { Client, ClientStatus, type ConnectionError, Options, type Protocol } from "holdfast"
+import { Client, ClientStatus, type ConnectionError, Options, type Presence, type Protocol } from "holdfast"
 import { NodeDialer } from "holdfast/node"
 import { type Asked, type Echoed, messages, Room } from "./chat.js"
 
@@ -55,12 +55,14 @@ const showStatus = (status: ClientStatus.Status): string => {
   }
 }
 
-const showPresence = (event: Client.PresenceEvent): string => {
+const showPresence = (event: Presence.PresenceEvent): string => {
   switch (event._tag) {
     case "Members":
       return `* here: ${event.members.map(({ principal }) => principal).join(", ") || "nobody"}`
     case "Joined":
       return `* ${event.member.principal} joined`
+    case "Changed":
+      return `* ${event.member.principal} is ${event.member.away === undefined ? "back" : "away"}`
     case "Left":
       return `* ${event.member.principal} left`
   }

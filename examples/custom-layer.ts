@@ -38,6 +38,7 @@ const observed = (store: Context.Tag.Service<SessionStore.SessionStore>): typeof
     watch: store.watch,
     find: (id) => counted("find", store.find(id)),
     post: (id, mail, bounds) => counted("post", store.post(id, mail, bounds)),
+    sessionsOf: (principal) => counted("sessionsOf", store.sessionsOf(principal)),
     collect: (id, generation, after) => counted("collect", store.collect(id, generation, after)),
     announce: (node) => counted("announce", store.announce(node)),
     withdraw: (node) => counted("withdraw", store.withdraw(node)),

@@ -14,12 +14,13 @@ const Place = Schema.TaggedStruct("Place", { dish: Schema.String })
 const Move = Schema.TaggedStruct("Move", { customer: Schema.String, ...Order.fields })
 const Placed = Schema.TaggedStruct("Placed", { order: Schema.String })
 export const messages = Messages.make({ client: Schema.Union(Place, Move), server: Placed })
-export const Orders = Topic.make("orders/:customer", Order)
+export const Orders = Topic.make("orders/:customer", Order, { presence: Schema.String }) // a name
 
 interface User extends Gateway.Principal {
+  readonly name: string
   readonly role: "customer" | "kitchen"
 }
-const roles = new Map(Object.entries({ ann: "customer", bob: "customer", kitchen: "kitchen" } as const))
+const names = new Map(Object.entries({ ann: "Ann", bob: "Bob", kitchen: "Kim" }))
 const menu = ["soup", "pasta", "cake"]
 
 class NotPossible extends Data.TaggedError("NotPossible")<{ readonly code: string; readonly message: string }> {}
@@ -27,9 +28,9 @@ class Tracker extends Gateway.Tag<Tracker, User>()("examples/Orders", messages) 
 
 const TrackerLive = Gateway.layer(Tracker, {
   authenticate: ({ token = "" }) => {
-    const role = roles.get(token)
-    if (role === undefined) return new ConnectionError.NotAuthenticated({ reason: "the token is nobody's" })
-    return Effect.succeed({ id: token, role })
+    const name = names.get(token)
+    if (name === undefined) return new ConnectionError.NotAuthenticated({ reason: "the token is nobody's" })
+    return Effect.succeed<User>({ id: token, name, role: token === "kitchen" ? "kitchen" : "customer" })
   },
   onMessage: (asked, session, seq) => {
     const key = `${session.id}-${seq}` // the message's own: published once, however often it is handled
@@ -57,7 +58,7 @@ const TrackerLive = Gateway.layer(Tracker, {
   },
   topics: (topic) => [
     topic(Orders, {
-      presence: true,
+      presence: { data: (_, __, { principal }) => Effect.succeed(principal.name) },
       subscribe: ({ customer }, { principal: { id, role } }) =>
         role === "kitchen" || id === customer ? Effect.void : new ConnectionError.NotAllowed({ reason: "not yours" })
     })

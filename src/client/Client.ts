@@ -14,88 +14,40 @@ import { Dialer } from "../connection/Dialer.js"
 import { DialTerms } from "../connection/keep/dialing.js"
 import * as Options from "../connection/Options.js"
 import * as Reconnect from "../connection/Reconnect.js"
-import type { Verdict } from "../protocol/CloseCode.js"
 import * as Codec from "../protocol/Codec.js"
-import type {
-  AttemptError,
-  MessageRefused,
-  NotSent,
-  OutcomeUnknown,
-  PositionLost,
-  TopicRefused
+import type { MessageRefused, NotSent, OutcomeUnknown, PositionLost } from "../protocol/ConnectionError.js"
+import {
+  type InvalidOption,
+  type MessageInvalid,
+  MessageTooLarge,
+  SessionClosed,
+  type TopicRefused
 } from "../protocol/ConnectionError.js"
-import { type InvalidOption, type MessageInvalid, MessageTooLarge, SessionClosed } from "../protocol/ConnectionError.js"
-import type { InvalidDecision, Messages } from "../protocol/Messages.js"
+import type { InvalidDecision, Messages, Typed } from "../protocol/Messages.js"
 import * as messageCodec from "../protocol/messageCodec.js"
 import type { Position } from "../protocol/Protocol.js"
 import * as publicationCodec from "../protocol/publicationCodec.js"
 import { Credentials } from "../session/Credentials.js"
+import type { PresenceEvent } from "../topic/Presence.js"
 import type { Ref } from "../topic/Topic.js"
-import * as Topic from "../topic/Topic.js"
+import type { ServiceOptions } from "./ClientOptions.js"
 import type { ClientEvent, ClientStats, EndReason, Status } from "./ClientStatus.js"
 import { describeEnd } from "./ClientStatus.js"
 import * as clientLoop from "./clientLoop.js"
 import * as consume from "./consume.js"
 import * as consumeStream from "./consumeStream.js"
-import type { LiveSubscription, PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
+import * as memberData from "./memberData.js"
+import type { LiveSubscription, Publication, SubscribeOptions, TooLarge } from "./subscriptionEvents.js"
 import * as subscriptionStream from "./subscriptionStream.js"
 
+export type { ClientOptions, ServiceOptions } from "./ClientOptions.js"
 export {
   hasValue,
   type LiveSubscription,
-  type PresenceEvent,
   type Publication,
+  type SubscribeOptions,
   type TooLarge
 } from "./subscriptionEvents.js"
-
-/**
- * The options of a client but for its messages: where it connects, and what it does when that fails; besides, all of
- * `Options.OfClient`. What each of them needs is inferred by itself.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ServiceOptions<RUrl = never, RToken = never, RReconnect = never, RInvalid = never, RHeaders = never>
-  extends Options.OfClient {
-  /**
-   * `ws:` or `wss:`, with a host and without a fragment; an effect is run for each attempt. It, the token and the headers of
-   * an attempt are waited for no longer than `tokenTimeout` together: after that, the attempt has failed.
-   */
-  readonly url: string | Effect.Effect<string, unknown, RUrl>
-  /**
-   * The hello's token, asked for at each attempt; when it fails, the attempt has failed. Asked for again whenever the server
-   * wants a fresh one; when it fails then, or takes longer than `tokenTimeout`, it is tried again after 1 s, doubling, at most
-   * 30 s. A server that refuses it (HTTP 401, close 4401) is asked once more if this is an effect; refused again before the
-   * client was Ready, it has ended.
-   */
-  readonly token?: string | Effect.Effect<string, unknown, RToken> | undefined
-  /** Extra headers of the upgrade request; an effect is run for each attempt. Not possible in a browser. */
-  readonly headers?:
-    | Readonly<Record<string, string>>
-    | Effect.Effect<Readonly<Record<string, string>>, unknown, RHeaders>
-    | undefined
-  /** Default `Codec.json`. */
-  readonly codec?: Codec.Codec | undefined
-  /** Default `Reconnect.exponential()`. */
-  readonly reconnect?: Reconnect.Policy<RReconnect> | undefined
-  /**
-   * The last word on what follows an end: it is given the end and the verdict of `CloseCode.verdictOf`, and gives the one to act
-   * by, which may be another (`CloseCode.stop`, `CloseCode.resume`).
-   */
-  readonly verdict?: ((end: AttemptError, proposed: Verdict) => Verdict) | undefined
-  /** Decides about a message of the server that does not decode. Default: skip it with a `MessageInvalid` event. */
-  readonly onInvalid?: ((error: MessageInvalid) => Effect.Effect<InvalidDecision, never, RInvalid>) | undefined
-}
-
-/**
- * The options of a client; what they need is `R`.
- *
- * @since 0.1.0
- * @category models
- */
-export interface ClientOptions<ClientMessage, ServerMessage, R = never> extends ServiceOptions<R, R, R, R, R> {
-  readonly messages: Messages<ClientMessage, ServerMessage>
-}
 
 /**
  * The client of one session: what it is doing, and what can be done with it.
@@ -156,31 +108,47 @@ export interface Client<ClientMessage, ServerMessage> {
    * `TooLarge`, in its place and without its value. It is subscribed to while the stream runs, by one stream of this client at a
    * time, and completes when the client has ended.
    */
-  readonly subscribe: <A>(
-    topic: Ref<A>,
-    options?: { readonly since?: Position | "oldest" | undefined }
+  readonly subscribe: <A, D>(
+    topic: Ref<A, D>,
+    options?: SubscribeOptions<NoInfer<D>>
   ) => Stream.Stream<Publication<A> | TooLarge, TopicRefused | PositionLost>
   /**
    * The same, as a value of a scope: done when the server has subscribed this client, so that nothing which is published from then on is
    * missed, and `position` is where it begins. Fails with `SessionClosed` when the client has ended. The topic is subscribed to
    * until the scope closes.
    */
-  readonly subscribeScoped: <A>(
-    topic: Ref<A>,
-    options?: { readonly since?: Position | "oldest" | undefined }
+  readonly subscribeScoped: <A, D>(
+    topic: Ref<A, D>,
+    options?: SubscribeOptions<NoInfer<D>>
   ) => Effect.Effect<LiveSubscription<A>, TopicRefused | PositionLost | SessionClosed, Scope.Scope>
   /**
    * Publishes, and waits for the position that the server answers with. What a broken connection left unanswered is published
    * again under the same key, so that it is published once. Interrupted, it is not written any more; what was written already may
    * be published. Give a `key` of your own to publish again after a restart.
    */
-  readonly publish: <A>(
-    topic: Ref<A>,
+  readonly publish: <A, D>(
+    topic: Ref<A, D>,
     value: NoInfer<A>,
     options?: { readonly key?: string | undefined }
   ) => Effect.Effect<Position, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
-  /** The members of a topic: first `Members`, then who joins and leaves; `Members` again where that could not be followed. */
-  readonly presence: <A>(topic: Ref<A>) => Stream.Stream<PresenceEvent, TopicRefused>
+  /**
+   * The members of a topic: first `Members`, then who joins and leaves, goes away and comes back, or says something else of
+   * itself; `Members` again where that could not be followed. `Presence.roster` makes lists of it.
+   */
+  readonly presence: <A, D>(topic: Ref<A, D>) => Stream.Stream<PresenceEvent<D>, TopicRefused>
+  /**
+   * Says something else of this client as a member of a topic that it is subscribed to, through all reconnects, and waits until that
+   * is told. Interrupted, it may be told all the same.
+   */
+  readonly updatePresence: <A, D>(
+    topic: Ref<A, D>,
+    data: NoInfer<D>
+  ) => Effect.Effect<void, MessageInvalid | MessageTooLarge | TopicRefused | NotSent | OutcomeUnknown>
+  /**
+   * The names of the topics that the server has invited this client to, and that are subscribed to for it whether it reads them or
+   * not; `events` tells of each one more. A pattern's `match` gives the parameters of one, with which `at` gives the topic to read.
+   */
+  readonly invitations: Effect.Effect<ReadonlyArray<string>>
   readonly stats: Effect.Effect<ClientStats>
   /**
    * Begins an attempt now: instead of waiting for the delay to pass, or in place of an attempt that has not come to Ready.
@@ -247,6 +215,12 @@ export const make = <
     const onInvalid = options.onInvalid ?? (() => Effect.succeed<InvalidDecision>("Continue"))
     const invalid = (error: MessageInvalid) =>
       Effect.tap(Effect.provide(onInvalid(error), context), (decision) => loop.invalid(error, decision))
+    const toPublish = <A>(schema: Typed<A>, value: A) =>
+      Effect.flatMap(publicationCodec.encoder(schema)(value), (text) => {
+        const limit = driver.flow.maxMessage
+        const size = publicationCodec.size(text, limit)
+        return size > limit ? new MessageTooLarge({ size, limit }) : Effect.succeed({ body: JSON.parse(text), size })
+      })
 
     return {
       status: status.get,
@@ -258,25 +232,21 @@ export const make = <
       events: events.changes,
       send: (message) => driver.outbox.sendMade(() => encode(message, codec)),
       deliver: (message) => Effect.flatMap(encode(message, codec), (payload) => driver.outbox.deliver(payload)),
-      subscribe: ({ name, schema }, options) =>
-        subscriptionStream.publications(topics, name, options?.since, {
-          decode: publicationCodec.decoder(schema),
-          onInvalid: invalid
-        }),
-      subscribeScoped: ({ name, schema }, options) =>
-        subscriptionStream.live(topics, name, options?.since, {
-          decode: publicationCodec.decoder(schema),
-          onInvalid: invalid
-        }),
+      subscribe: (topic, options) => subscriptionStream.publications(topics, topic, options, invalid),
+      subscribeScoped: (topic, options) => subscriptionStream.live(topics, topic, options, invalid),
       publish: ({ name, schema }, value, options) =>
         Effect.gen(function* () {
-          const text = yield* publicationCodec.encoder(schema)(value)
-          const limit = driver.flow.maxMessage
-          const size = publicationCodec.size(text, limit)
-          if (size > limit) return yield* new MessageTooLarge({ size, limit })
-          return yield* topics.publications.publish(name, options?.key ?? (yield* newKey), JSON.parse(text), size)
+          const { body, size } = yield* toPublish(schema, value)
+          return yield* topics.publications.publish(name, options?.key ?? (yield* newKey), body, size)
         }),
-      presence: ({ name }) => subscriptionStream.presence(topics, Topic.presenceOf(name)),
+      presence: (topic) => subscriptionStream.presence(topics, topic),
+      updatePresence: ({ name, presence }, data) =>
+        Effect.gen(function* () {
+          if (presence === undefined) return yield* memberData.saysNothing(name)
+          const { body, size } = yield* toPublish(presence, data)
+          yield* memberData.update(topics, name, body, size)
+        }),
+      invitations: Effect.sync(() => topics.invitations),
       stats: loop.stats,
       reconnect: loop.wake,
       close: loop.close

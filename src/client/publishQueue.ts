@@ -15,6 +15,8 @@ interface Pending {
   readonly id: number
   readonly topic: string
   readonly key: string
+  /** The server forgets it after a while, and would publish it a second time. */
+  readonly isKeyed: boolean
   readonly frame: Frame
   /** Bytes of the body's JSON text. */
   readonly bodySize: number
@@ -42,15 +44,22 @@ export class PublishQueue {
     private readonly now: () => number
   ) {}
 
-  publish(topic: string, key: string, body: unknown, bodySize: number): Effect.Effect<Protocol.Position, Fate> {
+  /** Without a key, what published again does no harm. */
+  publish(
+    topic: string,
+    key: string | undefined,
+    body: unknown,
+    bodySize: number
+  ): Effect.Effect<Protocol.Position, Fate> {
     return Effect.suspend(() => {
-      const flaw = Topic.flaw(topic)
+      const flaw = Topic.flaw(Topic.presenceBase(topic) ?? topic)
       if (flaw !== undefined) return Effect.fail(new TopicRefused({ topic, code: "malformed-topic", reason: flaw }))
-      if (key.length < 1 || key.length > longestKey) {
+      if (key !== undefined && (key.length < 1 || key.length > longestKey)) {
         const reason = `a key has 1 to ${longestKey} characters`
         return Effect.fail(new TopicRefused({ topic, code: "malformed-key", reason }))
       }
-      return this.positionOf({ id: this.queue.nextId(), topic, key, body }, bodySize)
+      const keyed = key === undefined ? {} : { key }
+      return this.positionOf({ id: this.queue.nextId(), topic, ...keyed, body }, bodySize)
     })
   }
 
@@ -62,7 +71,8 @@ export class PublishQueue {
       if (this.ended !== undefined) return resume(Effect.fail(new NotSent({ reason: this.ended })))
       const frame = this.codec.encode({ type: "publish", ...request })
       const { id, key = String(id), topic } = request
-      const pending = { id, topic, key, frame, bodySize, writtenAt: undefined, resume }
+      const isKeyed = request.key !== undefined
+      const pending = { id, topic, key, isKeyed, frame, bodySize, writtenAt: undefined, resume }
       this.pending.set(id, pending)
       this.ask(pending)
       return Effect.sync(() => {
@@ -98,13 +108,13 @@ export class PublishQueue {
   }
 
   /** Fails a publication that must not be written, now that it could be. */
-  private giveUp({ bodySize, id, resume, topic, writtenAt }: Pending): void {
+  private giveUp({ bodySize, id, isKeyed, resume, topic, writtenAt }: Pending): void {
     const { maxMessage } = this.limits()
     if (bodySize > maxMessage) {
       this.pending.delete(id)
       const reason = `${bodySize} bytes, and the limit is ${maxMessage}`
       resume(Effect.fail(new TopicRefused({ topic, code: "too-large", reason })))
-    } else if (writtenAt !== undefined && this.now() - writtenAt >= this.keyWindow - margin) {
+    } else if (isKeyed && writtenAt !== undefined && this.now() - writtenAt >= this.keyWindow - margin) {
       this.pending.delete(id)
       const reason = "no answer came for so long that publishing it again could publish it twice"
       resume(Effect.fail(new OutcomeUnknown({ reason })))

@@ -28,6 +28,11 @@ export class Standings {
     return [...this.byTopic].flatMap(([topic, { _tag }]) => (_tag === "Invited" ? [] : [topic]))
   }
 
+  /** The topics that the server has invited this client to. */
+  get invited(): ReadonlyArray<string> {
+    return [...this.byTopic].flatMap(([topic, { _tag }]) => (_tag === "Invited" ? [topic] : []))
+  }
+
   isToLeave(topic: string): boolean {
     const standing = this.byTopic.get(topic)
     return standing !== undefined && standing._tag !== "Invited"

@@ -49,6 +49,8 @@ export class Subscription {
     readonly topic: string,
     /** After what has come last; at first where to begin. */
     private position: Protocol.Position | "oldest" | undefined,
+    /** What this client says of itself as a member, a JSON value. */
+    public data: unknown,
     isKnown: boolean,
     bounds: Bounds,
     /** Asks the server to stop for a while, and to go on. */
@@ -68,6 +70,13 @@ export class Subscription {
 
   get since(): Protocol.Position | "oldest" | undefined {
     return this.position
+  }
+
+  /** To subscribe from there, as the member that this client says it is. */
+  request(id: number, since: Protocol.Subscribe["since"]): Protocol.Subscribe {
+    const { data, topic } = this
+    const from = since === undefined ? {} : { since }
+    return { type: "subscribe", id, topic, ...from, ...(data === undefined ? {} : { data }) }
   }
 
   private get followsPresence(): boolean {

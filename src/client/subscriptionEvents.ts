@@ -1,7 +1,20 @@
-/** The events of a subscription, and of a watch of a topic's members. */
+/** What a client asks of a subscription, and what comes of it. */
 import type * as Stream from "effect/Stream"
 import type { PositionLost, TopicRefused } from "../protocol/ConnectionError.js"
-import type { Member, Position } from "../protocol/Protocol.js"
+import type { Position } from "../protocol/Protocol.js"
+
+/**
+ * The options of a subscription.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface SubscribeOptions<D> {
+  /** Where to go on, or `"oldest"`: from the oldest that is kept. Default: from now on. */
+  readonly since?: Position | "oldest" | undefined
+  /** What is told of this client as a member of the topic, beside its ids, until `updatePresence` says something else. */
+  readonly presence?: D | undefined
+}
 
 /**
  * A publication of a topic. `skipped` publications came before it and after the
@@ -49,14 +62,3 @@ export interface LiveSubscription<A> {
  */
 export const hasValue = <A>(publication: Publication<A> | TooLarge): publication is Publication<A> =>
   publication.skipped !== "too-large"
-
-/**
- * The members of a topic as they were found, and who joins and leaves after that.
- *
- * @since 0.1.0
- * @category models
- */
-export type PresenceEvent =
-  | { readonly _tag: "Members"; readonly members: ReadonlyArray<Member> }
-  | { readonly _tag: "Joined"; readonly member: Member }
-  | { readonly _tag: "Left"; readonly member: Member }

@@ -1,7 +1,7 @@
 /** A client's subscription as a Stream. */
 import * as Chunk from "effect/Chunk"
 import * as Effect from "effect/Effect"
-import type * as Either from "effect/Either"
+import * as Either from "effect/Either"
 import * as ExecutionStrategy from "effect/ExecutionStrategy"
 import * as Exit from "effect/Exit"
 import * as Option from "effect/Option"
@@ -9,11 +9,17 @@ import * as Schema from "effect/Schema"
 import * as Scope from "effect/Scope"
 import * as Stream from "effect/Stream"
 import { type MessageInvalid, type PositionLost, SessionClosed, TopicRefused } from "../protocol/ConnectionError.js"
-import type { InvalidDecision } from "../protocol/Messages.js"
+import type { InvalidDecision, Typed } from "../protocol/Messages.js"
 import { Member, type Position } from "../protocol/Protocol.js"
+import * as publicationCodec from "../protocol/publicationCodec.js"
+import type { PresenceEvent } from "../topic/Presence.js"
+import * as Presence from "../topic/Presence.js"
+import type { Ref } from "../topic/Topic.js"
+import * as Topic from "../topic/Topic.js"
+import * as memberData from "./memberData.js"
 import type { Item } from "./publicationBuffer.js"
 import type { Subscription } from "./subscription.js"
-import type { LiveSubscription, PresenceEvent, Publication, TooLarge } from "./subscriptionEvents.js"
+import type { LiveSubscription, Publication, SubscribeOptions, TooLarge } from "./subscriptionEvents.js"
 import type { Subscriptions } from "./subscriptions.js"
 
 type Failure = TopicRefused | PositionLost
@@ -22,11 +28,12 @@ type Failure = TopicRefused | PositionLost
 const claimed = (
   topics: Subscriptions,
   topic: string,
-  since: Position | "oldest" | undefined
+  since: Position | "oldest" | undefined,
+  data: unknown
 ): Effect.Effect<Subscription, TopicRefused, Scope.Scope> =>
   Effect.uninterruptibleMask((restore) => {
     const claim = Effect.withFiberRuntime<Subscription, TopicRefused, Scope.Scope>((fiber) => {
-      const result = topics.claim(topic, since, fiber)
+      const result = topics.claim(topic, since, data, fiber)
       if (result instanceof TopicRefused) return Effect.fail(result)
       return Effect.as(
         Effect.addFinalizer(() => Effect.sync(() => topics.release(result))),
@@ -44,15 +51,34 @@ const claimed = (
 const streamOf = <A>(take: Effect.Effect<ReadonlyArray<A>, Option.Option<Failure>>): Stream.Stream<A, Failure> =>
   Stream.repeatEffectChunkOption(Effect.map(take, Chunk.unsafeFromArray))
 
-/** How the bodies of a topic are read. */
-interface Reading<A> {
-  readonly decode: (body: unknown) => Either.Either<A, MessageInvalid>
-  readonly onInvalid: (error: MessageInvalid) => Effect.Effect<InvalidDecision>
+/** The subscription to a topic, with what this client says of itself there. */
+const subscribed = <A, D>(
+  topics: Subscriptions,
+  { name, presence }: Ref<A, D>,
+  { presence: said, since }: SubscribeOptions<D> = {}
+): Effect.Effect<Subscription, TopicRefused, Scope.Scope> => {
+  if (said === undefined || presence === undefined) return claimed(topics, name, since, undefined)
+  return Either.match(publicationCodec.encoder(presence)(said), {
+    onLeft: ({ issue }) => Effect.fail(new TopicRefused({ topic: name, code: "invalid-presence", reason: issue })),
+    onRight: (text) => {
+      const data: unknown = JSON.parse(text)
+      return Effect.tap(claimed(topics, name, since, data), (subscription) =>
+        // The server's wish is asked for already, without it.
+        subscription.data === data
+          ? Effect.void
+          : Effect.forkScoped(memberData.announce(topics, name, data, text.length))
+      )
+    }
+  })
 }
 
+/** What becomes of bodies that do not decode. */
+type OnInvalid = (error: MessageInvalid) => Effect.Effect<InvalidDecision>
+
 const decoded =
-  <A>({ decode, onInvalid }: Reading<A>) =>
+  <A>(schema: Typed<A>, onInvalid: OnInvalid) =>
   ({ take }: Subscription): Effect.Effect<ReadonlyArray<Publication<A> | TooLarge>, Option.Option<Failure>> => {
+    const decode = publicationCodec.decoder(schema)
     // Taken and not handed on yet: what follows a body that does not decode comes after that was dealt with.
     let rest: ReadonlyArray<Item> = []
     const next: Effect.Effect<ReadonlyArray<Publication<A> | TooLarge>, Option.Option<Failure>> = Effect.suspend(() => {
@@ -81,32 +107,34 @@ const decoded =
   }
 
 /** From the claim of the topic to the end of the stream. */
-export const publications = <A>(
+export const publications = <A, D>(
   topics: Subscriptions,
-  topic: string,
-  since: Position | "oldest" | undefined,
-  reading: Reading<A>
+  topic: Ref<A, D>,
+  options: SubscribeOptions<D> | undefined,
+  onInvalid: OnInvalid
 ): Stream.Stream<Publication<A> | TooLarge, Failure> =>
   Stream.unwrapScoped(
-    Effect.map(claimed(topics, topic, since), (subscription) => streamOf(decoded(reading)(subscription)))
+    Effect.map(subscribed(topics, topic, options), (subscription) =>
+      streamOf(decoded(topic.schema, onInvalid)(subscription))
+    )
   )
 
 /** From the claim of the topic to the end of the scope; done when the server has subscribed it. */
-export const live = <A>(
+export const live = <A, D>(
   topics: Subscriptions,
-  topic: string,
-  since: Position | "oldest" | undefined,
-  reading: Reading<A>
+  topic: Ref<A, D>,
+  options: SubscribeOptions<D> | undefined,
+  onInvalid: OnInvalid
 ): Effect.Effect<LiveSubscription<A>, Failure | SessionClosed, Scope.Scope> =>
   Effect.gen(function* () {
     const scope = yield* Scope.fork(yield* Effect.scope, ExecutionStrategy.sequential)
     const opened = Effect.gen(function* () {
-      const subscription = yield* claimed(topics, topic, since)
+      const subscription = yield* subscribed(topics, topic, options)
       const position = yield* Effect.mapError(
         subscription.live,
         Option.getOrElse(() => new SessionClosed({ reason: "the client has ended" }))
       )
-      return { position, publications: streamOf(decoded(reading)(subscription)) }
+      return { position, publications: streamOf(decoded(topic.schema, onInvalid)(subscription)) }
     })
     // Refused, or given up: another may ask for the topic at once.
     return yield* Effect.onError(Scope.extend(opened, scope), (cause) => Scope.close(scope, Exit.failCause(cause)))
@@ -114,17 +142,27 @@ export const live = <A>(
 
 const Change = Schema.Union(
   Schema.TaggedStruct("Joined", { member: Member }),
+  Schema.TaggedStruct("Changed", { member: Member }),
   Schema.TaggedStruct("Left", { member: Member })
 )
 const decodePresence = Schema.decodeUnknownOption(Change)
 
-export const presence = (topics: Subscriptions, topic: string): Stream.Stream<PresenceEvent, TopicRefused> =>
-  Stream.unwrapScoped(Effect.map(claimed(topics, topic, undefined), ({ take }) => streamOf(take))).pipe(
-    Stream.filterMap((item): Option.Option<PresenceEvent> => {
-      if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members })
+export const presence = <A, D>(
+  topics: Subscriptions,
+  topic: Ref<A, D>
+): Stream.Stream<PresenceEvent<D>, TopicRefused> => {
+  const read = Presence.reader(topic)
+  const name = Topic.presenceOf(topic.name)
+  return Stream.unwrapScoped(
+    Effect.map(claimed(topics, name, undefined, undefined), ({ take }) => streamOf(take))
+  ).pipe(
+    Stream.filterMap((item): Option.Option<PresenceEvent<D>> => {
+      if (item._tag === "Members") return Option.some({ _tag: "Members", members: item.members.map(read) })
+      if (item._tag !== "Publication") return Option.none()
       // What a later version may tell besides is not for this one.
-      return item._tag === "Publication" ? decodePresence(item.body) : Option.none()
+      return Option.map(decodePresence(item.body), ({ _tag, member }) => ({ _tag, member: read(member) }))
     }),
     // A presence topic is asked for anew instead.
     Stream.catchAll((failure) => (failure._tag === "PositionLost" ? Stream.die(failure) : Stream.fail(failure)))
   )
+}

@@ -54,7 +54,7 @@ export class Subscriptions {
   private readonly queue: RequestQueue
   private isOver = false
 
-  constructor(private readonly options: SubscriptionsOptions) {
+  constructor(readonly options: SubscriptionsOptions) {
     const { chunks, codec, limits, now, pacing, subscribedBefore } = options
     this.standings = new Standings(subscribedBefore)
     this.queue = new RequestQueue(pacing, chunks)
@@ -64,6 +64,11 @@ export class Subscriptions {
   /** The topics that the session may be subscribed to by this end's wish. */
   get names(): ReadonlyArray<string> {
     return this.standings.wished(this.all.keys())
+  }
+
+  /** The topics that the server has invited this client to. */
+  get invitations(): ReadonlyArray<string> {
+    return this.standings.invited
   }
 
   // ---- for the application
@@ -78,6 +83,7 @@ export class Subscriptions {
   claim(
     topic: string,
     since: Protocol.Position | "oldest" | undefined,
+    data: unknown,
     consumer: Fiber.RuntimeFiber<unknown, unknown>
   ): Subscription | TopicRefused {
     const flaw = flawOf(topic)
@@ -97,9 +103,15 @@ export class Subscriptions {
       return known
     }
     if (known !== undefined) this.restart(known)
-    const subscription = this.add(topic, since, known !== undefined)
+    const subscription = this.add(topic, since, data, known !== undefined)
     subscription.claim.take(consumer)
     return subscription
+  }
+
+  /** The subscription that a consumer has. */
+  claimed(topic: string): Subscription | undefined {
+    const subscription = this.all.get(topic)
+    return subscription?.claim.isTaken === true ? subscription : undefined
   }
 
   /** The consumer has gone. */
@@ -145,13 +157,25 @@ export class Subscriptions {
     if (!this.isOver && this.standings.isInherited(topic)) this.unsubscribe(topic)
   }
 
-  private add(topic: string, since: Protocol.Position | "oldest" | undefined, isKnown: boolean): Subscription {
+  private add(
+    topic: string,
+    since: Protocol.Position | "oldest" | undefined,
+    data: unknown,
+    isKnown: boolean
+  ): Subscription {
     // An earlier client's goes on.
     const isInherited = !this.isOver && this.standings.takeUp(topic)
-    const subscription: Subscription = new Subscription(topic, since, isKnown || isInherited, this.options.bounds, {
-      pause: () => this.pause(topic),
-      ask: () => this.ask(subscription)
-    })
+    const subscription: Subscription = new Subscription(
+      topic,
+      since,
+      data,
+      isKnown || isInherited,
+      this.options.bounds,
+      {
+        pause: () => this.pause(topic),
+        ask: () => this.ask(subscription)
+      }
+    )
     if (this.isOver) {
       subscription.end(undefined)
       return subscription
@@ -164,11 +188,9 @@ export class Subscriptions {
 
   private ask(subscription: Subscription): void {
     if (!this.queue.isAttached || subscription.phase._tag === "Over") return
-    const { since, topic } = subscription
     const id = this.queue.nextId()
     subscription.asked(id)
-    const written = () => subscription.known()
-    this.say({ type: "subscribe", id, topic, ...(since === undefined ? {} : { since }) }, written)
+    this.say(subscription.request(id, subscription.since), () => subscription.known())
   }
 
   private pause(topic: string): void {
@@ -176,9 +198,9 @@ export class Subscriptions {
   }
 
   /** Has a paused one be a member where the session is now, and bring nothing. */
-  private remain(topic: string): void {
-    this.say({ type: "subscribe", id: this.queue.nextId(), topic })
-    this.pause(topic)
+  private remain(subscription: Subscription): void {
+    this.say(subscription.request(this.queue.nextId(), undefined))
+    this.pause(subscription.topic)
   }
 
   private unsubscribe(topic: string): void {
@@ -208,7 +230,7 @@ export class Subscriptions {
       else this.unsubscribe(topic)
     }
     for (const subscription of this.all.values()) {
-      if (subscription.phase._tag === "Paused") this.remain(subscription.topic)
+      if (subscription.phase._tag === "Paused") this.remain(subscription)
       else this.ask(subscription)
     }
     this.publications.attached(keyWindow)
@@ -291,7 +313,7 @@ export class Subscriptions {
       return live.violate(CloseCode.ProtocolViolation, `invite: more than ${maxInvitations} topics that nobody reads`)
     }
     this.standings.invite(topic)
-    this.add(topic, since, true)
+    this.add(topic, since, undefined, true)
     this.options.invited(topic)
   }
 

@@ -96,6 +96,11 @@ export interface OfClient extends OfReconnecting, OfSession {}
 export interface OfGateway extends OfSession {
   /** Time that a session outlives its connection. Default 2 minutes. */
   readonly resumeWindow?: Duration.DurationInput | undefined
+  /**
+   * Time without a connection after which the members of its topics are told that a session is away; at once where its page was
+   * closed or left (1001). Default 5 seconds.
+   */
+  readonly awayAfter?: Duration.DurationInput | undefined
   /** Time that a drain may take in all. Default 5 seconds. */
   readonly drainTimeout?: Duration.DurationInput | undefined
   /** Time over which a drain spreads the clients' reconnects. Default 5 seconds. */
@@ -172,6 +177,7 @@ const durations = {
   helloTimeout: 5_000,
   closeTimeout: 5_000,
   resumeWindow: 120_000,
+  awayAfter: 5_000,
   stableAfter: 5_000,
   ackDelay: 50,
   drainTimeout: 5_000,
@@ -219,7 +225,7 @@ export const defaults: Resolved = {
 const leastPart = 4096
 
 /** May be zero: "at once", "not at all". */
-const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "drainTimeout", "drainSpread", "stableAfter"])
+const mayBeZero: ReadonlySet<string> = new Set(["ackDelay", "awayAfter", "drainTimeout", "drainSpread", "stableAfter"])
 
 /**
  * Decodes and checks options once, naming the first that breaks its rule.

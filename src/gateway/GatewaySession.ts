@@ -19,10 +19,11 @@ import type {
   StoreUnavailable,
   TopicRefused
 } from "../protocol/ConnectionError.js"
-import type { Member, Position, ResetReason } from "../protocol/Protocol.js"
+import type { Position, ResetReason } from "../protocol/Protocol.js"
 import type { NodeInfo, Target } from "../session/SessionStore.js"
 import type { PublishOptions } from "../topic/Broker.js"
-import type { Ref } from "../topic/Topic.js"
+import type { Member } from "../topic/Presence.js"
+import type { Named, Ref } from "../topic/Topic.js"
 import type { Principal } from "./principal.js"
 import type { SessionInfo } from "./session/sessionInfo.js"
 
@@ -98,15 +99,15 @@ export interface Session<ServerMessage, P extends Principal = Principal> {
    * Subscribes the session to a topic, whatever its client may by itself: the client finds it in its `Invited` events, and
    * reads it with its own `subscribe`. From now on, unless `since` says from where.
    */
-  readonly subscribe: <A>(
-    topic: Ref<A>,
+  readonly subscribe: (
+    topic: Named,
     options?: { readonly since?: Position | "oldest" | undefined }
   ) => Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable>
   /**
    * Ends a subscription, whoever wished it: the client's stream fails with `TopicRefused` and this reason. A client that is
    * away, or does not hear of it, asks again when it comes back: have the topic's rule refuse it, too.
    */
-  readonly unsubscribe: <A>(topic: Ref<A>, reason?: string) => Effect.Effect<void>
+  readonly unsubscribe: (topic: Named, reason?: string) => Effect.Effect<void>
   /**
    * Ends the session: its client is told 4410 with this reason, now or when it comes back, and has ended with it. With `final: false` it is
    * told 4411, and begins a new session.
@@ -194,18 +195,36 @@ export interface Gateway<ServerMessage, P extends Principal = Principal> {
   /** A session that lives here. */
   readonly session: (id: string) => Effect.Effect<Session<ServerMessage, P>, SessionNotFound>
   /** Publishes to a topic, whatever its rule says of clients. A topic needs a rule all the same. Interrupted, it may have published: the broker was asked. */
-  readonly publish: <A>(
-    topic: Ref<A>,
+  readonly publish: <A, D>(
+    topic: Ref<A, D>,
     value: NoInfer<A>,
     options?: Pick<PublishOptions, "key">
   ) => Effect.Effect<Position, TopicRefused | MessageInvalid | MessageTooLarge | KeyReused | BrokerUnavailable>
   /** The publications after `since`, or from the oldest that is kept: at most `limit` (default 100). Complete, or `PositionLost`. */
-  readonly history: <A>(
-    topic: Ref<A>,
+  readonly history: <A, D>(
+    topic: Ref<A, D>,
     options?: { readonly since?: Position | undefined; readonly limit?: number | undefined }
   ) => Effect.Effect<History<A>, TopicRefused | PositionLost | MessageInvalid | BrokerUnavailable>
   /** The sessions that are subscribed to a topic with `presence`, those within their resume window included. */
-  readonly members: <A>(topic: Ref<A>) => Effect.Effect<ReadonlyArray<Member>, TopicRefused | BrokerUnavailable>
+  readonly members: <A, D>(
+    topic: Ref<A, D>
+  ) => Effect.Effect<ReadonlyArray<Member<D>>, TopicRefused | BrokerUnavailable>
+  /**
+   * Subscribes a session, or all of a principal, to a topic, as `session.subscribe` does, wherever they live: the order is left in their
+   * mailboxes, as what `send` sends is, and done by the gateways that they live on, or come to. Tells for how many. From now on, unless
+   * `since` says from where. A session that cannot be subscribed to more topics is left out, and logged.
+   */
+  readonly invite: (
+    topic: Named,
+    target: Target,
+    options?: { readonly since?: Position | "oldest" | undefined }
+  ) => Effect.Effect<number, TopicRefused | BrokerUnavailable | StoreUnavailable>
+  /** Ends the subscriptions of a session, or of all of a principal, to a topic, as `session.unsubscribe` does, wherever they live. Tells for how many it was asked. */
+  readonly unsubscribe: (
+    topic: Named,
+    target: Target,
+    reason?: string
+  ) => Effect.Effect<number, TopicRefused | StoreUnavailable>
   /**
    * Sends to a session by its id, wherever it lives: in order and once, as `session.send` does. One that does not live here
    * has the message left in its mailbox in the store, from which the gateway that it lives on, or comes to, takes it;

@@ -5,7 +5,9 @@
  */
 import * as Duration from "effect/Duration"
 import * as Effect from "effect/Effect"
-import { type MessageInvalid, NotAllowed } from "../protocol/ConnectionError.js"
+import { byteLength } from "../protocol/Codec.js"
+import { type MessageInvalid, MessageTooLarge, NotAllowed } from "../protocol/ConnectionError.js"
+import type { Typed } from "../protocol/Messages.js"
 import type { Policy } from "../protocol/Protocol.js"
 import * as publicationCodec from "../protocol/publicationCodec.js"
 import type { Broker, Retention } from "../topic/Broker.js"
@@ -30,7 +32,15 @@ export interface Caller<P extends Principal> {
  * @since 0.1.0
  * @category models
  */
-export interface TopicOptions<A, Params, P extends Principal, RSubscribe = never, RPublish = never> {
+export interface TopicOptions<
+  A,
+  Params,
+  P extends Principal,
+  RSubscribe = never,
+  RPublish = never,
+  D = never,
+  RPresence = never
+> {
   /** Judges who may subscribe: asked at each subscription, those after a reconnect included. */
   readonly subscribe: (params: Params, caller: Caller<P>) => Effect.Effect<void, NotAllowed, RSubscribe>
   /** Judges who may publish what. Default: no client may. */
@@ -48,8 +58,23 @@ export interface TopicOptions<A, Params, P extends Principal, RSubscribe = never
         readonly age?: Duration.DurationInput | undefined
       }
     | undefined
-  /** True when subscribers may know of each other. Default false. */
-  readonly presence?: boolean | undefined
+  /** True, or what there is to say of it, when subscribers may know of each other. Default false. */
+  readonly presence?: boolean | PresenceOptions<D, Params, P, RPresence> | undefined
+}
+
+/**
+ * What subscribers may know of each other beside their ids: data, where the topic has a Schema for it.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface PresenceOptions<D, Params, P extends Principal, R = never> {
+  /** Judges what a session says of itself, if it says anything, and gives what is told of it. Default: what it says. */
+  readonly data?:
+    | ((params: Params, said: D | undefined, caller: Caller<P>) => Effect.Effect<D | undefined, NotAllowed, R>)
+    | undefined
+  /** Bytes of the JSON of the data of one member. Default 1024. */
+  readonly maxBytes?: number | undefined
 }
 
 /**
@@ -62,6 +87,11 @@ export interface Matched<in P extends Principal, out R> {
   readonly maySubscribe: (caller: Caller<P>) => Effect.Effect<void, NotAllowed, R>
   /** The JSON text to publish for a body that a client sent. */
   readonly mayPublish: (body: unknown, caller: Caller<P>) => Effect.Effect<string, NotAllowed | MessageInvalid, R>
+  /** The data that is told of a member, a JSON value, for what it says of itself. */
+  readonly memberData: (
+    said: unknown,
+    caller: Caller<P>
+  ) => Effect.Effect<unknown, NotAllowed | MessageInvalid | MessageTooLarge, R>
 }
 
 /**
@@ -85,10 +115,17 @@ export interface TopicRule<in P extends Principal, out R> {
  * @since 0.1.0
  * @category models
  */
-export type MakeRule<P extends Principal> = <A, Params, RSubscribe = never, RPublish = never>(
-  topic: Topic<A, Params>,
-  options: TopicOptions<A, Params, P, RSubscribe, RPublish>
-) => TopicRule<P, RSubscribe | RPublish | Broker>
+export type MakeRule<P extends Principal> = <
+  A,
+  Params,
+  RSubscribe = never,
+  RPublish = never,
+  D = never,
+  RPresence = never
+>(
+  topic: Topic<A, Params, D>,
+  options: TopicOptions<A, Params, P, RSubscribe, RPublish, D, RPresence>
+) => TopicRule<P, RSubscribe | RPublish | RPresence | Broker>
 
 /**
  * Allows it to everybody.
@@ -115,10 +152,18 @@ const refuse = (): Effect.Effect<never, NotAllowed> =>
  * @since 0.1.0
  * @category constructors
  */
-export const make = <A, Params, P extends Principal = Principal, RSubscribe = never, RPublish = never>(
-  topic: Topic<A, Params>,
-  options: TopicOptions<A, Params, P, RSubscribe, RPublish>
-): TopicRule<P, RSubscribe | RPublish | Broker> => {
+export const make = <
+  A,
+  Params,
+  P extends Principal = Principal,
+  RSubscribe = never,
+  RPublish = never,
+  D = never,
+  RPresence = never
+>(
+  topic: Topic<A, Params, D>,
+  options: TopicOptions<A, Params, P, RSubscribe, RPublish, D, RPresence>
+): TopicRule<P, RSubscribe | RPublish | RPresence | Broker> => {
   const { history, policy = "disconnect", presence = false, publish = refuse, subscribe } = options
   const { messages = defaultRetention.messages, bytes = defaultRetention.bytes, age } = history ?? {}
   const retention = {
@@ -128,19 +173,48 @@ export const make = <A, Params, P extends Principal = Principal, RSubscribe = ne
   }
   const decode = publicationCodec.decoder(topic.schema)
   const encode = publicationCodec.encoder(topic.schema)
+  const member = memberData(topic.presence, typeof presence === "object" ? presence : {})
   return {
     pattern: topic.pattern,
     policy,
     retention,
-    presence,
+    presence: presence !== false,
     match: (name) => {
       const params = topic.match(name)
       if (params === undefined) return undefined
       return {
         maySubscribe: (caller) => subscribe(params, caller),
         mayPublish: (body, caller) =>
-          Effect.flatMap(decode(body), (value) => Effect.zipRight(publish(params, value, caller), encode(value)))
+          Effect.flatMap(decode(body), (value) => Effect.zipRight(publish(params, value, caller), encode(value))),
+        memberData: (said, caller) => member(params, said, caller)
       }
     }
   }
 }
+
+const dataBytes = 1024
+
+/** From what a member says of itself, as it came, to what is told of it. */
+const memberData =
+  <D, Params, P extends Principal, R>(
+    schema: Typed<D> | undefined,
+    { data: judge, maxBytes = dataBytes }: PresenceOptions<D, Params, P, R>
+  ) =>
+  (
+    params: Params,
+    said: unknown,
+    caller: Caller<P>
+  ): Effect.Effect<unknown, NotAllowed | MessageInvalid | MessageTooLarge, R> =>
+    Effect.gen(function* () {
+      if (schema === undefined) {
+        if (said === undefined) return undefined
+        return yield* new NotAllowed({ reason: "members of this topic say nothing of themselves" })
+      }
+      const read = said === undefined ? undefined : yield* publicationCodec.decoder(schema)(said)
+      const told = judge === undefined ? read : yield* judge(params, read, caller)
+      if (told === undefined) return undefined
+      const text = yield* publicationCodec.encoder(schema)(told)
+      const size = byteLength(text)
+      if (size > maxBytes) return yield* new MessageTooLarge({ size, limit: maxBytes })
+      return JSON.parse(text)
+    })

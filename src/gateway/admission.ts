@@ -32,6 +32,9 @@ type Rest = Effect.Effect<void, StoreUnavailable>
 const drawn = (draw: Credentials["Type"]["id"]): Effect.Effect<string> =>
   draw.immediate === undefined ? draw : Effect.succeed(draw.immediate())
 
+/** Of a session that begins. */
+const nothingStored = { outbound: [], refused: [], invitations: [] }
+
 export class Admission<C, S, P extends Principal, R> {
   readonly pending: PendingSessions
   readonly storeEvents: StoreEvents
@@ -111,7 +114,7 @@ export class Admission<C, S, P extends Principal, R> {
     if (live.end !== undefined) return remove
     const state = sessionMachine.initial(this.services.options.replayMessages)
     pending.registered = true
-    const session = this.register({ id, principal, codec, generation: 1, state, outbound: [], refused: [] })
+    const session = this.register({ id, principal, codec, generation: 1, state, ...nothingStored })
     welcome(this.services, session, client, 1, secret, { resumed: false, reason })
     session.start()
     return Effect.void
@@ -199,8 +202,8 @@ export class Admission<C, S, P extends Principal, R> {
       case "Restore": {
         this.quota.enter(principal.id)
         const state = sessionMachine.restored(this.services.options.replayMessages, stored)
-        const { outbound, refused } = stored
-        const session = this.register({ id, principal, codec, generation, state, outbound, refused })
+        const { invitations, outbound, refused } = stored
+        const session = this.register({ id, principal, codec, generation, state, outbound, refused, invitations })
         return this.goOn(session, client, stored, secret, true)
       }
     }

@@ -44,6 +44,7 @@ import type { SessionServices } from "./session/sessionServices.js"
 import * as reauthentication from "./session/tokenExpiry.js"
 import * as supervisedFork from "./supervisedFork.js"
 import * as TopicRule from "./TopicRule.js"
+import * as topicOrders from "./topics/topicOrders.js"
 import * as gatewayTopics from "./topics/topicRegistry.js"
 
 /** Milliseconds. */
@@ -117,6 +118,7 @@ export class GatewayCore<C, S, P extends Principal, R> {
       session: (id) => this.session(id),
       send: (id, message) => this.dispatch.send(id, message),
       ...topicsOf(services.topics),
+      ...topicOrders.make(services.topics, (target, order) => this.dispatch.order(target, order)),
       disconnect: (target, reason = "disconnected") =>
         disconnect(services, this.sessions, this.admission.pending, this.revocations, target, reason),
       nodes: services.store.nodes,

@@ -1,4 +1,4 @@
-/** `gateway.send`: to a session that lives here, or through its mailbox in the store to wherever it lives. */
+/** `gateway.send`, and orders about topics: to a session that lives here, or through its mailbox in the store to wherever it lives. */
 import * as Data from "effect/Data"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
@@ -14,7 +14,9 @@ import {
 } from "../protocol/ConnectionError.js"
 import type { encoder } from "../protocol/messageCodec.js"
 import type { Credentials } from "../session/Credentials.js"
-import type { SessionStore } from "../session/SessionStore.js"
+import type { SessionStore, Target } from "../session/SessionStore.js"
+import type { TopicOrder } from "./session/topicOrder.js"
+import * as topicOrder from "./session/topicOrder.js"
 import type { StoreEvents } from "./storeEvents.js"
 
 interface Services<S> {
@@ -71,9 +73,28 @@ export class SendRouter<S> {
     })
   }
 
+  /** Leaves an order in the mailboxes of a target, and tells in how many. */
+  order(target: Target, order: TopicOrder): Effect.Effect<number, StoreUnavailable> {
+    const { store } = this.services
+    const ids =
+      "session" in target ? Effect.succeed([target.session]) : this.patiently(store.sessionsOf(target.principal))
+    const payload = topicOrder.encode(order)
+    const left = (id: string) =>
+      Effect.gen(this, function* () {
+        yield* this.post(id, { key: yield* this.credentials.id, payload, isOrder: true })
+        this.storeEvents.mail(id)
+        return 1
+      }).pipe(Effect.catchTag("SessionNotFound", () => Effect.succeed(0)))
+    return Effect.flatMap(ids, (ids) =>
+      Effect.map(Effect.forEach(ids, left, { concurrency: "unbounded" }), (counts) =>
+        counts.reduce((sum, count) => sum + count, 0)
+      )
+    )
+  }
+
   private post(
     id: string,
-    mail: { readonly key: string; readonly payload: Payload }
+    mail: { readonly key: string; readonly payload: Payload; readonly isOrder?: boolean }
   ): Effect.Effect<void, SessionNotFound | StoreUnavailable> {
     const { replayBytes, replayMessages } = this.services.options
     const bounds = { messages: replayMessages, bytes: replayBytes }

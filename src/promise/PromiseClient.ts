@@ -21,6 +21,7 @@ import type { MessageInvalid } from "../protocol/ConnectionError.js"
 import type { InvalidDecision, Messages } from "../protocol/Messages.js"
 import * as AnyMessages from "../protocol/Messages.js"
 import type { Position } from "../protocol/Protocol.js"
+import type { PresenceEvent } from "../topic/Presence.js"
 import type { Ref } from "../topic/Topic.js"
 import { pulled } from "./internal/pulled.js"
 
@@ -99,16 +100,18 @@ export interface PromiseClient<ClientMessage, ServerMessage> {
   readonly events: AsyncIterable<ClientEvent>
   readonly send: (message: ClientMessage, options?: Abortable) => Promise<void>
   readonly deliver: (message: ClientMessage, options?: Abortable) => Promise<void>
-  readonly subscribe: <A>(
-    topic: Ref<A>,
-    options?: { readonly since?: Position | "oldest" | undefined }
+  readonly subscribe: <A, D>(
+    topic: Ref<A, D>,
+    options?: Client.SubscribeOptions<NoInfer<D>>
   ) => AsyncIterable<Client.Publication<A> | Client.TooLarge>
-  readonly publish: <A>(
-    topic: Ref<A>,
+  readonly publish: <A, D>(
+    topic: Ref<A, D>,
     value: NoInfer<A>,
     options?: Abortable & { readonly key?: string | undefined }
   ) => Promise<Position>
-  readonly presence: <A>(topic: Ref<A>) => AsyncIterable<Client.PresenceEvent>
+  readonly presence: <A, D>(topic: Ref<A, D>) => AsyncIterable<PresenceEvent<D>>
+  readonly updatePresence: <A, D>(topic: Ref<A, D>, data: NoInfer<D>, options?: Abortable) => Promise<void>
+  readonly invitations: () => ReadonlyArray<string>
   readonly stats: () => ClientStats
   /** Begins an attempt now. */
   readonly reconnect: () => void
@@ -218,6 +221,8 @@ export const connect = async <ClientMessage = unknown, ServerMessage = unknown>(
     subscribe: (topic, options) => pulled(client.subscribe(topic, options), runExit),
     publish: (topic, value, { key, signal } = {}) => run(client.publish(topic, value, { key }), signal),
     presence: (topic) => pulled(client.presence(topic), runExit),
+    updatePresence: (topic, data, options) => run(client.updatePresence(topic, data), options?.signal),
+    invitations: () => Effect.runSync(client.invitations),
     stats: () => Effect.runSync(client.stats),
     reconnect: () => Effect.runSync(client.reconnect),
     close,

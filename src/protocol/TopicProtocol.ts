@@ -72,10 +72,17 @@ export type RecoveryReason = typeof RecoveryReason.Type
  * @since 0.1.0
  * @category topics
  */
-export const Member = Schema.Struct({ session: Schema.String, principal: Schema.String })
+export const Member = Schema.Struct({
+  session: Schema.String,
+  principal: Schema.String,
+  /** Since when it has had no connection, in milliseconds since the epoch; absent while it has one. */
+  away: Schema.optionalWith(Count, { exact: true }),
+  /** What it says of itself. */
+  data: Schema.optionalWith(Schema.Unknown, { exact: true })
+})
 
 /**
- * A member, by the ids of its session and of its principal.
+ * A member, by the ids of its session and of its principal; the topic's Schema has not seen its data.
  *
  * @since 0.1.0
  * @category topics
@@ -93,11 +100,13 @@ export const Subscribe = Schema.Struct({
   id: Sequence,
   topic: Schema.String,
   /** Where to go on, or the oldest that is kept; absent: from now on. */
-  since: Schema.optionalWith(Schema.Union(Position, Schema.Literal("oldest")), { exact: true })
+  since: Schema.optionalWith(Schema.Union(Position, Schema.Literal("oldest")), { exact: true }),
+  /** What is told of this client as a member of the topic; absent: nothing but its ids. */
+  data: Schema.optionalWith(Schema.Unknown, { exact: true })
 })
 
 /**
- * A decoded `subscribe`.
+ * A decoded `subscribe`; the topic's Schema has not seen its data.
  *
  * @since 0.1.0
  * @category client to server

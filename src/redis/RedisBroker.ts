@@ -95,7 +95,7 @@ export const make = (
       publish: (topic, payload, options = {}) => log.publish(topic, payload, options),
       subscribe: (topic, listener) => followers.subscribe(topic, listener),
       history: (topic, { limit, since }) => Effect.map(log.read(topic, since, limit), ({ history }) => history),
-      join: (topic, presence, member) => memberships.join(topic, presence, member),
+      join: (topic, presence, member, generation) => memberships.join(topic, presence, member, generation),
       leave: (session, { after, topic }) => memberships.leave(session, topic, after),
       members: (topic, presence) => memberships.members(topic, presence),
       expire: followers.sweep

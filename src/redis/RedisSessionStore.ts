@@ -86,6 +86,7 @@ export const make = (options: Options = {}): Effect.Effect<Store, InvalidOption,
       find,
       remove,
       announce: (info) => registry.announce(info),
+      sessionsOf: (principal) => index.idsOf(principal),
       collect: (id, generation, after) => mailbox.collect(id, generation, after),
       // Keys expire by themselves.
       expire: Effect.succeed(0),

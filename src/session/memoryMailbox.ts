@@ -13,7 +13,11 @@ export class Mailbox {
   private readonly keys = new Set<string>()
 
   post(
-    { key, payload }: { readonly key: string; readonly payload: Payload },
+    {
+      key,
+      payload,
+      isOrder = false
+    }: { readonly key: string; readonly payload: Payload; readonly isOrder?: boolean | undefined },
     bounds: { readonly messages: number; readonly bytes: number }
   ): "Posted" | "Full" {
     if (this.keys.has(key)) return "Posted"
@@ -22,7 +26,7 @@ export class Mailbox {
     if (this.kept.length > 0 && !fits) return "Full"
     this.remember(key)
     this.bytes += size
-    this.kept.push({ number: ++this.posted, payload })
+    this.kept.push({ number: ++this.posted, payload, isOrder })
     return "Posted"
   }
 

@@ -13,6 +13,7 @@ import { operation } from "./operation.js"
 import {
   type Attached,
   type AttachRequest,
+  type Invitation,
   type Loss,
   type Progress,
   type RefusedMessage,
@@ -60,6 +61,7 @@ interface Record extends Omit<Owner, "secretHash" | "previousSecretHash"> {
   processed: number
   outbound: Array<StoredMessage>
   refused: ReadonlyArray<RefusedMessage>
+  invitations: ReadonlyArray<Invitation>
   /** On the monotonic clock; undefined while attached. */
   expiresAt: number | undefined
   /** Made when the first mail comes. */
@@ -141,12 +143,24 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
       record.previousSecretHash = secretHash
       record.secretHash = nextSecretHash
       record.expiresAt = undefined
-      const { acked, generation, processed, refused, sent, subprotocol } = record
+      const { acked, generation, invitations, processed, refused, sent, subprotocol } = record
       const [outbound, mail] = [[...record.outbound], record.mailbox?.after(0) ?? []]
       tell(record, generation - 1, { _tag: "TakenOver" })
       return {
         _tag: "Attached",
-        session: { id, generation, principal, subprotocol, sent, acked, processed, outbound, mail, refused }
+        session: {
+          id,
+          generation,
+          principal,
+          subprotocol,
+          sent,
+          acked,
+          processed,
+          outbound,
+          mail,
+          refused,
+          invitations
+        }
       }
     }
 
@@ -162,6 +176,7 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           processed: 0,
           outbound: [],
           refused: [],
+          invitations: [],
           expiresAt: undefined,
           mailbox: undefined
         })
@@ -183,9 +198,10 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           }
         })
       ),
-      acknowledge: operation((id, generation, { acked, mail, processed, refused }) =>
+      acknowledge: operation((id, generation, { acked, invitations, mail, processed, refused }) =>
         owned(id, generation, (record) => {
           if (refused !== undefined) record.refused = withRefused(record, refused)
+          if (invitations !== undefined) record.invitations = invitations
           if (mail !== undefined) record.mailbox?.take(mail)
           record.processed = Math.max(record.processed, processed)
           if (acked <= record.acked) return
@@ -238,6 +254,12 @@ export const make = (options?: MemoryOptions): Effect.Effect<Context.Tag.Service
           const record = kept(id)
           return record && { principal: record.principal, subprotocol: record.subprotocol }
         }),
+      sessionsOf: (principal) =>
+        Effect.sync(() =>
+          [...records.values()].flatMap((record) =>
+            record.principal === principal && !isExpired(record) ? [record.id] : []
+          )
+        ),
       post: (id, mail, bounds) =>
         Effect.sync(() => {
           const record = kept(id)

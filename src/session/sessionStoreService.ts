@@ -8,13 +8,13 @@ import type * as Effect from "effect/Effect"
 import type * as Scope from "effect/Scope"
 import type { Payload } from "../protocol/Codec.js"
 import type { Fenced, StoreUnavailable } from "../protocol/ConnectionError.js"
-import type { Subprotocol } from "../protocol/Protocol.js"
+import type { Position, Subprotocol } from "../protocol/Protocol.js"
 import type { Operation } from "./operation.js"
 
 export { type Operation, operation } from "./operation.js"
 
 /**
- * A message that another gateway left for a session; numbered from 1 for each session.
+ * A message that another gateway left for a session, or an order to the gateway that it lives on; numbered from 1 for each session.
  *
  * @since 0.1.0
  * @category models
@@ -22,6 +22,19 @@ export { type Operation, operation } from "./operation.js"
 export interface Mail {
   readonly number: number
   readonly payload: Payload
+  /** True for an order, whose payload is JSON text; it is not sent. */
+  readonly isOrder: boolean
+}
+
+/**
+ * A topic that a session is invited to, and from where.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Invitation {
+  readonly topic: string
+  readonly since: Position | "oldest"
 }
 
 /**
@@ -82,6 +95,8 @@ export interface StoredSession {
   readonly mail: ReadonlyArray<Mail>
   /** The client's messages that were refused, as far as they are kept, in order. */
   readonly refused: ReadonlyArray<RefusedMessage>
+  /** The topics that the server has invited it to, as they were last noted. */
+  readonly invitations: ReadonlyArray<Invitation>
 }
 
 /**
@@ -139,7 +154,7 @@ export interface RefusedMessage {
 /**
  * The progress of a session: what the client and the application have processed, mail that is dropped, and which of the messages that are
  * processed now were refused. Of those the latest `most` are kept with the session; those up to what was processed before are there
- * already.
+ * already. `invitations`, where they are given, take the place of those before.
  *
  * @since 0.1.0
  * @category models
@@ -149,6 +164,7 @@ export interface Progress {
   readonly processed: number
   readonly mail?: number | undefined
   readonly refused?: { readonly messages: ReadonlyArray<RefusedMessage>; readonly most: number } | undefined
+  readonly invitations?: ReadonlyArray<Invitation> | undefined
 }
 
 /**
@@ -253,8 +269,8 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     >
     /**
      * Notes what the client has processed (`acked`, releasing it) and what was processed of the client's. Neither goes back.
-     * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes. What was `refused` is noted in the
-     * same step.
+     * The mail up to `mail`, if that is given, leaves the mailbox: it is larger than the client takes, or an order that was carried out.
+     * What was `refused`, and the `invitations`, are noted in the same step.
      */
     readonly acknowledge: Operation<
       [id: string, generation: number, progress: Progress],
@@ -284,14 +300,16 @@ export class SessionStore extends Context.Tag("holdfast/SessionStore")<
     readonly find: (
       id: string
     ) => Effect.Effect<{ readonly principal: string; readonly subprotocol: Subprotocol } | undefined, StoreUnavailable>
+    /** The sessions of a principal that are kept, wherever they live; it may name some that have just ended. */
+    readonly sessionsOf: (principal: string) => Effect.Effect<ReadonlyArray<string>, StoreUnavailable>
     /**
-     * Leaves a message for a session in its mailbox, whoever owns it, and tells that owner. The same key again within a
+     * Leaves a message, or an order, for a session in its mailbox, whoever owns it, and tells that owner. The same key again within a
      * minute (memory: among the last 1024 of the session) leaves nothing. `Full`: the mailbox would hold more than
      * `messages`, or `bytes` of payloads; one message always fits an empty mailbox. `Unknown`: no such session is kept.
      */
     readonly post: (
       id: string,
-      mail: { readonly key: string; readonly payload: Payload },
+      mail: { readonly key: string; readonly payload: Payload; readonly isOrder?: boolean | undefined },
       bounds: { readonly messages: number; readonly bytes: number }
     ) => Effect.Effect<"Posted" | "Full" | "Unknown", StoreUnavailable>
     /** The mail of a session after this number, in order. It stays until messages made of it are appended, or it is dropped. */

@@ -99,6 +99,7 @@ export const layerSessionStore = (options: RemoteOptions): Layer.Layer<SessionSt
         },
         find: (...args) => ask(store.find(...args)),
         post: (...args) => ask(store.post(...args)),
+        sessionsOf: (principal) => ask(store.sessionsOf(principal)),
         collect: (...args) => ask(store.collect(...args)),
         announce: (...args) => ask(store.announce(...args)),
         withdraw: (...args) => ask(store.withdraw(...args)),

@@ -14,6 +14,7 @@ import { ending } from "./internal/storeLaws/ending.js"
 import { immediately } from "./internal/storeLaws/immediate.js"
 import { mailing } from "./internal/storeLaws/mail.js"
 import { nodes } from "./internal/storeLaws/nodes.js"
+import { ordering } from "./internal/storeLaws/orders.js"
 import { progress } from "./internal/storeLaws/progress.js"
 import { revoking } from "./internal/storeLaws/revoking.js"
 import { watched } from "./internal/storeLaws/watching.js"
@@ -34,7 +35,7 @@ export const make = <E = never>(
 ): ReadonlyArray<Law.Law<E>> =>
   lawsOf(
     SessionStore,
-    [...attaching, ...progress, ...ending, ...revoking, ...concurrency, ...mailing, ...watched, ...nodes],
+    [...attaching, ...progress, ...ending, ...revoking, ...concurrency, ...mailing, ...ordering, ...watched, ...nodes],
     layer,
     options,
     { name: "by `immediate`", of: immediately }

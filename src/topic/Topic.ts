@@ -22,14 +22,24 @@ type ParamNames<Pattern extends string> = Pattern extends `${infer First}/${infe
 export type Params<Pattern extends string> = { readonly [Name in ParamNames<Pattern>]: string }
 
 /**
- * One topic: its name, and what its publications are.
+ * What names one topic: its `Ref` does.
  *
  * @since 0.1.0
  * @category models
  */
-export interface Ref<A> {
+export interface Named {
   readonly name: string
+}
+
+/**
+ * One topic: its name, what its publications are, and what its members say of themselves, if they may.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export interface Ref<A, D = never> extends Named {
   readonly schema: Typed<A>
+  readonly presence?: Typed<D> | undefined
 }
 
 /**
@@ -38,11 +48,12 @@ export interface Ref<A> {
  * @since 0.1.0
  * @category models
  */
-export interface Topic<A, P> {
+export interface Topic<A, P, D = never> {
   readonly pattern: string
   readonly schema: Typed<A>
+  readonly presence: Typed<D> | undefined
   /** The topic with these parameters. Each is percent-encoded, so it may contain any character; an empty one gives no valid name. */
-  readonly at: (...params: Record<never, never> extends P ? [params?: P] : [params: P]) => Ref<A>
+  readonly at: (...params: Record<never, never> extends P ? [params?: P] : [params: P]) => Ref<A, D>
   /** The parameters of a name, if it is of this pattern. */
   readonly match: (name: string) => P | undefined
 }
@@ -56,16 +67,24 @@ export interface Topic<A, P> {
  * Room.at({ room: "lobby" }).name // "rooms/lobby"
  * ```
  *
- * The Schema's encoded side must be JSON. It runs synchronously and needs no
+ * With `presence`, the Schema of what members say of themselves, it is told beside their ids who is there
+ * (`client.subscribe(room, { presence })`, `client.updatePresence`):
+ *
+ * ```ts
+ * const Room = Topic.make("rooms/:room", Message, { presence: Schema.Struct({ name: Schema.String, typing: Schema.Boolean }) })
+ * ```
+ *
+ * The encoded side of a Schema must be JSON. It runs synchronously and needs no
  * services.
  *
  * @since 0.1.0
  * @category constructors
  */
-export const make = <const Pattern extends string, A>(
+export const make = <const Pattern extends string, A, D = never>(
   pattern: Pattern,
-  schema: Typed<A>
-): Topic<A, Params<Pattern>> => {
+  schema: Typed<A>,
+  { presence }: { readonly presence?: Typed<D> | undefined } = {}
+): Topic<A, Params<Pattern>, D> => {
   const segments = pattern.split("/")
   const nameOf = (params: Readonly<Record<string, string>>) =>
     segments
@@ -74,7 +93,8 @@ export const make = <const Pattern extends string, A>(
   return {
     pattern,
     schema,
-    at: (...[params]) => ({ name: nameOf(params ?? {}), schema }),
+    presence,
+    at: (...[params]) => ({ name: nameOf(params ?? {}), schema, presence }),
     match: (name) => match(segments, name) as Params<Pattern> | undefined // its keys are the pattern's
   }
 }

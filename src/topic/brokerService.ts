@@ -118,10 +118,16 @@ export class Broker extends Context.Tag("holdfast/Broker")<
       options: { readonly since?: Position | undefined; readonly limit: number }
     ) => Effect.Effect<History, BrokerUnavailable>
     /**
-     * Makes a session a member, if it is none yet, and says so in the topic
-     * `presence`: a log of `Presence` values.
+     * Makes a session this member of a topic, and gives the position of the log `presence` in which that is told: as `Joined`, or as
+     * `Changed` where it was another member, and not at all where it was this one. What a lower `generation` of the session says after
+     * a higher one changes nothing: gateways that a session moves between may be late.
      */
-    readonly join: (topic: string, presence: string, member: Member) => Effect.Effect<void, BrokerUnavailable>
+    readonly join: (
+      topic: string,
+      presence: string,
+      member: Member,
+      generation: number
+    ) => Effect.Effect<Position, BrokerUnavailable>
     /**
      * Ends a session's membership of a topic, or of all; `after` so many
      * milliseconds, if it has not joined again by then. A gateway asks for the

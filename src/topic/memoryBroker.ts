@@ -169,7 +169,11 @@ export const make = (options: MemoryOptions = {}): Effect.Effect<Service> =>
           ({ log }) => Effect.sync(() => broker.unlisten(log, listener))
         ).pipe(Effect.map(({ end }) => end)),
       history: (topic, { limit, since }) => Effect.sync(() => broker.log(topic).after(since, limit, now())),
-      join: (topic, presence, member) => Effect.sync(() => members.join(topic, presence, member)),
+      join: (topic, presence, member, generation) =>
+        Effect.sync(() => {
+          members.join(topic, presence, member, generation)
+          return broker.log(presence).end
+        }),
       leave: (session, { after, topic }) =>
         Effect.sync(() => members.leave(session, topic === undefined ? members.topicsOf(session) : [topic], after)),
       members: (topic, presence) =>

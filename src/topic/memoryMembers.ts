@@ -2,11 +2,14 @@
 import type { Member } from "../protocol/Protocol.js"
 import { type Due, DueBuckets } from "./dueBuckets.js"
 
-/** A member; `dueAt` is until when, if its gateway has gone. */
+/** A member, as this generation of its session has said; `dueAt` is until when, if its gateway has gone. */
 interface Membership extends Due<Membership> {
   readonly topic: string
   readonly presence: string
-  readonly member: Member
+  member: Member
+  generation: number
+  /** The member as JSON, to be compared. */
+  text: string
 }
 
 export class MemoryMembers {
@@ -17,14 +20,16 @@ export class MemoryMembers {
 
   constructor(
     private readonly now: () => number,
-    private readonly tell: (presence: string, _tag: "Joined" | "Left", member: Member) => void
+    private readonly tell: (presence: string, _tag: "Joined" | "Changed" | "Left", member: Member) => void
   ) {}
 
-  join(topic: string, presence: string, member: Member): void {
+  join(topic: string, presence: string, member: Member, generation: number): void {
     const members = this.topics.get(topic) ?? new Map<string, Membership>()
     const known = members.get(member.session)
+    const text = JSON.stringify(member)
     if (known !== undefined) {
       this.leaving.remove(known)
+      if (generation >= known.generation) this.change(known, member, text, generation)
       return
     }
     this.topics.set(
@@ -33,6 +38,8 @@ export class MemoryMembers {
         topic,
         presence,
         member,
+        generation,
+        text,
         dueAt: undefined,
         dueBefore: undefined,
         dueAfter: undefined
@@ -41,6 +48,14 @@ export class MemoryMembers {
     const joined = this.sessions.get(member.session) ?? new Set<string>()
     this.sessions.set(member.session, joined.add(topic))
     this.tell(presence, "Joined", member)
+  }
+
+  private change(known: Membership, member: Member, text: string, generation: number): void {
+    known.generation = generation
+    if (text === known.text) return
+    known.member = member
+    known.text = text
+    this.tell(known.presence, "Changed", member)
   }
 
   leave(session: string, topics: Iterable<string>, after: number): void {

@@ -211,6 +211,7 @@ describe("Options.resolve takes", () => {
         maxUnfinished: 64 * 1024 * 1024,
         tokenTimeout: 10_000,
         closeTimeout: 5_000,
+        awayAfter: 5_000,
         resumeWindow: 120_000,
         stableAfter: 5_000,
         ackDelay: 50,

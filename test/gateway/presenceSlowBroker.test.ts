@@ -1,7 +1,7 @@
 /** Presence with brokers whose requests or answers are on their way, and between gateways. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Exit, Fiber, Layer, Scope, TestClock } from "effect"
-import { Broker, type Client } from "holdfast"
+import { Broker, type Presence } from "holdfast"
 import { MemoryNetwork } from "holdfast/testing"
 import {
   away,
@@ -23,11 +23,11 @@ const presence = true as const
 const presenceTopic = `${lobby.name}#presence`
 
 /** `+ann -ann [ann bob]`: who joined, who left, and who was there. */
-const told = ({ seen }: Following<Client.PresenceEvent, unknown>) =>
+const told = ({ seen }: Following<Presence.PresenceEvent, unknown>) =>
   seen
     .map((event) => {
       if (event._tag === "Members") return `[${event.members.map(({ principal }) => principal).join(" ")}]`
-      return `${event._tag === "Joined" ? "+" : "-"}${event.member.principal}`
+      return `${{ Joined: "+", Changed: "~", Left: "-" }[event._tag]}${event.member.principal}`
     })
     .join(" ")
 
@@ -69,7 +69,7 @@ for (const [name, world] of Object.entries(worlds)) {
 
     it.scoped("does not flap while a member is away within its resume window, however often", () =>
       Effect.gen(function* () {
-        const { events } = yield* watching({ resumeWindow: "1 minute" })
+        const { events } = yield* watching({ resumeWindow: "1 minute", awayAfter: "1 minute" })
         yield* pass
         const ann = yield* connect({ token: "ann" })
         yield* follow(ann.subscribe(lobby))

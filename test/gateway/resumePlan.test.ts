@@ -13,7 +13,8 @@ const session: SessionStore.StoredSession = {
   sent: 0,
   outbound: [],
   mail: [],
-  refused: []
+  refused: [],
+  invitations: []
 }
 const attached: SessionStore.Attached = { _tag: "Attached", session }
 const nobody = { ended: undefined, generation: undefined }

@@ -39,7 +39,7 @@ const naming = (name: (topic: string) => string) =>
     publish: (topic, payload, options) => broker.publish(name(topic), payload, options),
     subscribe: (topic, listener) => broker.subscribe(name(topic), listener),
     history: (topic, options) => broker.history(name(topic), options),
-    join: (topic, presence, member) => broker.join(name(topic), presence, member),
+    join: (topic, ...rest) => broker.join(name(topic), ...rest),
     members: (topic, presence) => broker.members(name(topic), presence)
   }))
 
@@ -352,8 +352,11 @@ const wrong: ReadonlyArray<Wrong> = [
     "tells a join each time",
     "members: join once however often they do, and leave once",
     faultyBroker((broker) => ({
-      join: (topic, presence, member) =>
-        Effect.zipRight(broker.leave(member.session, { topic, after: 0 }), broker.join(topic, presence, member))
+      join: (topic, presence, member, generation) =>
+        Effect.zipRight(
+          broker.leave(member.session, { topic, after: 0 }),
+          broker.join(topic, presence, member, generation)
+        )
     }))
   ],
   [
@@ -387,22 +390,44 @@ const wrong: ReadonlyArray<Wrong> = [
       const gone = new Set<string>()
       return {
         leave: (session, options) => Effect.tap(broker.leave(session, options), () => gone.add(session)),
-        join: (topic, presence, member) =>
-          gone.has(member.session) ? Effect.void : broker.join(topic, presence, member)
+        join: (topic, presence, member, generation) =>
+          gone.has(member.session)
+            ? Effect.succeed({ epoch: "none", offset: 0 })
+            : broker.join(topic, presence, member, generation)
       }
     })
+  ],
+  [
+    "keeps members as they were when they joined",
+    "members: are those that they were last said to be, and each change is told once",
+    faultyBroker((broker) => {
+      const first = new Map<string, Protocol.Member>()
+      return {
+        join: (topic, presence, member, generation) => {
+          const known = first.get(`${topic} ${member.session}`) ?? member
+          first.set(`${topic} ${member.session}`, known)
+          return broker.join(topic, presence, known, generation)
+        }
+      }
+    })
+  ],
+  [
+    "knows no generations",
+    "members: are what the highest generation of their session has said, whenever a lower one says it",
+    faultyBroker((broker) => ({ join: (topic, presence, member) => broker.join(topic, presence, member, 1) }))
   ],
   [
     "takes sessions of one principal for one",
     "members: are sessions, so two of one principal are two",
     faultyBroker((broker) => ({
-      join: (topic, presence, member) => broker.join(topic, presence, { ...member, session: member.principal })
+      join: (topic, presence, member, generation) =>
+        broker.join(topic, presence, { ...member, session: member.principal }, generation)
     }))
   ],
   [
     "tells joins in the topic itself",
     "members: are told as Presence values in the presence topic, and not in their own",
-    faultyBroker((broker) => ({ join: (topic, _, member) => broker.join(topic, topic, member) })),
+    faultyBroker((broker) => ({ join: (topic, _, ...rest) => broker.join(topic, topic, ...rest) })),
     { patience: "50 millis" }
   ],
   [

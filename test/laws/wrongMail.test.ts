@@ -182,7 +182,7 @@ const wrong: ReadonlyArray<Wrong> = [
           }),
         collect: (id, generation, after) =>
           Effect.map(store.collect(id, generation, after), (mail) =>
-            mail.map(({ number, payload }) => ({ number: given(id)[number - 1] ?? 0, payload }))
+            mail.map((one) => ({ ...one, number: given(id)[one.number - 1] ?? 0 }))
           )
       }
     })
@@ -285,6 +285,32 @@ const wrong: ReadonlyArray<Wrong> = [
     faultyStore((store) => ({ lease: store.lease - 1 }))
   ],
   [
+    "takes an order for a message",
+    "post: an order is told from a message, in its place among them",
+    faultyStore((store) => ({ post: (id, { key, payload }, bounds) => store.post(id, { key, payload }, bounds) }))
+  ],
+  [
+    "keeps orders apart from the messages",
+    "post: an order is told from a message, in its place among them",
+    faultyStore((store) => ({
+      collect: (id, generation, after) =>
+        Effect.map(store.collect(id, generation, after), (mail) =>
+          [...mail].sort((one, other) => Number(other.isOrder) - Number(one.isOrder))
+        )
+    }))
+  ],
+  [
+    "knows the sessions of those alone that are attached",
+    "sessionsOf: all of a principal that are kept, attached or not, and nobody else's",
+    faultyStore((store) => {
+      const away = new Set<string>()
+      return {
+        detach: (id, ...rest) => Effect.tap(store.detach(id, ...rest), () => away.add(id)),
+        sessionsOf: (principal) => Effect.map(store.sessionsOf(principal), (ids) => ids.filter((id) => !away.has(id)))
+      }
+    })
+  ],
+  [
     "is never ready",
     "ready: succeeds on every node of a store that can be used",
     faultyStore(() => ({ ready: new ConnectionError.StoreUnavailable({ cause: new Error("no connection") }) }))
@@ -296,7 +322,7 @@ describe("a wrong store is caught", () => caught(wrong))
 it("each of these laws has a store that breaks it", () => {
   const broken = new Set(wrong.map(([, law]) => law))
   const laws = SessionStoreLaws.make(SessionStore.layerMemory()).map(({ name }) => name)
-  const about = laws.filter((name) => /^(post|collect|watch|find|announce|ready|append:.* mail)/.test(name))
+  const about = laws.filter((name) => /^(post|sessionsOf|collect|watch|find|announce|ready|append:.* mail)/.test(name))
   assert.isAbove(about.length, 20)
   assert.deepStrictEqual(
     about.filter((name) => !broken.has(name)),

@@ -106,6 +106,29 @@ const wrong: ReadonlyArray<Wrong> = [
     }))
   ],
   [
+    "adds invitations to those that there were",
+    "acknowledge: invitations are those that were noted last, and go with the session",
+    faultyStore((store) => {
+      const noted = new Map<string, ReadonlyArray<SessionStore.Invitation>>()
+      return {
+        acknowledge: (id, generation, progress) => {
+          const { invitations } = progress
+          if (invitations === undefined) return store.acknowledge(id, generation, progress)
+          const all = [...(noted.get(id) ?? []), ...invitations]
+          noted.set(id, all)
+          return store.acknowledge(id, generation, { ...progress, invitations: all })
+        }
+      }
+    })
+  ],
+  [
+    "forgets invitations with the next progress",
+    "acknowledge: invitations are those that were noted last, and go with the session",
+    faultyStore((store) => ({
+      acknowledge: (id, generation, progress) => store.acknowledge(id, generation, { invitations: [], ...progress })
+    }))
+  ],
+  [
     "accepts the old secret after confirm",
     "attach: the secret before stays valid until the current one is confirmed",
     faultyStore(() => ({ confirm: () => Effect.void }))

@@ -65,7 +65,7 @@ const program = Effect.gen(function* () {
     yield* at("detach", (id) => store.detach(id, 2, 120_000))
     yield* at("publish, in one topic", () => broker.publish("topic", payload))
     yield* at("publish, each in its own", (id) => broker.publish(`topic-${id}`, payload))
-    yield* at("a member joins", (id) => broker.join("room", "room#presence", { session: id, principal: id }))
+    yield* at("a member joins", (id) => broker.join("room", "room#presence", { session: id, principal: id }, 1))
   }).pipe(Effect.provide(Shared))
 })
 

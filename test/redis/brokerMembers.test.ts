@@ -46,8 +46,8 @@ const tests = () => {
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
-      yield* one.broker.join("room", "presence", ann)
-      yield* other.broker.join("room", "presence", bob)
+      yield* one.broker.join("room", "presence", ann, 1)
+      yield* other.broker.join("room", "presence", bob, 1)
       yield* Effect.sleep(3 * lease)
       yield* areThere(other, ["ann", "bob"])
       one.isDead = true
@@ -66,7 +66,7 @@ const tests = () => {
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
-      yield* one.broker.join("room", "presence", ann)
+      yield* one.broker.join("room", "presence", ann, 1)
       yield* server.kill
       yield* server.start
       yield* Effect.sleep(2 * lease)
@@ -88,14 +88,14 @@ const tests = () => {
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
-      yield* one.broker.join("room", "presence", ann)
-      yield* one.broker.join("room", "presence", bob)
+      yield* one.broker.join("room", "presence", ann, 1)
+      yield* one.broker.join("room", "presence", bob, 1)
       yield* other.broker.leave(ann.session, { after: 0 })
       yield* other.broker.leave(bob.session, { topic: "room", after: 50 })
       yield* Effect.sleep(3 * lease)
       yield* areThere(other, [])
       assert.deepStrictEqual(toldInTime(ears, late), ["+ann", "+bob", "-ann", "-bob"])
-      yield* other.broker.join("room", "presence", ann)
+      yield* other.broker.join("room", "presence", ann, 1)
       yield* areThere(one, ["ann"])
     })
   )
@@ -109,15 +109,15 @@ const tests = () => {
         const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
         const ears = new Ears()
         yield* other.broker.subscribe("presence", ears)
-        yield* one.broker.join("room", "presence", ann)
-        yield* other.broker.join("room", "presence", ann)
+        yield* one.broker.join("room", "presence", ann, 1)
+        yield* other.broker.join("room", "presence", ann, 1)
         // Before the first has found that it holds it no more.
         yield* other.broker.leave(ann.session, { topic: "room", after: 0 })
         yield* Effect.sleep(2 * lease)
         yield* areThere(other, [])
         assert.deepStrictEqual(toldInTime(ears, late), ["+ann", "-ann"])
         // And it comes again as any other does.
-        yield* one.broker.join("room", "presence", ann)
+        yield* one.broker.join("room", "presence", ann, 1)
         yield* areThere(other, ["ann"])
       })
   )
@@ -128,13 +128,13 @@ const tests = () => {
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* other.broker.subscribe("presence", ears)
-      yield* one.broker.join("room", "presence", ann)
-      yield* one.broker.join("room", "presence", bob)
-      yield* other.broker.join("room", "presence", ann)
-      yield* other.broker.join("room", "presence", bob)
+      yield* one.broker.join("room", "presence", ann, 1)
+      yield* one.broker.join("room", "presence", bob, 1)
+      yield* other.broker.join("room", "presence", ann, 1)
+      yield* other.broker.join("room", "presence", bob, 1)
       // It noticed too late that the session is elsewhere, and takes its leave back.
       yield* one.broker.leave(ann.session, { after: 60_000 })
-      yield* one.broker.join("room", "presence", ann)
+      yield* one.broker.join("room", "presence", ann, 1)
       yield* Effect.sleep(lease)
       one.isDead = true
       yield* Effect.sleep(3 * lease)
@@ -152,8 +152,8 @@ const tests = () => {
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       const ears = new Ears()
       yield* one.broker.subscribe("presence", ears)
-      yield* one.broker.join("room", "presence", ann)
-      yield* other.broker.join("room", "presence", ann)
+      yield* one.broker.join("room", "presence", ann, 1)
+      yield* other.broker.join("room", "presence", ann, 1)
       other.isDead = true
       yield* until("ann is taken to have left", () => told(ears).includes("-ann"))
       yield* areThere(one, [])
@@ -172,7 +172,7 @@ const tests = () => {
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
       yield* Effect.forEach(
         Array.from({ length: 1500 }, (_, i) => `s${i}`),
-        (session) => one.broker.join("room", "presence", { session, principal: session }),
+        (session) => one.broker.join("room", "presence", { session, principal: session }, 1),
         { concurrency: 200 }
       )
       const ears = new Ears()
@@ -193,8 +193,8 @@ const tests = () => {
     Effect.gen(function* () {
       const server = yield* redisServer()
       const [one, other] = [yield* node(server.url, options), yield* node(server.url, options)]
-      yield* one.broker.join("room", "presence", ann)
-      yield* one.broker.join("room", "presence", bob)
+      yield* one.broker.join("room", "presence", ann, 1)
+      yield* one.broker.join("room", "presence", bob, 1)
       yield* other.broker.leave(ann.session, { after: 10_000 })
       yield* other.broker.leave(bob.session, { after: 0 })
       yield* one.broker.publish("topic", "1", { key: "key" })

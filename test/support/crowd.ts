@@ -13,6 +13,7 @@ import {
   Messages,
   type Options,
   Outcome,
+  type Presence,
   Reconnect,
   SessionStore,
   Topic
@@ -125,10 +126,10 @@ const behindWire = (broker: Service) => {
   }
 }
 
-const told = (event: Client.PresenceEvent): string =>
+const told = (event: Presence.PresenceEvent): string =>
   event._tag === "Members"
     ? ["Members", ...event.members.map(({ principal }) => principal).sort()].join(" ")
-    : `${event._tag} ${event.member.principal}`
+    : `${event._tag !== "Changed" ? event._tag : event.member.away === undefined ? "Back" : "Away"} ${event.member.principal}`
 
 /** Runs a stream in the background: what has come, and how it ended. A slow one takes the first, and no more until it goes on. */
 const follow = <A, E>(stream: Stream.Stream<A, E>, isSlow = false) =>
@@ -298,10 +299,8 @@ export const crowd = (options: CrowdOptions = {}) =>
             Effect.sync(() => cut()),
             settle
           ),
-          read: (
-            ref: Topic.Ref<unknown> = lobby,
-            options?: Parameters<Client.Client<unknown, unknown>["subscribe"]>[1]
-          ) => follow(Stream.map(client.subscribe(ref, options), ({ value }) => value)),
+          read: (ref: Topic.Ref<unknown> = lobby, options?: Client.SubscribeOptions<never>) =>
+            follow(Stream.map(client.subscribe(ref, options), ({ value }) => value)),
           readSlowly: (ref: Topic.Ref<unknown> = lobby) =>
             follow(
               Stream.map(client.subscribe(ref), ({ value }) => value),

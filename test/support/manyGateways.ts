@@ -119,6 +119,7 @@ export const distant = (store: Store, millis: number): Store => {
       }),
     find: (...args) => far(store.find(...args)),
     post: (...args) => far(store.post(...args)),
+    sessionsOf: (...args) => far(store.sessionsOf(...args)),
     collect: (...args) => far(store.collect(...args)),
     announce: (...args) => far(store.announce(...args)),
     withdraw: (...args) => far(store.withdraw(...args)),

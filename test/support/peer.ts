@@ -21,6 +21,7 @@ export interface Peer {
   /** What the gateway has said so far of this type. */
   readonly said: (type: string) => ReadonlyArray<Said>
   readonly closed: () => Closed | undefined
+  readonly close: (code: number) => Effect.Effect<void>
   /** Is gone without a word. */
   readonly leave: Effect.Effect<void>
 }
@@ -58,6 +59,11 @@ export const dial = Effect.gen(function* () {
     sayFrame,
     said: (type) => said.filter((message) => message.type === type),
     closed: () => closed,
+    close: (code) =>
+      Effect.zipRight(
+        Effect.sync(() => transport.close(code, "")),
+        settle
+      ),
     leave: Effect.zipRight(
       Effect.sync(() => transport.destroy()),
       settle

@@ -151,7 +151,7 @@ export const delayed = (
         () => Effect.sync(() => void spy.listening--)
       ).pipe(Effect.zipRight(late(`subscribe ${topic}`, inner.subscribe(topic, listener)))),
     history: (topic, options) => late(`history ${topic}`, inner.history(topic, options)),
-    join: (topic, presence, member) => late(`join ${topic}`, inner.join(topic, presence, member)),
+    join: (topic, ...rest) => late(`join ${topic}`, inner.join(topic, ...rest)),
     leave: (session, options) => late(`leave ${options.topic ?? "all"}`, inner.leave(session, options)),
     members: (topic, presence) => late(`members ${topic}`, inner.members(topic, presence)),
     expire: inner.expire,

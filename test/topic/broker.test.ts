@@ -122,7 +122,7 @@ describe("Broker.makeMemory", () => {
   it.scoped("as a Layer rids itself of old members every minute", () =>
     Effect.gen(function* () {
       const broker = yield* Service
-      yield* broker.join("t", "t#presence", { session: "s", principal: "ann" })
+      yield* broker.join("t", "t#presence", { session: "s", principal: "ann" }, 1)
       yield* broker.leave("s", { after: 59_000 })
       yield* TestClock.adjust("1 minute")
       assert.deepStrictEqual((yield* broker.members("t", "t#presence")).members, [])

@@ -10,20 +10,14 @@ import type { UpgradeRequest } from "../../connection/Listener.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
 import { CloseCode } from "../../protocol/CloseCode.js"
 import { byteLength, type Codec } from "../../protocol/Codec.js"
-import type {
-  BrokerUnavailable,
-  MessageInvalid,
-  MessageTooLarge,
-  SessionClosed,
-  TopicRefused
-} from "../../protocol/ConnectionError.js"
+import type { ConnectionEnd, MessageInvalid, MessageTooLarge, SessionClosed } from "../../protocol/ConnectionError.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Acknowledging } from "../../session/ackTimer.js"
 import type { Hooks } from "../../session/driverOptions.js"
 import { InboundLimiter } from "../../session/inboundLimiter.js"
-import type { Loss, Mail } from "../../session/SessionStore.js"
+import type { Invitation, Loss, Mail } from "../../session/SessionStore.js"
 import { SessionDriver } from "../../session/sessionDriver.js"
-import type { Ref } from "../../topic/Topic.js"
+import type { Named } from "../../topic/Topic.js"
 import type { Gateway, Principal, Session, SessionEnd, SessionInfo } from "../GatewaySession.js"
 import { LazyTopics } from "../topics/lazyTopics.js"
 import type { PresenceTracker } from "../topics/presenceTracker.js"
@@ -32,6 +26,7 @@ import { FencedStore } from "./fencedStore.js"
 import { HandlerFiber } from "./handlerFiber.js"
 import { HandlerLoop } from "./handlerLoop.js"
 import type { Peer, Told } from "./introduction.js"
+import { InvitationRecord } from "./invitationRecord.js"
 import { MailboxConsumer } from "./mailboxConsumer.js"
 import type { Origin } from "./origin.js"
 import { Refusals } from "./refusals.js"
@@ -59,6 +54,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   private readonly record: SessionRecord
   private readonly window: ResumeWindow
   private readonly renewal: Renewal<P, R>
+  private readonly invitations: InvitationRecord
   readonly loop: HandlerLoop<C, S, P, R>
   /** Made when there may be mail. */
   private intake: MailboxConsumer | undefined
@@ -94,7 +90,9 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.driver = new SessionDriver(driving, this, origin.state)
     this.driver.outbox.restore(origin.outbound)
     this.renewal = new Renewal(services, this)
+    this.invitations = new InvitationRecord(services, this.id, this.fencedStore)
     this.topics = new LazyTopics(services, this)
+    this.topics.restore(origin.invitations)
     this.ending = new SessionEnding(services, this.id, this.fencedStore)
     const refusals = new Refusals(services.limits.messages, origin.refused)
     this.record = new SessionRecord(services, this.id, this.fencedStore, this.driver, refusals)
@@ -170,14 +168,11 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     })
   }
 
-  subscribe<A>(
-    { name }: Ref<A>,
-    options?: { readonly since?: Protocol.Position | "oldest" | undefined }
-  ): Effect.Effect<void, SessionClosed | TopicRefused | BrokerUnavailable> {
+  subscribe({ name }: Named, options?: { readonly since?: Protocol.Position | "oldest" | undefined }) {
     return this.topics.subscribe(name, options?.since)
   }
 
-  unsubscribe<A>({ name }: Ref<A>, reason = "the server ended the subscription"): Effect.Effect<void> {
+  unsubscribe({ name }: Named, reason = "the server ended the subscription"): Effect.Effect<void> {
     return this.topics.unsubscribe(name, reason)
   }
 
@@ -203,6 +198,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return this.topics.presence
   }
 
+  invited(invitations: ReadonlyArray<Invitation>): void {
+    this.invitations.note(invitations)
+  }
+
   // ---- what others say and leave in the store
 
   /** The store says what became of a generation. */
@@ -212,7 +211,8 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
   }
 
   private get mail(): MailboxConsumer {
-    this.intake ??= new MailboxConsumer(this.services, this.id, this.fencedStore, this.driver.outbox)
+    const obey = (order: string) => Effect.zipRight(this.topics.obey(this.id, order), this.invitations.settled)
+    this.intake ??= new MailboxConsumer(this.services, this.id, this.fencedStore, this.driver.outbox, obey)
     return this.intake
   }
 
@@ -255,7 +255,7 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     return this.record.missed(oldest, most, this.codec)
   }
 
-  /** Watches over the principal's expiry for this connection; `request` is there if it has one. */
+  /** Watches over the principal's expiry for this connection, of a `request` or without one. */
   watchExpiry(live: LiveConnection, request: UpgradeRequest | undefined): void {
     this.renewal.stop()
     if (this.driver.live === live) this.renewal.start(live, request)
@@ -290,10 +290,10 @@ export class HostedSession<C, S, P extends Principal, R> implements Session<S, P
     this.record.append(...appended)
   }
 
-  detached(): void {
+  detached(end?: ConnectionEnd): void {
     if (this.ended) return
     this.record.drained()
-    this.topics.detached()
+    this.topics.detached(end)
     this.renewal.stop()
     this.window.open(() => this.finish({ _tag: "Expired" }))
   }

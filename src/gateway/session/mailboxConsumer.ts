@@ -2,8 +2,8 @@
  * Takes what other gateways left for a session out of its mailbox, and sends it
  * in order: each message goes to the store marked with its mail, which leaves
  * the mailbox as the message is appended. So it is sent once, whatever becomes
- * of the gateway in between. What is larger than the client takes is logged and
- * dropped.
+ * of the gateway in between. An order among them is carried out in its turn. What
+ * is larger than the client takes is logged and dropped.
  */
 import * as Effect from "effect/Effect"
 import type { Outbox } from "../../session/outbox.js"
@@ -35,7 +35,9 @@ export class MailboxConsumer {
     private readonly services: Services,
     private readonly id: string,
     private readonly fencedStore: FencedStore,
-    private readonly outbox: Outbox
+    private readonly outbox: Outbox,
+    /** Carries out an order; that it was is in the store then. */
+    private readonly obey: (order: string) => Effect.Effect<void>
   ) {}
 
   /** Takes what the store has given along with the session; `more` when there may be more than that. */
@@ -95,10 +97,11 @@ export class MailboxConsumer {
     return Effect.forEach(mail, (one) => this.send(one), { discard: true })
   }
 
-  private send({ number, payload }: Mail): Effect.Effect<void> {
+  private send({ isOrder, number, payload }: Mail): Effect.Effect<void> {
     return Effect.suspend(() => {
       if (number <= this.taken) return Effect.void
       this.taken = number
+      if (isOrder) return Effect.zipRight(this.obey(String(payload)), this.drop(number))
       return this.outbox.take(payload, number).pipe(
         // What is left in the mailbox is for whoever the session comes to next.
         Effect.catchTag("SessionClosed", () => Effect.void),

@@ -1,6 +1,6 @@
 /** The state that a hosted session starts from. */
 import type { Codec } from "../../protocol/Codec.js"
-import type { RefusedMessage, StoredMessage } from "../../session/SessionStore.js"
+import type { Invitation, RefusedMessage, StoredMessage } from "../../session/SessionStore.js"
 import type * as sessionMachine from "../../session/sessionMachine.js"
 import type { Principal } from "../GatewaySession.js"
 
@@ -13,4 +13,5 @@ export interface Origin<P extends Principal> {
   readonly state: sessionMachine.State
   readonly outbound: ReadonlyArray<StoredMessage>
   readonly refused: ReadonlyArray<RefusedMessage>
+  readonly invitations: ReadonlyArray<Invitation>
 }

@@ -1,5 +1,5 @@
 /** A session as the application has it: nothing of the inside shows, neither to `Object.keys` nor in a log. */
-import type { Ref } from "../../topic/Topic.js"
+import type { Named } from "../../topic/Topic.js"
 import type { Gateway, Principal, Session } from "../GatewaySession.js"
 
 export class SessionHandle<S, P extends Principal> implements Session<S, P> {
@@ -35,11 +35,11 @@ export class SessionHandle<S, P extends Principal> implements Session<S, P> {
     return this.#session.offer(message)
   }
 
-  subscribe<A>(topic: Ref<A>, options?: Parameters<Session<S, P>["subscribe"]>[1]) {
+  subscribe(topic: Named, options?: Parameters<Session<S, P>["subscribe"]>[1]) {
     return this.#session.subscribe(topic, options)
   }
 
-  unsubscribe<A>(topic: Ref<A>, reason?: string) {
+  unsubscribe(topic: Named, reason?: string) {
     return this.#session.unsubscribe(topic, reason)
   }
 

@@ -2,11 +2,19 @@
 import * as Effect from "effect/Effect"
 import type { LiveConnection } from "../../connection/liveConnection.js"
 import type { Resolved } from "../../connection/Options.js"
-import { type BrokerUnavailable, SessionClosed, TopicRefused } from "../../protocol/ConnectionError.js"
+import {
+  type BrokerUnavailable,
+  type ConnectionEnd,
+  SessionClosed,
+  TopicRefused
+} from "../../protocol/ConnectionError.js"
+import { oneLine } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
+import type { Invitation } from "../../session/SessionStore.js"
 import type { SessionDriver } from "../../session/sessionDriver.js"
 import type { Principal } from "../GatewaySession.js"
+import * as topicOrder from "../session/topicOrder.js"
 import type { PresenceTracker } from "./presenceTracker.js"
 import { type Addressee, RequestIntake } from "./requestIntake.js"
 import { SessionSubscriptions, type Subscribed } from "./sessionSubscriptions.js"
@@ -68,6 +76,24 @@ export class LazyTopics<P extends Principal, R> {
     return Effect.suspend(() => this.made?.expel(name, reason) ?? Effect.void)
   }
 
+  /** The server's wishes that it came with. */
+  restore(invitations: ReadonlyArray<Invitation>): void {
+    const { topics } = this.services
+    if (topics !== undefined && invitations.length > 0) this.of(topics).restore(invitations)
+  }
+
+  /** What another gateway asked for. */
+  obey(id: string, text: string): Effect.Effect<void> {
+    const order = topicOrder.decode(text)
+    if (order._tag === "None")
+      return Effect.logWarning(`holdfast: session ${id}: an order that is not known here: ${oneLine(text)}`)
+    const { topic } = order.value
+    if (order.value._tag === "Unsubscribe") return this.unsubscribe(topic, order.value.reason)
+    return Effect.catchAll(this.subscribe(topic, order.value.since), (error) =>
+      Effect.logWarning(`holdfast: session ${id} is not invited to ${topic}: ${error.message}`)
+    )
+  }
+
   // ---- the client's
 
   receive(request: Request, live: LiveConnection, size: number): void {
@@ -107,9 +133,9 @@ export class LazyTopics<P extends Principal, R> {
     this.made?.attached(live)
   }
 
-  detached(): void {
+  detached(end: ConnectionEnd | undefined): void {
     this.refused?.clear()
-    this.made?.detached()
+    this.made?.detached(end)
   }
 
   drained(): void {

@@ -35,9 +35,6 @@ export class PublicationIntake<P extends Principal, R> {
     caller: Caller<P>
   ): Effect.Effect<Protocol.Position, TopicRefused, R> {
     const { maxMessage } = this.topics.options
-    if (known.presenceOf !== undefined) {
-      return Effect.fail(refusal(request.topic, "not-allowed", "the server alone publishes who is there"))
-    }
     const { body } = request
     if (body instanceof RefusedBody) return Effect.fail(refusal(request.topic, body.code, body.issue))
     return made(() => known.matched.mayPublish(body, caller)).pipe(

@@ -7,15 +7,19 @@ import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import { made } from "../../connection/bounded.js"
 import type { LiveConnection } from "../../connection/liveConnection.js"
+import { CloseCode } from "../../protocol/CloseCode.js"
 import { byteLength, type Frame } from "../../protocol/Codec.js"
-import { TopicRefused } from "../../protocol/ConnectionError.js"
+import { type ConnectionEnd, TopicRefused } from "../../protocol/ConnectionError.js"
 import { saidReason } from "../../protocol/oneLine.js"
 import type * as Protocol from "../../protocol/Protocol.js"
 import type { Request } from "../../protocol/requests.js"
+import type { Invitation } from "../../session/SessionStore.js"
 import type { Principal } from "../GatewaySession.js"
 import type { Caller } from "../TopicRule.js"
 import { ActiveSubscription } from "./activeSubscription.js"
 import { type Delivering, DeliveryBacklog } from "./deliveryBacklog.js"
+import * as memberIntake from "./memberIntake.js"
+import { deactivate, Memberships } from "./memberships.js"
 import { PresenceTracker } from "./presenceTracker.js"
 import { PublicationIntake } from "./publicationIntake.js"
 import { RequestIntake } from "./requestIntake.js"
@@ -28,15 +32,10 @@ import type { Known, TopicRegistry } from "./topicRegistry.js"
 export interface Subscribed<P extends Principal, R> extends Delivering {
   readonly id: string
   readonly principal: P
+  readonly fencedStore: { readonly generation: number }
   readonly fork: (effect: Effect.Effect<void, never, R>) => Fiber.RuntimeFiber<void>
-}
-
-/** A subscription, whether a connection brings its publications now or not. */
-interface Membership<P extends Principal, R> {
-  readonly known: Known<P, R>
-  /** The server's own wish, from here: nobody is asked whether it may. */
-  invited: { readonly since: Protocol.Position | "oldest" } | undefined
-  active: ActiveSubscription | undefined
+  /** The server's wishes have changed. */
+  readonly invited: (invitations: ReadonlyArray<Invitation>) => void
 }
 
 /** A `subscribe` that is being answered, and why it must not be granted, once the server has said so. */
@@ -47,7 +46,7 @@ interface Subscribing<P extends Principal, R> {
 
 export class SessionSubscriptions<P extends Principal, R> {
   readonly presence: PresenceTracker
-  private readonly memberships = new Map<string, Membership<P, R>>()
+  private readonly memberships: Memberships<P, R>
   private subscribing: Subscribing<P, R> | undefined
   private backlog: DeliveryBacklog | undefined
   private readonly requests: RequestIntake<DeliveryBacklog, R>
@@ -59,7 +58,6 @@ export class SessionSubscriptions<P extends Principal, R> {
     private readonly session: Subscribed<P, R>,
     now: () => number
   ) {
-    const member = () => ({ session: session.id, principal: session.principal.id })
     this.requests = new RequestIntake({
       limits: topics.options,
       now,
@@ -67,12 +65,13 @@ export class SessionSubscriptions<P extends Principal, R> {
       addressee: () => this.backlog,
       answer: (request, backlog) => this.answer(request, backlog)
     })
+    this.memberships = new Memberships(topics.options.maxSubscriptions)
     this.publications = new PublicationIntake(topics, session.id)
-    this.presence = new PresenceTracker(topics, member, (effect) => session.fork(effect))
+    this.presence = new PresenceTracker(topics, session)
   }
 
   get names(): ReadonlyArray<string> {
-    return [...this.memberships.keys()]
+    return this.memberships.names
   }
 
   /** Publications that wait for the connection. */
@@ -93,19 +92,26 @@ export class SessionSubscriptions<P extends Principal, R> {
   }
 
   attached(live: LiveConnection): void {
-    this.detached()
+    this.paused()
+    this.presence.attached()
     const { queueBytes: bytes, queueMessages: messages } = this.topics.options
     this.backlog = new DeliveryBacklog(live, this.session, { messages, bytes })
-    for (const [topic, { invited }] of this.memberships) {
-      if (invited !== undefined) this.backlog.say({ type: "invite", topic, since: invited.since })
-    }
+    for (const invitation of this.memberships.invitations) this.backlog.say({ type: "invite", ...invitation })
   }
 
-  /** The connection is gone; the client asks again on the next one. */
-  detached(): void {
+  /** The connection is gone. */
+  detached(end: ConnectionEnd | undefined): void {
+    this.paused()
+    // A page that was closed does not come back on its own; one that is loaded again does, in another way than by waiting.
+    const hasLeft = end?._tag === "ClosedByPeer" && end.code === CloseCode.GoingAway
+    this.presence.detached(hasLeft ? 0 : this.topics.options.awayAfter)
+  }
+
+  /** Nothing is brought any more; the client asks again on its next connection. */
+  private paused(): void {
     this.backlog = undefined
     this.requests.clear()
-    for (const membership of this.memberships.values()) this.deactivate(membership)
+    for (const membership of this.memberships.all) deactivate(membership)
   }
 
   drained(): void {
@@ -115,7 +121,7 @@ export class SessionSubscriptions<P extends Principal, R> {
   /** Waits until every request was answered, and no publication waits for the connection any more. */
   readonly settled: Effect.Effect<void> = Effect.suspend(() =>
     Effect.flatMap(this.requests.settled, () => {
-      for (const { active } of this.memberships.values()) active?.tell()
+      for (const { active } of this.memberships.all) active?.tell()
       return this.backlog?.idle ?? Effect.void
     })
   )
@@ -123,13 +129,9 @@ export class SessionSubscriptions<P extends Principal, R> {
   ended(): void {
     this.isOver = true
     this.requests.stop()
-    this.detached()
+    this.paused()
+    this.presence.ended()
     this.memberships.clear()
-  }
-
-  private deactivate(membership: Membership<P, R>): void {
-    membership.active?.end()
-    membership.active = undefined
   }
 
   // ---- requests
@@ -148,10 +150,6 @@ export class SessionSubscriptions<P extends Principal, R> {
       }
     })
     return Effect.catchAllCause(answered, (cause) => tellRefused(request, cause, backlog))
-  }
-
-  private get isFull(): boolean {
-    return this.memberships.size >= this.topics.options.maxSubscriptions
   }
 
   private get caller(): Caller<P> {
@@ -188,14 +186,15 @@ export class SessionSubscriptions<P extends Principal, R> {
     return Effect.gen(this, function* () {
       const { topic } = request
       const before = this.memberships.get(topic)
-      if (before === undefined && this.isFull) {
+      if (!this.memberships.hasRoomFor(topic)) {
         return yield* tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
       }
       if (before?.invited === undefined) yield* this.judge(request, known)
+      const data = known.hasMembers ? yield* memberIntake.judged(topic, known, request.data, this.caller) : undefined
       const { feeds } = this.topics
       yield* Effect.uninterruptibleMask((restore) =>
         Effect.flatMap(restore(this.topics.patiently(feeds.acquire(topic))), (feed) =>
-          Effect.onExit(restore(this.begin(request, known, feed, backlog)), (exit) =>
+          Effect.onExit(restore(this.begin(request, known, data, feed, backlog)), (exit) =>
             exit._tag === "Success" && exit.value ? Effect.void : feeds.release(feed)
           )
         )
@@ -221,12 +220,13 @@ export class SessionSubscriptions<P extends Principal, R> {
   private begin(
     request: Protocol.Subscribe,
     known: Known<P, R>,
+    data: unknown,
     feed: TopicFeed,
     backlog: DeliveryBacklog
   ): Effect.Effect<boolean, TopicRefused> {
     return Effect.gen(this, function* () {
       const { id, since, topic } = request
-      if (known.hasMembers) yield* this.presence.join(topic)
+      if (known.hasMembers) yield* this.presence.join(topic, data)
       const { snapshot, ...start } = yield* this.topics.patiently(
         subscriptionStart.find(this.topics.broker, known, since, feed)
       )
@@ -242,8 +242,7 @@ export class SessionSubscriptions<P extends Principal, R> {
         const reason = `who is there takes ${members} bytes, and the limit is ${maxMessage}`
         return yield* refusal(request.topic, "too-large", reason)
       }
-      const membership = this.memberships.get(topic) ?? { known, invited: undefined, active: undefined }
-      this.memberships.set(topic, membership)
+      const membership = this.memberships.of(known)
       // The client, which was not told, asks for it on its next connection, or to be unsubscribed.
       if (backlog !== this.backlog) return false
       backlog.write(frame)
@@ -270,7 +269,7 @@ export class SessionSubscriptions<P extends Principal, R> {
         Effect.fail(refusal(request.topic, "not-subscribed", "this session is not subscribed to it"))
       )
     }
-    const left = pause === true ? Effect.sync(() => this.deactivate(membership)) : this.drop(known)
+    const left = pause === true ? Effect.sync(() => deactivate(membership)) : this.drop(known)
     return Effect.map(left, () => backlog.say({ type: "unsubscribed", id, topic }))
   }
 
@@ -279,9 +278,12 @@ export class SessionSubscriptions<P extends Principal, R> {
     known: Known<P, R>,
     backlog: DeliveryBacklog
   ): Effect.Effect<void, TopicRefused, R> {
-    return Effect.map(this.publications.publish(request, known, this.caller), (position) =>
-      backlog.say({ type: "published", id: request.id, position })
-    )
+    const { presenceOf } = known
+    const published =
+      presenceOf === undefined
+        ? this.publications.publish(request, known, this.caller)
+        : memberIntake.update(request, known, presenceOf, this.caller, this.presence)
+    return Effect.map(published, (position) => backlog.say({ type: "published", id: request.id, position }))
   }
 
   // ---- the server's own wishes
@@ -290,13 +292,21 @@ export class SessionSubscriptions<P extends Principal, R> {
   invite(known: Known<P, R>, since: Protocol.Position | "oldest"): TopicRefused | undefined {
     if (this.isOver) return undefined
     const { name: topic } = known
-    const before = this.memberships.get(topic)
-    if (before === undefined && this.isFull) return tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
-    const membership = before ?? { known, invited: undefined, active: undefined }
+    if (!this.memberships.hasRoomFor(topic)) return tooManySubscriptions(topic, this.topics.options.maxSubscriptions)
+    const membership = this.memberships.of(known)
     membership.invited = { since }
-    this.memberships.set(topic, membership)
+    this.session.invited(this.memberships.invitations)
     if (membership.active === undefined) this.backlog?.say({ type: "invite", topic, since })
     return undefined
+  }
+
+  /** Those that it came with. */
+  restore(invitations: ReadonlyArray<Invitation>): void {
+    for (const { since, topic } of invitations) {
+      const known = this.topics.find(topic)
+      // A rule that is gone invites nobody.
+      if (!(known instanceof TopicRefused)) this.memberships.of(known).invited = { since }
+    }
   }
 
   /** Ends a subscription, or one that is being made, and tells the client why. */
@@ -317,8 +327,9 @@ export class SessionSubscriptions<P extends Principal, R> {
     return Effect.suspend(() => {
       const { name, hasMembers } = known
       const membership = this.memberships.get(name)
-      if (membership !== undefined) this.deactivate(membership)
+      if (membership !== undefined) deactivate(membership)
       this.memberships.delete(name)
+      if (membership?.invited !== undefined) this.session.invited(this.memberships.invitations)
       return hasMembers ? this.presence.leave(name) : Effect.void
     })
   }

@@ -16,6 +16,7 @@ import {
 import type { Policy, Position } from "../../protocol/Protocol.js"
 import * as publicationCodec from "../../protocol/publicationCodec.js"
 import { Broker, defaultRetention, type Retention } from "../../topic/Broker.js"
+import * as Presence from "../../topic/Presence.js"
 import * as Topic from "../../topic/Topic.js"
 import type { Gateway, Principal } from "../GatewaySession.js"
 import type { Matched, TopicRule } from "../TopicRule.js"
@@ -86,7 +87,7 @@ export class TopicRegistry<P extends Principal, R> {
 
   // ---- for the application
 
-  private named(name: string): Effect.Effect<Known<P, R>, TopicRefused> {
+  named(name: string): Effect.Effect<Known<P, R>, TopicRefused> {
     return Effect.suspend(() => {
       const known = this.find(name)
       if (known instanceof TopicRefused) return Effect.fail(known)
@@ -124,12 +125,13 @@ export class TopicRegistry<P extends Principal, R> {
       return { publications, end: log.end }
     })
 
-  readonly members: Topics["members"] = ({ name }) =>
+  readonly members: Topics["members"] = (topic) =>
     Effect.gen(this, function* () {
+      const { name } = topic
       const { hasMembers } = yield* this.named(name)
       if (!hasMembers) return yield* untold(name)
       const { members } = yield* this.broker.members(name, Topic.presenceOf(name))
-      return members
+      return members.map(Presence.reader(topic))
     })
 
   /** Finds where an invitation to a topic starts. */

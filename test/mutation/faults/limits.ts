@@ -236,16 +236,16 @@ export const group: Group = {
     },
     {
       name: "a session is subscribed to one topic more than maxSubscriptions",
-      file: "src/gateway/topics/sessionSubscriptions.ts",
-      find: "return this.memberships.size >= this.topics.options.maxSubscriptions",
-      replace: "return this.memberships.size > this.topics.options.maxSubscriptions",
+      file: "src/gateway/topics/memberships.ts",
+      find: "this.byTopic.size < this.most",
+      replace: "this.byTopic.size <= this.most",
       caughtBy: [topics, "test/gateway/invitations.test.ts"]
     },
     {
       name: "maxSubscriptions is not enforced for the server's invitations",
       file: "src/gateway/topics/sessionSubscriptions.ts",
-      find: "if (before === undefined && this.isFull) return tooMany",
-      replace: "if (before !== undefined && this.isFull) return tooMany",
+      find: "if (!this.memberships.hasRoomFor(topic)) return tooMany",
+      replace: 'if (topic === "") return tooMany',
       caughtBy: ["test/gateway/invitations.test.ts"]
     },
     {

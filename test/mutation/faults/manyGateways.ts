@@ -12,6 +12,7 @@ const hearing = "test/gateway/manyGateways.test.ts"
 const mail = "test/gateway/manyGatewaysMail.test.ts"
 const hints = "test/gateway/manyGatewaysHints.test.ts"
 const disconnect = "test/gateway/disconnect.test.ts"
+const invitations = "test/gateway/manyGatewaysInvitations.test.ts"
 
 export const group: Group = {
   title: "Many gateways: news, mail, who lives",
@@ -29,6 +30,48 @@ export const group: Group = {
       find: "            if (message.mail !== undefined) record.mailbox?.take(message.mail)\n",
       replace: "",
       caughtBy: [laws, mail]
+    },
+    {
+      name: "an order is sent to the client",
+      file: intake,
+      find: "      if (isOrder) return",
+      replace: "      if (isOrder && number < 0) return",
+      caughtBy: [invitations]
+    },
+    {
+      name: "an order stays in the mailbox, and is carried out again elsewhere",
+      file: intake,
+      find: "Effect.zipRight(this.obey(String(payload)), this.drop(number))",
+      replace: "this.obey(String(payload))",
+      caughtBy: [invitations]
+    },
+    {
+      name: "an invitation is forgotten when the session moves",
+      file: "src/gateway/session/hostedSession.ts",
+      find: "    this.topics.restore(origin.invitations)\n",
+      replace: "",
+      caughtBy: [invitations]
+    },
+    {
+      name: "an invitation that is over comes back when the session moves",
+      file: "src/gateway/topics/sessionSubscriptions.ts",
+      find: "      if (membership?.invited !== undefined) this.session.invited(this.memberships.invitations)\n",
+      replace: "",
+      caughtBy: [invitations]
+    },
+    {
+      name: "the store is told of the first invitation alone",
+      file: "src/gateway/session/invitationRecord.ts",
+      find: "    if (fiber.unsafePoll() !== null) return\n",
+      replace: "",
+      caughtBy: [invitations]
+    },
+    {
+      name: "the sessions of a principal are all that there are",
+      file: store,
+      find: "record.principal === principal && !isExpired(record) ? [record.id]",
+      replace: "record.principal.length > 0 * principal.length && !isExpired(record) ? [record.id]",
+      caughtBy: [laws, invitations]
     },
     {
       name: "mail is posted to a session that has expired",

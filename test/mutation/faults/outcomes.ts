@@ -76,8 +76,8 @@ export const group: Group = {
     {
       name: "a gateway that resumes a session knows nothing of what was refused",
       file: "src/gateway/admission.ts",
-      find: "generation, state, outbound, refused })",
-      replace: "generation, state, outbound, refused: [] })",
+      find: "generation, state, outbound, refused, invitations })",
+      replace: "generation, state, outbound, refused: refused.slice(0, 0), invitations })",
       caughtBy: [refusals]
     },
     {

@@ -8,6 +8,8 @@ const ending = "src/gateway/session/sessionEnding.ts"
 const broker = "test/topic/broker.test.ts"
 const presence = "test/gateway/presence.test.ts"
 const races = "test/gateway/presenceRaces.test.ts"
+const away = "test/gateway/presenceAway.test.ts"
+const data = "test/gateway/presenceData.test.ts"
 
 export const group: Group = {
   title: "Presence: told once, and nobody is a ghost",
@@ -22,15 +24,15 @@ export const group: Group = {
     {
       name: "a join that is asked for twice is told twice",
       file: memory,
-      find: "      this.leaving.remove(known)\n      return\n",
-      replace: "      this.leaving.remove(known)\n",
+      find: "    if (text === known.text) return\n",
+      replace: "",
       caughtBy: [broker]
     },
     {
       name: "a member that is back leaves when its time is over",
       file: memory,
-      find: "      this.leaving.remove(known)\n      return\n",
-      replace: "      return\n",
+      find: "      this.leaving.remove(known)\n      if (generation",
+      replace: "      if (generation",
       caughtBy: [broker]
     },
     {
@@ -50,9 +52,9 @@ export const group: Group = {
     {
       name: "a member leaves as soon as its connection is gone",
       file: "src/gateway/session/hostedSession.ts",
-      find: "    this.record.drained()\n    this.topics.detached()\n",
+      find: "    this.record.drained()\n    this.topics.detached(end)\n",
       replace: `    this.record.drained()
-    this.topics.detached()
+    this.topics.detached(end)
     if (this.presence !== undefined) this.services.fork(this.presence.leaveAll(0))
 `,
       caughtBy: [presence]
@@ -74,8 +76,8 @@ export const group: Group = {
     {
       name: "joining and leaving overtake each other",
       file: attendance,
-      find: "Effect.zipRight(this.theOthers, this.topics.patiently(Effect.suspend(operation)))",
-      replace: "this.topics.patiently(Effect.suspend(operation))",
+      find: "this.session.fork(Effect.zipRight(this.theOthers, told))",
+      replace: "this.session.fork(told)",
       caughtBy: [races]
     },
     {
@@ -105,6 +107,97 @@ export const group: Group = {
       find: "      if (!rule.presence) return untold(base)\n",
       replace: "",
       caughtBy: [presence]
+    },
+    {
+      name: "a gateway that has lost a session says late that it is away",
+      file: memory,
+      find: "if (generation >= known.generation) this.change",
+      replace: "if (generation >= 0) this.change",
+      caughtBy: [broker, away]
+    },
+    {
+      name: "a member that is away is told to be so at once",
+      file: sessionTopics,
+      find: "hasLeft ? 0 : this.topics.options.awayAfter",
+      replace: "hasLeft ? 0 : this.topics.options.awayAfter * 0",
+      caughtBy: [away]
+    },
+    {
+      name: "a tab that was closed is there for a while",
+      file: sessionTopics,
+      find: "hasLeft ? 0 : this.topics.options.awayAfter",
+      replace: "this.topics.options.awayAfter + (hasLeft ? 1 : 0)",
+      caughtBy: [away]
+    },
+    {
+      name: "a member is away since it was told, not since it was gone",
+      file: attendance,
+      find: "      away.isTold = true\n",
+      replace: "      away.isTold = true\n      away.since += after\n",
+      caughtBy: [away]
+    },
+    {
+      name: "a member that is back before it was told to be away is told to be away",
+      file: attendance,
+      find: "if (this.isOver || this.away !== away) return Effect.void",
+      replace: "if (this.isOver) return Effect.void",
+      caughtBy: [away]
+    },
+    {
+      name: "a member that is back is away for those who watch, until it says something",
+      file: attendance,
+      find: "    this.away = undefined\n    away.telling",
+      replace: "    if (!away.isTold) this.away = undefined\n    away.telling",
+      caughtBy: [away]
+    },
+    {
+      name: "a session is told to be away after its end",
+      file: attendance,
+      find: "    this.isOver = true\n    this.away?.telling?.unsafeInterruptAsFork(FiberId.none)\n",
+      replace: "    this.away?.telling?.unsafeInterruptAsFork(FiberId.none)\n",
+      caughtBy: [races]
+    },
+    {
+      name: "a member says what its rule does not let it say",
+      file: "src/gateway/TopicRule.ts",
+      find: "const told = judge === undefined ? read : yield* judge(params, read, caller)",
+      replace: "const told = judge === undefined ? read : (yield* judge(params, read, caller), read)",
+      caughtBy: [data]
+    },
+    {
+      name: "a member says as much as it likes",
+      file: "src/gateway/TopicRule.ts",
+      find: "if (size > maxBytes) return",
+      replace: "if (size > maxBytes * 1000) return",
+      caughtBy: [data]
+    },
+    {
+      name: "who is no member is told what it says of itself",
+      file: attendance,
+      find: "if (this.isOver || !this.data.has(topic)) return Effect.void",
+      replace: "if (this.isOver) return Effect.void",
+      caughtBy: [data]
+    },
+    {
+      name: "a client that comes back says nothing of itself",
+      file: "src/client/subscription.ts",
+      find: "...from, ...(data === undefined ? {} : { data })",
+      replace: "...from, ...(data === undefined || this.isKnown ? {} : { data })",
+      caughtBy: [data]
+    },
+    {
+      name: "a client that comes back says what it said first",
+      file: "src/client/memberData.ts",
+      find: "      subscription.data = data\n",
+      replace: "",
+      caughtBy: [data]
+    },
+    {
+      name: "a client that was invited and reads says nothing of itself",
+      file: "src/client/subscriptionStream.ts",
+      find: "subscription.data === data\n          ? Effect.void",
+      replace: "subscription.data !== data\n          ? Effect.void",
+      caughtBy: [data]
     }
   ]
 }

@@ -18,7 +18,10 @@ export const group: Group = {
   faults: [
     unfenced("confirm", "operation((id, generation) =>\n        "),
     { ...unfenced("append", "operation((id, generation, messages) =>\n        "), simulate: true },
-    unfenced("acknowledge", "operation((id, generation, { acked, mail, processed, refused }) =>\n        "),
+    unfenced(
+      "acknowledge",
+      "operation((id, generation, { acked, invitations, mail, processed, refused }) =>\n        "
+    ),
     {
       name: "the store forgets to fence detach",
       file: store,

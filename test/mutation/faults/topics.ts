@@ -210,9 +210,8 @@ export const group: Group = {
     {
       name: "subscriptions begin anew after a welcome, without their position",
       file: subscriptions,
-      find: "const { since, topic } = subscription\n    const id = this.queue.nextId()",
-      replace:
-        "const { topic } = subscription\n    const since = subscription.isKnown ? undefined : subscription.since\n    const id = this.queue.nextId()",
+      find: "subscription.request(id, subscription.since)",
+      replace: "subscription.request(id, subscription.isKnown ? undefined : subscription.since)",
       caughtBy: [topics, recovery]
     },
     {

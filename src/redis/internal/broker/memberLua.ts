@@ -3,7 +3,8 @@
  * told, so that no membership changes without its being told in the same step.
  *
  * A hash has for each topic and session `holder`, `leaver`, the UTF-16 units of
- * the member's JSON and that JSON, on a line each. The holder is the broker
+ * the member's JSON, the generation of the session that has said so, and that JSON,
+ * on a line each. The holder is the broker
  * that joined it last, and renews it; `*` after the units says that another has
  * held it before. The leaver, if there is one, has said that it ends by itself;
  * until then it can be joined again. A sorted set has until when it lasts if
@@ -29,12 +30,14 @@ local function tell(tag, member, units)
 end
 
 local function read(value)
-  local holder, leaver, units, moved, member = string.match(value, '^([^\\n]*)\\n([^\\n]*)\\n(%d+)(%*?)\\n(.*)$')
-  return holder, leaver, tonumber(units), member, moved
+  local holder, leaver, units, moved, generation, member =
+    string.match(value, '^([^\\n]*)\\n([^\\n]*)\\n(%d+)(%*?)\\n(%d+)\\n(.*)$')
+  return holder, leaver, tonumber(units), member, moved, tonumber(generation)
 end
 
-local function write(field, holder, leaver, units, member, moved)
-  redis.call('HSET', members, field, holder .. '\\n' .. leaver .. '\\n' .. int(units) .. moved .. '\\n' .. member)
+local function write(field, holder, leaver, units, member, moved, generation)
+  local lines = { holder, leaver, int(units) .. moved, int(generation), member }
+  redis.call('HSET', members, field, table.concat(lines, '\\n'))
 end
 
 -- Ends a membership, because it is over or because \`leaver\` says so.

@@ -9,29 +9,34 @@ open()
 `
 
 /**
- * ARGV from 6: field, who asks, milliseconds that it lasts, UTF-16 units of the member's JSON, and that JSON.
- * Answers 1 if the membership is held by who asks, from now on; 0 if another holds it.
+ * ARGV from 6: field, who asks, milliseconds that it lasts, the session's generation, UTF-16 units of the member's JSON, and that JSON.
+ * Answers 1 if the membership is held by who asks, from now on; 0 if another holds it; 2 if nothing has changed, because a higher
+ * generation has joined. Then the epoch and the offset of the log's end.
  */
 export const join = script(`${begin}
 sweep()
-local field, asker, lease, units, member = ARGV[6], ARGV[7], tonumber(ARGV[8]), ARGV[9], ARGV[10]
+local field, asker, lease = ARGV[6], ARGV[7], tonumber(ARGV[8])
+local generation, units, member = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11]
 local value = redis.call('HGET', members, field)
-local holder, leaver, knownUnits, known, moved
-if value then holder, leaver, knownUnits, known, moved = read(value) end
--- Who had another's membership end after a while, and joins meanwhile, takes that back: it stays the other's.
-local isRestored = known and leaver == asker and holder ~= asker
-if known then units, member = knownUnits, known end
-if not isRestored then
+local holder, leaver, knownUnits, known, moved, newest
+if value then holder, leaver, knownUnits, known, moved, newest = read(value) end
+local answer = 1
+if known and leaver == asker and holder ~= asker and generation <= newest then
+  -- Who had another's membership end after a while, and joins meanwhile, takes that back: it stays the other's.
+  write(field, holder, '', knownUnits, known, moved, newest)
+  answer = 0
+elseif known and generation < newest then
+  answer = 2
+else
   -- Over a mark, too: whoever it was left for may not have seen it.
   moved = value and (not known or holder ~= asker or moved == '*') and '*' or ''
-  holder = asker
+  write(field, asker, '', units, member, moved, generation)
+  if known ~= member then tell(known and 'Changed' or 'Joined', member, units) end
 end
-write(field, holder, '', units, member, moved)
-redis.call('ZADD', scores, int(now + lease), field)
-if not known then tell('Joined', member, tonumber(units)) end
+if answer ~= 2 then redis.call('ZADD', scores, int(now + lease), field) end
 last(lease)
 close()
-return isRestored and 0 or 1
+return { answer, log.epoch, int(log.offset) }
 `)
 
 /** ARGV from 6: field, who asks, and after how many milliseconds it ends. */
@@ -39,10 +44,10 @@ export const leave = script(`${begin}
 sweep()
 local field, asker, after = ARGV[6], ARGV[7], tonumber(ARGV[8])
 local value = redis.call('HGET', members, field)
-local holder, _, units, member, moved
-if value then holder, _, units, member, moved = read(value) end
+local holder, _, units, member, moved, generation
+if value then holder, _, units, member, moved, generation = read(value) end
 if member and after > 0 then
-  write(field, holder, asker, units, member, moved)
+  write(field, holder, asker, units, member, moved, generation)
   redis.call('ZADD', scores, int(now + after), field)
 elseif member then
   remove(field, asker)

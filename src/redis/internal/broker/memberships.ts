@@ -19,6 +19,7 @@ interface Held {
   readonly topic: string
   readonly presence: string
   readonly member: Member
+  readonly generation: number
   /** When the index was told of it. */
   readonly notedAt: number
 }
@@ -55,21 +56,35 @@ export class Memberships {
 
   // ---- operations
 
-  join(topic: string, presence: string, member: Member): Effect.Effect<void, BrokerUnavailable> {
-    return this.queue.inTurn(member.session, this.joined(topic, presence, member))
+  join(
+    topic: string,
+    presence: string,
+    member: Member,
+    generation: number
+  ): Effect.Effect<Position, BrokerUnavailable> {
+    return this.queue.inTurn(member.session, this.joined(topic, presence, member, generation))
   }
 
-  private joined(topic: string, presence: string, member: Member): Effect.Effect<void, BrokerUnavailable> {
+  private joined(
+    topic: string,
+    presence: string,
+    member: Member,
+    generation: number
+  ): Effect.Effect<Position, BrokerUnavailable> {
     return Effect.gen(this, function* () {
       const { instance, lease } = this.terms
       const notedAt = yield* monotonicNow
       yield* this.index.note(member.session, topic, presence)
       const text = JSON.stringify(member)
-      const args = [fieldOf(topic, member.session), instance, lease, text.length, text]
-      const isOwn = yield* this.log.run(memberScripts.join, this.keys(presence), args)
-      const known = this.find(topic, presence, member.session)
-      if (known !== undefined) this.drop(known)
-      if (isOwn === 1) this.hold({ topic, presence, member, notedAt })
+      const args = [fieldOf(topic, member.session), instance, lease, generation, text.length, text]
+      const answer = yield* this.log.run(memberScripts.join, this.keys(presence), args)
+      const [standing, epoch, offset] = answer as readonly [0 | 1 | 2, string, string] // what the script answers
+      if (standing !== 2) {
+        const known = this.find(topic, presence, member.session)
+        if (known !== undefined) this.drop(known)
+        if (standing === 1) this.hold({ topic, presence, member, generation, notedAt })
+      }
+      return { epoch, offset: Number(offset) }
     })
   }
 
@@ -183,7 +198,7 @@ export class Memberships {
   /** Joins what Redis has lost, or has taken for over because it was not renewed in time. */
   private rejoin(one: Held): Effect.Effect<void, BrokerUnavailable> {
     const again = Effect.suspend(() =>
-      this.isHeld(one) ? this.joined(one.topic, one.presence, one.member) : Effect.void
+      this.isHeld(one) ? Effect.asVoid(this.joined(one.topic, one.presence, one.member, one.generation)) : Effect.void
     )
     return this.queue.inTurn(one.member.session, again)
   }

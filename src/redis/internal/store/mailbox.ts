@@ -1,7 +1,7 @@
 /** The mail of sessions: left by any node, and collected by the one that holds the session. */
 import * as Effect from "effect/Effect"
 import type { Fenced, StoreUnavailable } from "../../../protocol/ConnectionError.js"
-import type { Mail } from "../../../session/SessionStore.js"
+import type { Mail, SessionStore } from "../../../session/SessionStore.js"
 import { escape } from "../keys.js"
 import type { HeldSessions } from "./heldSessions.js"
 import * as nodeChannel from "./nodeChannel.js"
@@ -14,10 +14,10 @@ const window = 60_000
 
 /** Mail as the server lists it, after so many that were taken. */
 export const read = (taken: number, items: unknown): ReadonlyArray<Mail> =>
-  (items as ReadonlyArray<Buffer>).map((item, i) => ({
-    number: taken + i + 1,
-    payload: storedItem.decode(item).payload
-  })) // LRANGE
+  (items as ReadonlyArray<Buffer>).map((item, i) => {
+    const { isOrder, payload } = storedItem.decode(item)
+    return { number: taken + i + 1, payload, isOrder }
+  }) // LRANGE
 
 export class Mailbox {
   constructor(
@@ -27,14 +27,14 @@ export class Mailbox {
 
   post(
     id: string,
-    { key, payload }: { readonly key: string; readonly payload: Mail["payload"] },
+    { isOrder, key, payload }: Parameters<SessionStore["Type"]["post"]>[1],
     { bytes, messages }: { readonly bytes: number; readonly messages: number }
   ): Effect.Effect<"Posted" | "Full" | "Unknown", StoreUnavailable> {
     return Effect.gen(this, function* () {
       const { prefix } = this.commands
       const [session = "", ...others] = sessionScripts.sessionKeys(prefix, id)
       const keys = [session, ...others, `${session}:k:${escape(key)}`]
-      const args = [storedItem.encode(payload), messages, bytes, window]
+      const args = [storedItem.encode(payload, { isOrder }), messages, bytes, window]
       const [outcome, node] = (yield* this.commands.run(sessionScripts.post, keys, ...args)) as [
         "Posted" | "Full" | "Unknown",
         string

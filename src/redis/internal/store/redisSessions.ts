@@ -89,17 +89,19 @@ export class RedisSessions {
       const [first] = messages
       if (first === undefined) return Effect.void
       const items = messages.flatMap(({ confirm, mail, payload }: StoredMessage) => [
-        storedItem.encode(payload, confirm),
+        storedItem.encode(payload, { isConfirmed: confirm }),
         mail ?? ""
       ])
       return Effect.asVoid(this.held.ask(sessionScripts.append, id, generation, first.seq, ...items))
     })
 
-  readonly acknowledge: Store["acknowledge"] = (id, generation, { acked, mail = 0, processed, refused }) =>
+  readonly acknowledge: Store["acknowledge"] = (id, generation, { acked, invitations, mail = 0, processed, refused }) =>
     Effect.suspend(() => {
       const items = refused?.messages.flatMap((message) => [message.seq, JSON.stringify(message)]) ?? []
       const more = refused === undefined ? [] : [refused.most, ...items]
-      return Effect.asVoid(this.held.ask(sessionScripts.acknowledge, id, generation, acked, processed, mail, ...more))
+      const invited = invitations === undefined ? "" : JSON.stringify(invitations)
+      const args = [acked, processed, mail, invited, ...more]
+      return Effect.asVoid(this.held.ask(sessionScripts.acknowledge, id, generation, ...args))
     })
 
   // ---- letting go of it
@@ -128,13 +130,13 @@ export class RedisSessions {
 
 const readAttached = (id: string, principal: string, reply: unknown) => {
   type Reply = readonly [...Array<Buffer>] & {
-    readonly 8: Array<Buffer>
     readonly 9: Array<Buffer>
     readonly 10: Array<Buffer>
+    readonly 11: Array<Buffer>
   }
-  const [, ...fields] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
-  const { 8: items, 9: mail, 10: refused } = reply as Reply // three lists, after the fields
-  const [g = "", subprotocol = "", s = "", a = "", r = "", m = "", node = ""] = fields.map(String)
+  const [, ...fields] = reply as readonly [Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer, Buffer]
+  const { 9: items, 10: mail, 11: refused } = reply as Reply // three lists, after the fields
+  const [g = "", subprotocol = "", s = "", a = "", r = "", m = "", node = "", invited = ""] = fields.map(String)
   const acked = Number(a)
   return {
     node,
@@ -146,9 +148,13 @@ const readAttached = (id: string, principal: string, reply: unknown) => {
       sent: Number(s),
       acked,
       processed: Number(r),
-      outbound: items.map((item, i) => ({ seq: acked + i + 1, ...storedItem.decode(item) })),
+      outbound: items.map((item, i) => {
+        const { confirm, payload } = storedItem.decode(item)
+        return { seq: acked + i + 1, payload, confirm }
+      }),
       mail: mailbox.read(Number(m), mail),
-      refused: refused.map((item) => JSON.parse(String(item)) as RefusedMessage) // as `acknowledge` was given it
+      refused: refused.map((item) => JSON.parse(String(item)) as RefusedMessage), // as `acknowledge` was given it
+      invitations: invited === "" ? [] : JSON.parse(invited)
     }
   } satisfies { readonly node: string; readonly session: Extract<Attached, { readonly _tag: "Attached" }>["session"] }
 }

@@ -7,7 +7,7 @@
  * The fields: `p` principal, `v` subprotocol, `g` generation, `h` secret's hash,
  * `b` the one before, `t` attempt, `s` sent, `a` acked, `r` processed, `x` until
  * when it is kept (server's milliseconds), `w` whether a gateway holds it, `n`
- * the node that held it last, `m` mail taken, `c` bytes of mail, `T` tombstone.
+ * the node that held it last, `m` mail taken, `c` bytes of mail, `i` invitations, `T` tombstone.
  *
  * Every key has a time to live, which the holder of a session renews: nothing
  * is left for ever, whoever dies. Lua's numbers are exact up to 2^53; they are
@@ -44,7 +44,7 @@ local keep = function(x, grave, list)
 end
 local bury = function(tombstone, grave)
   redis.call('DEL', O, B, F)
-  redis.call('HDEL', S, 'v', 'g', 't', 's', 'a', 'r', 'x', 'w', 'n', 'm', 'c')
+  redis.call('HDEL', S, 'v', 'g', 't', 's', 'a', 'r', 'x', 'w', 'n', 'm', 'c', 'i')
   redis.call('HSET', S, 'T', tombstone)
   redis.call('PEXPIRE', S, int(grave))
 end
@@ -96,7 +96,7 @@ local principal, h, b, T = unpack(redis.call('HMGET', S, 'p', 'h', 'b', 'T'))
 if not principal then return {'Unknown'} end
 if principal ~= p or hash == '' or (hash ~= h and hash ~= b) then return {'Mismatch'} end
 if T then return {'Gone', T} end
-local g, x, t, s, a, r, v, n, m = unpack(redis.call('HMGET', S, 'g', 'x', 't', 's', 'a', 'r', 'v', 'n', 'm'))
+local g, x, t, s, a, r, v, n, m, i = unpack(redis.call('HMGET', S, 'g', 'x', 't', 's', 'a', 'r', 'v', 'n', 'm', 'i'))
 if tonumber(x) < now then
   bury(expired, grave)
   return {'Gone', expired}
@@ -111,7 +111,7 @@ x = now + lease
 redis.call('HSET', S, 'g', int(tonumber(g) + 1), 'h', nextHash, 'b', hash, 'x', int(x), 'w', 1, 'n', node)
 if attempt ~= '' then redis.call('HSET', S, 't', attempt) end
 keep(x, grave, grave)
-return {'Attached', g, v, s, a, r, m, n, redis.call('LRANGE', O, 0, -1), redis.call('LRANGE', B, 0, -1),
+return {'Attached', g, v, s, a, r, m, n, i or '', redis.call('LRANGE', O, 0, -1), redis.call('LRANGE', B, 0, -1),
   redis.call('LRANGE', F, 0, -1)}
 `,
   { isBinary: true }
@@ -146,17 +146,18 @@ return {${done}}
 `)
 
 /**
- * After the two: what the client has processed, what was processed of it, and up to which mail is dropped; then, where messages were
- * refused, how many are kept, and of each its number and what is kept of it.
+ * After the two: what the client has processed, what was processed of it, up to which mail is dropped, and the invitations, or nothing where
+ * they have not changed; then, where messages were refused, how many are kept, and of each its number and what is kept of it.
  */
 export const acknowledge = script(`${owner}${takeMail}
 local acked, processed = tonumber(ARGV[3]), tonumber(ARGV[4])
 takeMail(tonumber(ARGV[5]), m)
-if #ARGV > 5 then
-  for i = 7, #ARGV, 2 do
+if ARGV[6] ~= '' then redis.call('HSET', S, 'i', ARGV[6]) end
+if #ARGV > 6 then
+  for i = 8, #ARGV, 2 do
     if tonumber(ARGV[i]) > r then redis.call('RPUSH', F, ARGV[i + 1]) end
   end
-  redis.call('LTRIM', F, int(-tonumber(ARGV[6])), -1)
+  redis.call('LTRIM', F, int(-tonumber(ARGV[7])), -1)
   redis.call('PEXPIREAT', F, int(x + grave))
 end
 if processed > r then redis.call('HSET', S, 'r', int(processed)) end

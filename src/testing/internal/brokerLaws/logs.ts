@@ -47,7 +47,7 @@ export const logs = [
       const all = topics.map((topic, i) => ({ topic, ears: new Ears(), member: { session: own, principal: `${i}` } }))
       for (const { ears, member, topic } of all) {
         yield* t.other.subscribe(topic, ears)
-        yield* t.one.join(topic, `who is in ${topic}`, member)
+        yield* t.one.join(topic, `who is in ${topic}`, member, 1)
       }
       for (const [i, { topic }] of all.entries()) {
         const position = yield* t.one.publish(topic, String(i), { key: "key" })

@@ -24,7 +24,7 @@ class Room {
   }
 
   join(name: string, node = this.t.one, principal?: string): Effect.Effect<void, BrokerUnavailable> {
-    return node.join(this.topic, this.presence, this.member(name, principal))
+    return node.join(this.topic, this.presence, this.member(name, principal), 1)
   }
 
   leave(name: string, after: number, node = this.t.other): Effect.Effect<void, BrokerUnavailable> {
@@ -47,7 +47,7 @@ class Room {
   }
 }
 
-/** A `Presence` value: `+ann` has come, `-ann` has gone. */
+/** A `Presence` value: `+ann` has come, `-ann` has gone, and any other by its name. */
 const brief = (text: string): string => {
   const told: { readonly _tag: string; readonly member: Member } = JSON.parse(text)
   const sign = told._tag === "Joined" ? "+" : told._tag === "Left" ? "-" : `${told._tag} `
@@ -59,7 +59,7 @@ const replay = (texts: ReadonlyArray<string>): ReadonlyArray<Member> => {
   const there = new Map<string, Member>()
   for (const text of texts) {
     const { _tag, member }: { readonly _tag: string; readonly member: Member } = JSON.parse(text)
-    if (_tag === "Joined") there.set(member.session, member)
+    if (_tag !== "Left") there.set(member.session, member)
     else there.delete(member.session)
   }
   return [...there.values()].sort(bySession)
@@ -97,13 +97,64 @@ export const members = [
     })
   ),
 
+  law("members: are those that they were last said to be, and each change is told once", (t) =>
+    Effect.gen(function* () {
+      const room = new Room(t)
+      const away = { ...room.member("ann"), away: 12, data: { name: "Ann 漢", tags: ["a"] } }
+      const say = (member: Member, node = t.one) => node.join(room.topic, room.presence, member, 1)
+      const { epoch } = yield* say(room.member("ann"))
+      yield* expectSame("the position of a change", yield* say(away, t.other), { epoch, offset: 2 })
+      yield* expectSame("the position of none", yield* say(away), { epoch, offset: 2 })
+      const { members } = yield* t.other.members(room.topic, room.presence)
+      yield* expectSame("the members", members, [away])
+      yield* say(room.member("ann"))
+      yield* room.leave("ann", 0)
+      const log = textsOf(yield* t.read(room.presence))
+      if (typeof log === "string") return yield* breach("the presence log", "Complete", log)
+      yield* expectSame(
+        "what was told",
+        log.map((text): unknown => JSON.parse(text)),
+        [
+          { _tag: "Joined", member: room.member("ann") },
+          { _tag: "Changed", member: away },
+          { _tag: "Changed", member: room.member("ann") },
+          { _tag: "Left", member: room.member("ann") }
+        ]
+      )
+    })
+  ),
+
+  law("members: are what the highest generation of their session has said, whenever a lower one says it", (t) =>
+    Effect.gen(function* () {
+      const room = new Room(t)
+      const say = (away: number, generation: number, node: typeof t.one) =>
+        node.join(room.topic, room.presence, { ...room.member("ann"), away }, generation)
+      yield* say(1, 9, t.one)
+      yield* say(2, 10, t.other)
+      yield* say(3, 9, t.one)
+      const there = (did: string, away: number) =>
+        Effect.flatMap(t.one.members(room.topic, room.presence), ({ members }) =>
+          expectSame(`the member, ${did}`, members, [{ ...room.member("ann"), away }])
+        )
+      yield* there("of which the older generation spoke last", 2)
+      yield* say(4, 10, t.other)
+      yield* there("changed by the newer one", 4)
+      yield* say(5, 11, t.one)
+      yield* there("that came back to the first", 5)
+      yield* room.expect("in the end", ["ann"], ["+ann", "Changed ann", "Changed ann", "Changed ann"])
+      yield* room.leave("ann", 0, t.one)
+      yield* say(6, 1, t.other)
+      yield* there("that joined anew after it had left", 6)
+    })
+  ),
+
   law("members: are told as Presence values in the presence topic, and not in their own", (t) =>
     Effect.gen(function* () {
       const room = new Room(t)
       const odd = { session: t.name("{s}:1"), principal: 'Ann "漢" 😀 {}' }
       const ears = new Ears()
       const start = yield* t.other.subscribe(room.presence, ears)
-      yield* t.one.join(room.topic, room.presence, odd)
+      yield* t.one.join(room.topic, room.presence, odd, 1)
       yield* t.one.leave(odd.session, { topic: room.topic, after: 0 })
       yield* t.expectHeard("of a join and a leave", ears, room.presence, start)
       yield* expectSame(

@@ -190,7 +190,7 @@ export const recovery = [
       const { end: beginning } = yield* t.read(t.topic)
       const first = yield* t.one.publish(t.topic, "1", { key: "key" })
       yield* t.fill(t.topic, 2, 3)
-      yield* t.one.join(t.topic, t.name("presence"), { session: t.name("s"), principal: "ann" })
+      yield* t.one.join(t.topic, t.name("presence"), { session: t.name("s"), principal: "ann" }, 1)
       yield* t.one.expire
       yield* t.other.expire
       yield* t.expectLog("the log", t.topic, beginning, numbers(1, 3))

@@ -23,7 +23,8 @@ export const attaching = [
         processed: 0,
         outbound: [],
         mail: [],
-        refused: []
+        refused: [],
+        invitations: []
       })
     })
   ),
@@ -76,7 +77,8 @@ export const attaching = [
           processed: 7,
           outbound: messages(2, 3),
           mail: [],
-          refused: []
+          refused: [],
+          invitations: []
         }
       })
       const again = yield* t.attached("attach again, by the first node", { secretHash: "h2" }, t.one)

@@ -24,7 +24,11 @@ const postAll = (t: StoreBench, id: string, from: number, to: number) =>
   })
 
 const mail = (from: number, to: number) =>
-  Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => ({ number: from + i, payload: text(from + i) }))
+  Array.from({ length: Math.max(0, to - from + 1) }, (_, i) => ({
+    number: from + i,
+    payload: text(from + i),
+    isOrder: false
+  }))
 
 /** A message made of mail. */
 const made = (seq: number, number: number): StoredMessage => ({
@@ -173,7 +177,7 @@ export const mailing = [
       yield* expectSame("and when it was taken", yield* post(t.other, id, "key 1", text(1)), "Posted")
       yield* expectMail(t, "after that", id, [])
       yield* expectSame("another key, the same payload", yield* post(t.one, id, "key 2", text(1)), "Posted")
-      yield* expectMail(t, "after that", id, [{ number: 2, payload: text(1) }])
+      yield* expectMail(t, "after that", id, [{ number: 2, payload: text(1), isOrder: false }])
       yield* expectSame("the first key, another session", yield* post(t.one, other, "key 1", text(1)), "Posted")
       yield* expectMail(t, "of the other session", other, mail(1, 1))
     })
@@ -255,7 +259,7 @@ export const mailing = [
       ]
       const id = yield* t.create()
       for (const [i, payload] of odd.entries()) yield* post(node(t, i), id, `odd ${i}`, payload)
-      const expected = odd.map((payload, i) => ({ number: i + 1, payload }))
+      const expected = odd.map((payload, i) => ({ number: i + 1, payload, isOrder: false }))
       yield* expectMail(t, "that collect gives", id, expected)
       const session = yield* t.attached("attach")
       yield* expectSame("the mail that attach gives", session.mail, expected)

@@ -37,6 +37,27 @@ export const progress = [
     })
   ),
 
+  law("acknowledge: invitations are those that were noted last, and go with the session", (t) =>
+    Effect.gen(function* () {
+      const id = yield* t.create()
+      const one = { topic: 'rooms/"a"', since: "oldest" } as const
+      const other = { topic: "rooms/b", since: { epoch: "e\n1", offset: 7 } }
+      const note = (generation: number, ...invitations: ReadonlyArray<typeof one | typeof other>) =>
+        t.one.acknowledge(id, generation, { acked: 0, processed: 0, invitations })
+      const none = yield* t.attached("attach of one that was invited to nothing", { nextSecretHash: "h1" })
+      yield* expectSame("the invitations", none.invitations, [])
+      yield* note(none.generation, one)
+      yield* note(none.generation, one, other)
+      yield* t.other.acknowledge(id, none.generation, { acked: 0, processed: 1 })
+      const two = yield* t.attached("attach of one that was invited to two topics", { nextSecretHash: "h1" })
+      yield* expectSame("the invitations", two.invitations, [one, other])
+      yield* t.expectFenced("of invitations, by one that was taken over", t.one, id, none.generation, false)
+      yield* note(two.generation)
+      const over = yield* t.attached("attach of one whose invitations are over")
+      yield* expectSame("the invitations", over.invitations, [])
+    })
+  ),
+
   law("append: one that is tried again is appended once, wherever the two overlap", (t) =>
     Effect.gen(function* () {
       const id = yield* t.create()
