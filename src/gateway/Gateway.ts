@@ -65,7 +65,7 @@ export const make = <
   RClose = never,
   RInvalid = never,
   RUpgrade = never,
-  RTopics = never,
+  RTopics extends ReadonlyArray<unknown> = [],
   RFailure = never
 >(
   options: { readonly messages: Messages<ClientMessage, ServerMessage> } & ServiceOptions<
@@ -94,7 +94,7 @@ export const make = <
   | RClose
   | RInvalid
   | RUpgrade
-  | RTopics
+  | RTopics[number]
   | RFailure
 > =>
   Effect.map(
@@ -104,7 +104,14 @@ export const make = <
         ClientMessage,
         ServerMessage,
         P,
-        Effect.Effect.Context<Handling> | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics | RFailure,
+        | Effect.Effect.Context<Handling>
+        | RAuthenticate
+        | ROpen
+        | RClose
+        | RInvalid
+        | RUpgrade
+        | RTopics[number]
+        | RFailure,
         unknown
       >
     ),
@@ -158,7 +165,7 @@ export const layer = <
   RClose = never,
   RInvalid = never,
   RUpgrade = never,
-  RTopics = never,
+  RTopics extends ReadonlyArray<unknown> = [],
   RFailure = never
 >(
   tag: TagClass<Self, string, ClientMessage, ServerMessage, P>,
@@ -182,7 +189,14 @@ export const layer = <
   | Listener
   | SessionStore
   | Exclude<
-      Effect.Effect.Context<Handling> | RAuthenticate | ROpen | RClose | RInvalid | RUpgrade | RTopics | RFailure,
+      | Effect.Effect.Context<Handling>
+      | RAuthenticate
+      | ROpen
+      | RClose
+      | RInvalid
+      | RUpgrade
+      | RTopics[number]
+      | RFailure,
       Scope.Scope
     >
 > => Layer.scoped(tag, make({ ...options, messages: tag.messages }))

@@ -20,7 +20,7 @@ import type { InvalidDecision, Messages } from "../protocol/Messages.js"
 import type { Session, SessionEnd } from "./GatewaySession.js"
 import type { Outcome } from "./Outcome.js"
 import type { Principal } from "./principal.js"
-import type { MakeRule, TopicRule } from "./TopicRule.js"
+import type { MakeRule, Rules } from "./TopicRule.js"
 
 /**
  * The credentials that come with a hello, or with a fresh token; `token` is undefined in a hello that has none.
@@ -130,7 +130,7 @@ export interface ServiceOptions<
   RClose = never,
   RInvalid = never,
   RUpgrade = never,
-  RTopics = never,
+  RTopics extends ReadonlyArray<unknown> = [],
   RFailure = never
 > extends Options.OfGateway,
     Handlers<ClientMessage, ServerMessage, P, Handling, ROpen, RClose, RInvalid, RFailure> {
@@ -143,10 +143,7 @@ export interface ServiceOptions<
    * The topics that there are: the first rule whose pattern a name fits decides. They need a Broker. Made with `Gateway.topic`,
    * or with the `topic` that a function here is given, whose `principal` is of the type that `authenticate` gives.
    */
-  readonly topics?:
-    | ReadonlyArray<TopicRule<P, RTopics>>
-    | ((topic: MakeRule<P>) => ReadonlyArray<TopicRule<P, RTopics>>)
-    | undefined
+  readonly topics?: Rules<P, RTopics> | ((topic: MakeRule<P>) => Rules<P, RTopics>) | undefined
   /**
    * The origins of pages that may connect, as browsers send them: `https://example.com`, without a slash at the end; requests
    * without that header are not a browser's. Others are answered 403, and the gateway logs the first of them. Default: any.
@@ -163,6 +160,18 @@ export interface ServiceOptions<
  * @category models
  */
 export interface GatewayOptions<ClientMessage, ServerMessage, P extends Principal, R = never, E = SendFailure>
-  extends ServiceOptions<ClientMessage, ServerMessage, P, Effect.Effect<void, E, R>, R, R, R, R, R, R, R> {
+  extends ServiceOptions<
+    ClientMessage,
+    ServerMessage,
+    P,
+    Effect.Effect<void, E, R>,
+    R,
+    R,
+    R,
+    R,
+    R,
+    ReadonlyArray<R>,
+    R
+  > {
   readonly messages: Messages<ClientMessage, ServerMessage>
 }

@@ -110,6 +110,16 @@ export interface TopicRule<in P extends Principal, out R> {
 }
 
 /**
+ * Rules, each of which may need services of its own.
+ *
+ * @since 0.1.0
+ * @category models
+ */
+export type Rules<P extends Principal, Rs extends ReadonlyArray<unknown>> = {
+  readonly [K in keyof Rs]: TopicRule<P, Rs[K]>
+}
+
+/**
  * Makes rules for a gateway whose principals are of this type.
  *
  * @since 0.1.0

@@ -90,6 +90,49 @@ const gateway = Gateway.make({
 })
 isExactly<Gateway.Gateway<{ readonly said: string }, User>>()({} as Effect.Effect.Success<typeof gateway>)
 
+// Rules that need different services, in an array and from a function.
+const seen = Topic.make("seen", Schema.Number, { presence: Schema.String })
+const needs = {
+  messages,
+  authenticate: () => Effect.succeed({ id: "ann", name: "Ann" }),
+  onMessage: () => Effect.void
+}
+const inArray = Gateway.make({
+  ...needs,
+  topics: [
+    Gateway.topic(Room, { subscribe: () => Effect.asVoid(Users) }),
+    Gateway.topic(seen, { subscribe: Gateway.allow, publish: () => Effect.asVoid(Rights) })
+  ]
+})
+const fromFunction = Gateway.make({
+  ...needs,
+  topics: (topic) => [
+    topic(Room, { subscribe: () => Effect.asVoid(Users) }),
+    topic(seen, {
+      subscribe: Gateway.allow,
+      presence: { data: (_, said, { principal }) => Effect.as(Rights, said ?? principal.name) }
+    })
+  ]
+})
+type Needed = Broker.Broker | Listener.Listener | Rights | Scope.Scope | SessionStore.SessionStore | Users
+isExactly<Needed>()({} as Effect.Effect.Context<typeof inArray>)
+isExactly<Needed>()({} as Effect.Effect.Context<typeof fromFunction>)
+
+// What members say of themselves is of the topic's type, and of no other topic is there any.
+export const present = (client: Client.Client<unknown, unknown>) => {
+  const room = Room.at({ room: "a" })
+  client.subscribe(seen.at(), { presence: "here" })
+  isExactly<string | undefined>()({} as Effect.Effect.Success<ReturnType<typeof membersOf>>)
+  // @ts-expect-error: a number is none
+  client.subscribe(seen.at(), { presence: 1 })
+  // @ts-expect-error: members of a room say nothing
+  client.subscribe(room, { presence: "here" })
+  // @ts-expect-error: the same
+  client.updatePresence(room, "here")
+}
+const membersOf = (gateway: Gateway.Gateway<unknown>) =>
+  Effect.map(gateway.members(seen.at()), ([first]) => first?.data)
+
 const client = Client.make({
   url: Effect.map(Rights, () => "ws://127.0.0.1"),
   token: Effect.map(Users, () => "secret"),
