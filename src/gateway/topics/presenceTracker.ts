@@ -100,7 +100,7 @@ export class PresenceTracker {
     if (this.isOver || this.away !== undefined) return
     const away: Away = { since: 0, telling: undefined, isTold: false }
     const told = this.inTurn(() => {
-      if (this.isOver || this.away !== away) return Effect.void
+      if (this.isOver) return Effect.void
       away.isTold = true
       return this.tellAll
     })

@@ -83,8 +83,8 @@ export const group: Group = {
     {
       name: "a session joins after it has ended",
       file: attendance,
-      find: "      if (this.isOver) return Effect.void\n",
-      replace: "",
+      find: "      if (this.isOver) return Effect.void\n      this.data.set",
+      replace: "      this.data.set",
       caughtBy: [races]
     },
     {
@@ -134,13 +134,6 @@ export const group: Group = {
       file: attendance,
       find: "      away.isTold = true\n",
       replace: "      away.isTold = true\n      away.since += after\n",
-      caughtBy: [away]
-    },
-    {
-      name: "a member that is back before it was told to be away is told to be away",
-      file: attendance,
-      find: "if (this.isOver || this.away !== away) return Effect.void",
-      replace: "if (this.isOver) return Effect.void",
       caughtBy: [away]
     },
     {
