@@ -25,9 +25,8 @@ export class InvitationRecord {
     this.untold = invitations
     if (this.telling !== undefined) return
     const fiber = this.services.fork(this.tellAll)
-    // A store in memory has answered already.
-    if (fiber.unsafePoll() !== null) return
     this.telling = fiber
+    // At once, where a store in memory has answered already.
     fiber.addObserver(() => {
       this.telling = undefined
     })

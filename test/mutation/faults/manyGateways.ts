@@ -62,7 +62,7 @@ export const group: Group = {
     {
       name: "the store is told of the first invitation alone",
       file: "src/gateway/session/invitationRecord.ts",
-      find: "    if (fiber.unsafePoll() !== null) return\n",
+      find: "      this.telling = undefined\n",
       replace: "",
       caughtBy: [invitations]
     },
