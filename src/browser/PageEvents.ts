@@ -18,6 +18,9 @@ const listenTo = (
     () => Effect.sync(() => target.removeEventListener(type, listener))
   )
 
+/** Of the back/forward cache, and not of a page that has loaded or is destroyed. */
+const isOfCache = (event: Event): boolean => !("persisted" in event) || event.persisted === true
+
 /**
  * - `Awake` when the network is back (`online`), the page is shown again (`visibilitychange`, and `pageshow` out of the
  *   back/forward cache), or it was frozen and goes on (`resume`).
@@ -42,10 +45,12 @@ export const pageEvents: Service = {
       }
       yield* listenTo(document, "visibilitychange", shown)
       yield* listenTo(document, "resume", tell("Awake"))
-      yield* listenTo(globalThis, "pageshow", tell("Awake"))
+      yield* listenTo(globalThis, "pageshow", (event) => {
+        if (isOfCache(event)) listener("Awake")
+      })
       // A page that is destroyed has its socket closed by the browser, which says 1001, as a page may not.
       yield* listenTo(globalThis, "pagehide", (event) => {
-        if (!("persisted" in event) || event.persisted === true) listener("Leaving")
+        if (isOfCache(event)) listener("Leaving")
       })
     })
 }
