@@ -1,8 +1,10 @@
 /** One Chromium for the tests of a file, and a profile of its own for each of them. */
-import { Context, Effect, Exit, Layer, type Scope } from "effect"
+import { Context, Effect, Layer, type Scope } from "effect"
 import { type Browser, type BrowserContext, type ConsoleMessage, chromium as driver, type Page } from "playwright-core"
 import { chromium, find } from "../gate/needed.js"
 import { longest } from "../support/patience.js"
+import { consoles } from "./consoles.js"
+import type { UsedTab, Watched } from "./tab.js"
 
 export class Chromium extends Context.Tag("test/Chromium")<Chromium, Browser>() {
   static readonly layer = Layer.scoped(
@@ -22,48 +24,32 @@ const isOfTheNetwork = (message: ConsoleMessage): boolean =>
 
 export interface Profile {
   readonly context: BrowserContext
-  /** Uncaught exceptions, unhandled rejections and what was logged as an error, of all pages of the profile. */
-  readonly errors: ReadonlyArray<string>
   /** What the pages' consoles show. */
   readonly console: ReadonlyArray<string>
   /** Opens a page in a tab of its own. */
   readonly open: (url: string) => Effect.Effect<Page>
 }
 
-/**
- * A profile without cookies or storage. The test fails when the scope closes and a page had an error; one that fails for
- * whatever reason shows the pages' consoles.
- */
+/** A profile without cookies or storage. The test fails when a page of it had an error. */
 export const profile: Effect.Effect<Profile, never, Chromium | Scope.Scope> = Effect.gen(function* () {
   const browser = yield* Chromium
-  const errors: Array<string> = []
-  const shown: Array<string> = []
-  const begun = performance.now()
-  const show = (kind: string, text: string) =>
-    void shown.push(`${((performance.now() - begun) / 1000).toFixed(3)} ${kind}: ${text}`)
+  const { fail, show, shown } = yield* consoles
   const context = yield* Effect.acquireRelease(
     Effect.promise(() => browser.newContext()),
-    (context, exit) =>
-      Effect.gen(function* () {
-        yield* Effect.promise(() => context.close())
-        const consoles = `The pages' consoles:\n${shown.join("\n")}\n`
-        if (errors.length > 0) yield* Effect.dieMessage(`the page had errors:\n${errors.join("\n")}\n\n${consoles}`)
-        if (Exit.isFailure(exit)) process.stderr.write(consoles)
-      })
+    (context) => Effect.promise(() => context.close())
   )
   context.setDefaultTimeout(longest)
   context.on("weberror", (webError) => {
     const error = webError.error()
-    errors.push(error.stack ?? error.message)
+    fail(error.stack ?? error.message)
     show("uncaught", error.stack ?? error.message)
   })
   context.on("console", (message) => {
     show(message.type(), message.text())
-    if (message.type() === "error" && !isOfTheNetwork(message)) errors.push(message.text())
+    if (message.type() === "error" && !isOfTheNetwork(message)) fail(message.text())
   })
   return {
     context,
-    errors,
     console: shown,
     open: (url) =>
       Effect.promise(async () => {
@@ -97,3 +83,25 @@ export const until = <A>(
       )(condition, argument, { polling: 10 }),
     catch: (cause) => new Error(`the page did not come to it: ${what}`, { cause })
   }).pipe(Effect.orDie, Effect.asVoid)
+
+const tabOf = (page: Page): UsedTab => ({
+  evaluate: (run, argument) => inPage(page, run, argument),
+  until: (what, condition, argument) => until(page, what, condition, argument),
+  click: (selector) => Effect.promise(() => page.click(selector)),
+  type: (text) => Effect.promise(() => page.keyboard.type(text)),
+  press: (key) => Effect.promise(() => page.keyboard.press(key)),
+  reload: Effect.promise(() => page.reload()),
+  duplicate: Effect.promise(async () => {
+    const [copy] = await Promise.all([page.waitForEvent("popup"), page.evaluate(() => void window.open(location.href))])
+    return tabOf(copy)
+  })
+})
+
+/** A profile whose pages all are shown: Playwright tells them so for ever. */
+export const windows: Effect.Effect<Watched<UsedTab>, never, Chromium | Scope.Scope> = Effect.map(
+  profile,
+  ({ console, open }) => ({
+    console,
+    open: (url) => Effect.map(open(url), tabOf)
+  })
+)

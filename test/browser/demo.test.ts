@@ -1,97 +1,140 @@
-import { fileURLToPath } from "node:url"
-import { assert } from "@effect/vitest"
-import { Context, Effect, Layer } from "effect"
-import type { Page } from "playwright-core"
-import { build } from "vite"
+import { assert, type Vitest } from "@effect/vitest"
+import { Effect, Layer, type Scope } from "effect"
 import * as SlowProxy from "../node/slowProxy.js"
-import { upTo } from "../node/support.js"
 import { layer } from "../support/layer.js"
 import { limit } from "../support/patience.js"
-import { Chromium, inPage, profile, until } from "./chromium.js"
-import { describeWithChromium } from "./gate.js"
-import { type GatewayProcess, gatewayProcess } from "./gateway.js"
+import { Chromium, windows as windowsOfChromium } from "./chromium.js"
+import {
+  DemoGateway,
+  heartbeat,
+  lines,
+  numbered,
+  press,
+  room,
+  say,
+  sayAll,
+  text,
+  texts,
+  untilLines,
+  untilStatus,
+  untilText
+} from "./demo.js"
+import { Firefox, windows as windowsOfFirefox } from "./firefox.js"
+import { describeWithChromium, describeWithFirefox } from "./gate.js"
+import { gatewayProcess } from "./gateway.js"
+import type { Opens, Tab, UsedTab } from "./tab.js"
 
-/** Built where the example gateway serves it from, as `npm start` does. */
-class DemoPage extends Context.Tag("test/DemoPage")<DemoPage, void>() {
-  static readonly layer = Layer.effect(
-    DemoPage,
-    Effect.asVoid(
-      Effect.promise(() =>
-        build({
-          configFile: fileURLToPath(new URL("../../examples/web/vite.config.ts", import.meta.url)),
-          logLevel: "warn"
-        })
-      )
-    )
-  )
-}
-
-const heartbeat = 500
 /** Of who is silenced: longer than a starved page keeps quiet. */
 const deadline = 10_000
-/** Of the others: they are not to lose their connection by what the machine does. */
-const patient = 60_000
 
-/** One for all tests but that which kills it: each has a room of its own. */
-class DemoGateway extends Context.Tag("test/DemoGateway")<DemoGateway, GatewayProcess>() {
-  static readonly layer = Layer.scoped(DemoGateway, gatewayProcess())
+const options = { excludeTestServices: true, timeout: limit } as const
+
+/** In each browser. */
+const mainPaths = <R>(
+  it: Vitest.MethodsNonLive<R | DemoGateway, true>,
+  windows: Effect.Effect<Opens<UsedTab>, never, R | Scope.Scope>
+) => {
+  it.scoped("is a chat: what one says, the other reads, in order, and who says it sees it processed", () =>
+    Effect.gen(function* () {
+      const enter = yield* room(windows, "chat")
+      const ann = yield* enter("ann")
+      const bob = yield* enter("bob")
+      yield* sayAll(ann, numbered(1, 5))
+      yield* untilLines(bob, 5)
+      yield* say(bob, "line 6")
+      for (const page of [ann, bob]) {
+        yield* untilLines(page, 6)
+        assert.deepStrictEqual(yield* lines(page), numbered(1, 6))
+      }
+      assert.deepStrictEqual(yield* texts(ann, '[data-testid="line-state"]'), Array(5).fill("✓ processed"))
+      yield* untilText(ann, "acknowledged", "5")
+      yield* ann.until(
+        "bob is shown as present",
+        () => document.querySelector('[data-testid="members"]')?.textContent?.includes("bob") === true,
+        undefined
+      )
+    })
+  )
+
+  it.scoped("shows a cut that is resumed: nothing is lost, and nothing comes twice", () =>
+    Effect.gen(function* () {
+      const enter = yield* room(windows, "cut")
+      const ann = yield* enter("ann")
+      const bob = yield* enter("bob")
+      const session = yield* text(ann, "session")
+      yield* sayAll(ann, numbered(1, 3))
+      yield* press(ann, "fault-cut")
+      yield* sayAll(ann, numbered(4, 6))
+      yield* say(bob, "line 7")
+      yield* untilText(ann, "generation", "2")
+      yield* untilStatus(ann, "Ready")
+      for (const page of [ann, bob]) {
+        yield* untilLines(page, 7)
+        assert.sameMembers([...(yield* lines(page))], numbered(1, 7))
+      }
+      assert.deepStrictEqual(yield* lines(ann), yield* lines(bob))
+      assert.strictEqual(yield* text(ann, "session"), session)
+      assert.strictEqual(yield* text(ann, "start"), "Resumed")
+      assert.strictEqual(yield* text(bob, "generation"), "1")
+    })
+  )
+
+  it.scoped("shows a silence that is found at the deadline, and resumed with nothing lost", () =>
+    Effect.gen(function* () {
+      const enter = yield* room(windows, "silence")
+      const ann = yield* enter("ann", `heartbeat=${heartbeat}&deadline=${deadline}`)
+      const bob = yield* enter("bob")
+      yield* press(ann, "fault-silence")
+      const begun = performance.now()
+      yield* sayAll(ann, numbered(1, 3))
+      yield* say(bob, "line 4")
+      yield* untilText(ann, "generation", "2")
+      // At the deadline, which was moved by a heartbeat's answer just before at the latest, and after the first delay.
+      assert.isAtLeast(performance.now() - begun, deadline - 2 * heartbeat)
+      for (const page of [ann, bob]) {
+        yield* untilLines(page, 4)
+        assert.sameMembers([...(yield* lines(page))], numbered(1, 4))
+      }
+      assert.strictEqual(yield* text(ann, "start"), "Resumed")
+      yield* untilText(ann, "replayed", "3")
+    })
+  )
+
+  it.scoped("resumes when it is loaded again, and what was said just before is said", () =>
+    Effect.gen(function* () {
+      const enter = yield* room(windows, "reloaded")
+      const ann = yield* enter("ann")
+      const bob = yield* enter("bob")
+      const session = yield* text(ann, "session")
+      yield* press(ann, "fault-silence")
+      yield* sayAll(ann, numbered(1, 3))
+      yield* ann.reload
+      yield* untilStatus(ann, "Ready")
+      assert.strictEqual(yield* text(ann, "session"), session)
+      assert.strictEqual(yield* text(ann, "start"), "Resumed")
+      for (const page of [ann, bob]) {
+        yield* untilLines(page, 3)
+        assert.deepStrictEqual(yield* lines(page), numbered(1, 3))
+      }
+    })
+  )
+
+  it.scoped("has a session of its own in a tab that was duplicated", () =>
+    Effect.gen(function* () {
+      const enter = yield* room(windows, "duplicated")
+      const ann = yield* enter("ann")
+      const session = yield* text(ann, "session")
+      const copy = yield* ann.duplicate
+      yield* untilStatus(copy, "Ready")
+      assert.notStrictEqual(yield* text(copy, "session"), session)
+      yield* say(copy, "line 1")
+      yield* say(ann, "line 2")
+      for (const page of [ann, copy]) yield* untilLines(page, 2)
+      assert.strictEqual(yield* text(ann, "generation"), "1")
+      assert.strictEqual(yield* text(ann, "session"), session)
+    })
+  )
 }
-
-/** Pages of people in a room. */
-const room = (name: string, gateway?: Pick<GatewayProcess, "port">) =>
-  Effect.gen(function* () {
-    const { port } = gateway ?? (yield* DemoGateway)
-    const { context, open } = yield* profile
-    const pageOf = (who: string, timing: string) => `http://127.0.0.1:${port}/?room=${name}&name=${who}&${timing}`
-    return {
-      context,
-      enter: (who: string, timing = `heartbeat=${heartbeat}&deadline=${patient}`) =>
-        Effect.tap(open(pageOf(who, timing)), (page) => untilStatus(page, "Ready"))
-    }
-  })
-
-const by = (page: Page, id: string) => page.getByTestId(id)
-
-const text = (page: Page, id: string) => Effect.promise(async () => (await by(page, id).textContent()) ?? "")
-
-const untilStatus = (page: Page, status: string) => untilText(page, "status", status)
-
-const untilText = (page: Page, id: string, expected: string) =>
-  until(
-    page,
-    `${id} is ${expected}`,
-    ([id, expected]) => document.querySelector(`[data-testid="${id}"]`)?.textContent === expected,
-    [id, expected] as const
-  )
-
-const press = (page: Page, id: string) => Effect.promise(() => by(page, id).click())
-
-const say = (page: Page, line: string) =>
-  Effect.promise(async () => {
-    await by(page, "say").fill(line)
-    await by(page, "say").press("Enter")
-  })
-
-/** The lines that a page shows, without who said them. */
-const lines = (page: Page) => Effect.promise(() => page.locator('[data-testid="line"] .text').allTextContents())
-
-const untilLines = (page: Page, count: number) =>
-  until(
-    page,
-    `${count} lines are there, and none waits`,
-    (count) =>
-      document.querySelectorAll('[data-testid="line"]').length >= count &&
-      document.querySelector('[data-testid="line-state"][data-state="Waiting"]') === null,
-    count
-  )
-
-const numbered = (from: number, to: number) =>
-  upTo(to)
-    .slice(from - 1)
-    .map((n) => `line ${n}`)
-
-const sayAll = (page: Page, all: ReadonlyArray<string>) =>
-  Effect.forEach(all, (line) => say(page, line), { discard: true })
 
 declare global {
   interface Window {
@@ -101,102 +144,31 @@ declare global {
 }
 
 /** Fills `uploaded` in the page. */
-const noteUpload = (page: Page) =>
-  inPage(
-    page,
-    () => {
-      const received: Array<number> = []
-      window.uploaded = received
-      const look = () => {
-        const shown = document.querySelector('[data-testid="upload-state"]')?.textContent ?? ""
-        const bytes = Number(/^([\d,]+) of/.exec(shown)?.[1]?.replaceAll(",", "") ?? Number.NaN)
-        if (!Number.isNaN(bytes) && received.at(-1) !== bytes) received.push(bytes)
-      }
-      new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })
-    },
-    undefined
-  )
+const noteUpload = (page: Tab) =>
+  page.evaluate(() => {
+    const received: Array<number> = []
+    window.uploaded = received
+    const look = () => {
+      const shown = document.querySelector('[data-testid="upload-state"]')?.textContent ?? ""
+      const bytes = Number(/^([\d,]+) of/.exec(shown)?.[1]?.replaceAll(",", "") ?? Number.NaN)
+      if (!Number.isNaN(bytes) && received.at(-1) !== bytes) received.push(bytes)
+    }
+    new MutationObserver(look).observe(document.body, { subtree: true, childList: true, characterData: true })
+  }, undefined)
 
-describeWithChromium("the demo page", () => {
-  layer(Layer.mergeAll(Chromium.layer, Layer.provideMerge(DemoGateway.layer, DemoPage.layer)), {
-    excludeTestServices: true,
-    timeout: limit
-  })((it) => {
-    it.scoped("is a chat: what one says, the other reads, in order, and who says it sees it processed", () =>
-      Effect.gen(function* () {
-        const { enter } = yield* room("chat")
-        const ann = yield* enter("ann")
-        const bob = yield* enter("bob")
-        yield* sayAll(ann, numbered(1, 5))
-        yield* untilLines(bob, 5)
-        yield* say(bob, "line 6")
-        for (const page of [ann, bob]) {
-          yield* untilLines(page, 6)
-          assert.deepStrictEqual(yield* lines(page), numbered(1, 6))
-        }
-        const states = yield* Effect.promise(() => by(ann, "line-state").allTextContents())
-        assert.deepStrictEqual(states, Array(5).fill("✓ processed"))
-        yield* untilText(ann, "acknowledged", "5")
-        yield* until(
-          ann,
-          "bob is shown as present",
-          () => document.querySelector('[data-testid="members"]')?.textContent?.includes("bob") === true,
-          undefined
-        )
-      })
-    )
-
-    it.scoped("shows a cut that is resumed: nothing is lost, and nothing comes twice", () =>
-      Effect.gen(function* () {
-        const { enter } = yield* room("cut")
-        const ann = yield* enter("ann")
-        const bob = yield* enter("bob")
-        const session = yield* text(ann, "session")
-        yield* sayAll(ann, numbered(1, 3))
-        yield* press(ann, "fault-cut")
-        yield* sayAll(ann, numbered(4, 6))
-        yield* say(bob, "line 7")
-        yield* untilText(ann, "generation", "2")
-        yield* untilStatus(ann, "Ready")
-        for (const page of [ann, bob]) {
-          yield* untilLines(page, 7)
-          assert.sameMembers([...(yield* lines(page))], numbered(1, 7))
-        }
-        assert.deepStrictEqual(yield* lines(ann), yield* lines(bob))
-        assert.strictEqual(yield* text(ann, "session"), session)
-        assert.strictEqual(yield* text(ann, "start"), "Resumed")
-        assert.strictEqual(yield* text(bob, "generation"), "1")
-      })
-    )
-
-    it.scoped("shows a silence that is found at the deadline, and resumed with nothing lost", () =>
-      Effect.gen(function* () {
-        const { enter } = yield* room("silence")
-        const ann = yield* enter("ann", `heartbeat=${heartbeat}&deadline=${deadline}`)
-        const bob = yield* enter("bob")
-        yield* press(ann, "fault-silence")
-        const begun = performance.now()
-        yield* sayAll(ann, numbered(1, 3))
-        yield* say(bob, "line 4")
-        yield* untilText(ann, "generation", "2")
-        // At the deadline, which was moved by a heartbeat's answer just before at the latest, and after the first delay.
-        assert.isAtLeast(performance.now() - begun, deadline - 2 * heartbeat)
-        for (const page of [ann, bob]) {
-          yield* untilLines(page, 4)
-          assert.sameMembers([...(yield* lines(page))], numbered(1, 4))
-        }
-        assert.strictEqual(yield* text(ann, "start"), "Resumed")
-        yield* untilText(ann, "replayed", "3")
-      })
-    )
+describeWithChromium("the demo page in Chromium", () => {
+  layer(
+    Layer.merge(Chromium.layer, DemoGateway.layer),
+    options
+  )((it) => {
+    mainPaths(it, windowsOfChromium)
 
     it.scoped("shows a slow way by its round trips, and stays on it", () =>
       Effect.gen(function* () {
-        const { enter } = yield* room("slow")
+        const enter = yield* room(windowsOfChromium, "slow")
         const ann = yield* enter("ann")
         yield* press(ann, "fault-slow")
-        yield* until(
-          ann,
+        yield* ann.until(
           "a round trip of 3 s or more",
           () =>
             /^([3-9]\d{3} ms|[3-9]\.\d s)$/.test(
@@ -212,7 +184,7 @@ describeWithChromium("the demo page", () => {
 
     it.scoped("waits while it is refused, and comes back when it is not any more", () =>
       Effect.gen(function* () {
-        const { enter } = yield* room("refused")
+        const enter = yield* room(windowsOfChromium, "refused")
         const ann = yield* enter("ann")
         const bob = yield* enter("bob")
         yield* press(ann, "fault-refuse")
@@ -229,49 +201,12 @@ describeWithChromium("the demo page", () => {
       })
     )
 
-    it.scoped("resumes when it is loaded again, and what was said just before is said", () =>
-      Effect.gen(function* () {
-        const { enter } = yield* room("reloaded")
-        const ann = yield* enter("ann")
-        const bob = yield* enter("bob")
-        const session = yield* text(ann, "session")
-        yield* press(ann, "fault-silence")
-        yield* sayAll(ann, numbered(1, 3))
-        yield* Effect.promise(() => ann.reload())
-        yield* untilStatus(ann, "Ready")
-        assert.strictEqual(yield* text(ann, "session"), session)
-        assert.strictEqual(yield* text(ann, "start"), "Resumed")
-        for (const page of [ann, bob]) {
-          yield* untilLines(page, 3)
-          assert.deepStrictEqual(yield* lines(page), numbered(1, 3))
-        }
-      })
-    )
-
-    it.scoped("has a session of its own in a tab that was duplicated", () =>
-      Effect.gen(function* () {
-        const { context, enter } = yield* room("duplicated")
-        const ann = yield* enter("ann")
-        const session = yield* text(ann, "session")
-        const [copy] = yield* Effect.promise(() =>
-          Promise.all([context.waitForEvent("page"), ann.evaluate(() => void window.open(location.href))])
-        )
-        yield* untilStatus(copy, "Ready")
-        assert.notStrictEqual(yield* text(copy, "session"), session)
-        yield* say(copy, "line 1")
-        yield* say(ann, "line 2")
-        for (const page of [ann, copy]) yield* untilLines(page, 2)
-        assert.strictEqual(yield* text(ann, "generation"), "1")
-        assert.strictEqual(yield* text(ann, "session"), session)
-      })
-    )
-
     it.scoped(
       "says that its session is lost when the gateway was killed and started anew, and goes on in a new one",
       () =>
         Effect.gen(function* () {
           const gateway = yield* gatewayProcess()
-          const { enter } = yield* room("killed", gateway)
+          const enter = yield* room(windowsOfChromium, "killed", gateway)
           const ann = yield* enter("ann")
           yield* say(ann, "line 1")
           yield* untilLines(ann, 1)
@@ -284,8 +219,7 @@ describeWithChromium("the demo page", () => {
           yield* untilStatus(ann, "Ready")
           assert.notStrictEqual(yield* text(ann, "session"), session)
           yield* say(ann, "line 3")
-          yield* until(
-            ann,
+          yield* ann.until(
             "the third line is processed",
             () => document.querySelectorAll('[data-testid="line-state"][data-state="Processed"]').length >= 2,
             undefined
@@ -299,15 +233,15 @@ describeWithChromium("the demo page", () => {
         const { port } = yield* DemoGateway
         // Four seconds, and the while in which there is no connection.
         const proxy = yield* SlowProxy.make(port, 250_000)
-        const { enter } = yield* room("upload", proxy)
+        const enter = yield* room(windowsOfChromium, "upload", proxy)
         const ann = yield* enter("ann")
         yield* noteUpload(ann)
         const before = proxy.carried.up
         yield* press(ann, "upload")
-        yield* until(ann, "the half of it has arrived", () => (window.uploaded.at(-1) ?? 0) > 500_000, undefined)
+        yield* ann.until("the half of it has arrived", () => (window.uploaded.at(-1) ?? 0) > 500_000, undefined)
         yield* press(ann, "fault-cut")
         yield* untilText(ann, "upload-state", "✓ arrived")
-        const all = yield* inPage(ann, () => window.uploaded, undefined)
+        const all = yield* ann.evaluate(() => window.uploaded, undefined)
         assert.deepStrictEqual(
           all,
           [...all].sort((one, other) => one - other),
@@ -324,24 +258,27 @@ describeWithChromium("the demo page", () => {
 
     it.scoped("can be used by the keyboard alone", () =>
       Effect.gen(function* () {
-        const { enter } = yield* room("keyboard")
+        const enter = yield* room(windowsOfChromium, "keyboard")
         const ann = yield* enter("ann")
-        const reach = (id: string) =>
-          Effect.promise(async () => {
-            for (let presses = 0; presses < 30; presses++) {
-              await ann.keyboard.press("Tab")
-              if ((await ann.evaluate(() => document.activeElement?.getAttribute("data-testid"))) === id) return
-            }
-            throw new Error(`Tab does not come to ${id}`)
+        const reach = (id: string, presses = 0): Effect.Effect<void> =>
+          Effect.gen(function* () {
+            if (presses === 30) yield* Effect.dieMessage(`Tab does not come to ${id}`)
+            yield* ann.press("Tab")
+            const isThere = (id: string) => document.activeElement?.getAttribute("data-testid") === id
+            if (!(yield* ann.evaluate(isThere, id))) yield* reach(id, presses + 1)
           })
         yield* reach("say")
-        yield* Effect.promise(() => ann.keyboard.type("typed"))
-        yield* Effect.promise(() => ann.keyboard.press("Enter"))
+        yield* ann.type("typed")
+        yield* ann.press("Enter")
         yield* untilLines(ann, 1)
         yield* reach("fault-cut")
-        yield* Effect.promise(() => ann.keyboard.press("Space"))
+        yield* ann.press("Space")
         yield* untilText(ann, "generation", "2")
       })
     )
   })
+})
+
+describeWithFirefox("the demo page in Firefox", () => {
+  layer(Layer.merge(Firefox.layer, DemoGateway.layer), options)((it) => mainPaths(it, windowsOfFirefox))
 })

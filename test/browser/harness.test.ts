@@ -1,27 +1,40 @@
 import { assert } from "@effect/vitest"
-import { Cause, Effect, Exit } from "effect"
-import { inPage, profile, until } from "./chromium.js"
-import { describeWithChromium } from "./gate.js"
+import { Cause, Effect, Exit, Layer, type Scope } from "effect"
+import { layer } from "../support/layer.js"
+import { limit } from "../support/patience.js"
+import { Chromium, inPage, profile, windows as windowsOfChromium } from "./chromium.js"
+import { Firefox, windows as windowsOfFirefox } from "./firefox.js"
+import { describeWithChromium, describeWithFirefox } from "./gate.js"
 import { gatewayProcess } from "./gateway.js"
 import { BarePage, inBrowser, starts, untilReadyTimes, untilStatus } from "./support.js"
+import type { Tab, Watched } from "./tab.js"
 
 /** Does this in a page, and says what a test is told of it in the end. */
-const told = (does: () => void) =>
-  Effect.gen(function* () {
-    const url = yield* BarePage
-    const scoped = Effect.gen(function* () {
-      const { console, open } = yield* profile
-      const page = yield* open(url)
-      yield* inPage(page, does, undefined)
-      yield* until(page, "it is done", () => document.title === "done", undefined)
-      return console
+const toldOf =
+  <R>(windows: Effect.Effect<Watched<Tab>, never, R>) =>
+  (does: () => void) =>
+    Effect.gen(function* () {
+      const url = yield* BarePage
+      const scoped = Effect.gen(function* () {
+        const { console, open } = yield* windows
+        const page = yield* open(url)
+        yield* page.evaluate(does, undefined)
+        yield* page.until("it is done", () => document.title === "done", undefined)
+        return console
+      })
+      const exit = yield* Effect.exit(Effect.scoped(scoped))
+      return Exit.isSuccess(exit) ? exit.value.join("\n") : Cause.pretty(exit.cause)
     })
-    const exit = yield* Effect.exit(Effect.scoped(scoped))
-    return Exit.isSuccess(exit) ? exit.value.join("\n") : Cause.pretty(exit.cause)
-  })
 
-describeWithChromium("the harness for tests in a browser", () => {
-  inBrowser((it) => {
+/** In each browser; `logged` is what it logs itself of what failed. */
+const errors = <R>(
+  browser: Layer.Layer<R>,
+  windows: Effect.Effect<Watched<Tab>, never, R | Scope.Scope>,
+  logged: ReadonlyArray<RegExp>
+) =>
+  layer(Layer.merge(browser, BarePage.layer), { excludeTestServices: true, timeout: limit })((it) => {
+    const told = toldOf(windows)
+
     it.scoped("fails a test for a page's uncaught exception, unhandled rejection and console.error", () =>
       Effect.gen(function* () {
         const thrown = yield* told(() => {
@@ -55,12 +68,24 @@ describeWithChromium("the harness for tests in a browser", () => {
             document.title = status === 404 ? "done" : "found"
           })
         })
-        assert.match(shown, /error: WebSocket connection to 'ws:\/\/127.0.0.1:9\/' failed/)
-        assert.match(shown, /error: Failed to load resource/)
+        for (const line of logged) assert.match(shown, line)
         assert.notMatch(shown, /the page had errors/)
       })
     )
+  })
 
+describeWithChromium("the harness for tests in Chromium", () =>
+  errors(Chromium.layer, windowsOfChromium, [
+    /error: WebSocket connection to 'ws:\/\/127.0.0.1:9\/' failed/,
+    /error: Failed to load resource/
+  ])
+)
+describeWithFirefox("the harness for tests in Firefox", () =>
+  errors(Firefox.layer, windowsOfFirefox, [/can’t establish a connection to the server at ws:\/\/127.0.0.1:9\//])
+)
+
+describeWithChromium("the harness for tests in a browser", () => {
+  inBrowser((it) => {
     it.scoped("has the example's gateway as a process that is paused, killed and started again on its port", () =>
       Effect.gen(function* () {
         const gateway = yield* gatewayProcess({

@@ -11,6 +11,7 @@ import { Effect, type Scope } from "effect"
 import { WebSocket } from "ws"
 import { chromium, find } from "../gate/needed.js"
 import { eventually } from "../node/support.js"
+import type { Opens, WindowTab } from "./tab.js"
 
 interface Answer {
   readonly id?: number
@@ -20,13 +21,10 @@ interface Answer {
 
 type Send = <A>(method: string, params?: object, session?: string) => Effect.Effect<A>
 
-export interface Tab {
-  readonly show: Effect.Effect<void>
+export interface ChromiumTab extends WindowTab {
   readonly freeze: Effect.Effect<void>
   /** Thaws it, hidden or not. */
   readonly resume: Effect.Effect<void>
-  readonly evaluate: <A, B>(run: (argument: A) => B | Promise<B>, argument: A) => Effect.Effect<B>
-  readonly until: <A>(what: string, condition: (argument: A) => boolean, argument: A) => Effect.Effect<void>
 }
 
 /** The answer of a page, or that it comes later. */
@@ -100,7 +98,7 @@ const connected = (url: string): Effect.Effect<Send, never, Scope.Scope> =>
       })
   })
 
-const tabOf = (send: Send, targetId: string, session: string): Tab => {
+const tabOf = (send: Send, targetId: string, session: string): ChromiumTab => {
   const lifecycle = (state: "frozen" | "active") => send<void>("Page.setWebLifecycleState", { state }, session)
   /** In one step: a promise that `Runtime.evaluate` awaits may be said to be collected though it resolves. */
   const look = <A>(expression: string) =>
@@ -116,7 +114,7 @@ const tabOf = (send: Send, targetId: string, session: string): Tab => {
       )
     )
   let asked = 0
-  const evaluate: Tab["evaluate"] = <A, B>(run: (argument: A) => B | Promise<B>, argument: A) =>
+  const evaluate: ChromiumTab["evaluate"] = <A, B>(run: (argument: A) => B | Promise<B>, argument: A) =>
     Effect.gen(function* () {
       const answer = `globalThis["answer ${++asked}"]`
       const first = yield* look<Evaluated<B>>(`(() => {
@@ -149,21 +147,20 @@ const tabOf = (send: Send, targetId: string, session: string): Tab => {
 }
 
 /** Opens tabs in a browser of their own; the one opened last is shown, the others are hidden. */
-export const tabs: Effect.Effect<{ readonly open: (url: string) => Effect.Effect<Tab> }, never, Scope.Scope> =
-  Effect.gen(function* () {
-    const send = yield* connected(yield* launched)
-    return {
-      open: (url) =>
-        Effect.gen(function* () {
-          const { targetId } = yield* send<{ readonly targetId: string }>("Target.createTarget", { url })
-          const { sessionId } = yield* send<{ readonly sessionId: string }>("Target.attachToTarget", {
-            targetId,
-            flatten: true
-          })
-          const tab = tabOf(send, targetId, sessionId)
-          const isLoaded = (wanted: string) => location.href === wanted && document.readyState === "complete"
-          yield* tab.until("it is loaded", isLoaded, url)
-          return tab
+export const tabs: Effect.Effect<Opens<ChromiumTab>, never, Scope.Scope> = Effect.gen(function* () {
+  const send = yield* connected(yield* launched)
+  return {
+    open: (url) =>
+      Effect.gen(function* () {
+        const { targetId } = yield* send<{ readonly targetId: string }>("Target.createTarget", { url })
+        const { sessionId } = yield* send<{ readonly sessionId: string }>("Target.attachToTarget", {
+          targetId,
+          flatten: true
         })
-    }
-  })
+        const tab = tabOf(send, targetId, sessionId)
+        const isLoaded = (wanted: string) => location.href === wanted && document.readyState === "complete"
+        yield* tab.until("it is loaded", isLoaded, url)
+        return tab
+      })
+  }
+})

@@ -26,6 +26,13 @@ export const chromium: Needed = {
   remedy: "apt-get install chromium"
 }
 
+export const firefox: Needed = {
+  name: "firefox",
+  programs: ["firefox-esr", "firefox"],
+  variable: "FIREFOX",
+  remedy: "apt-get install firefox-esr"
+}
+
 export const faketime: Needed = {
   name: "faketime",
   programs: ["faketime"],
@@ -41,7 +48,7 @@ export const mosquitto: Needed = {
   remedy: "apt-get install mosquitto, or brew install mosquitto"
 }
 
-export const all: ReadonlyArray<Needed> = [redis, chromium, faketime, mosquitto]
+export const all: ReadonlyArray<Needed> = [redis, chromium, firefox, faketime, mosquitto]
 
 const isProgram = (path: string): boolean => {
   try {
