@@ -17,7 +17,10 @@ import type { Ref } from "./Topic.js"
 export interface Member<D = never> {
   readonly session: string
   readonly principal: string
-  /** Since when it has had no connection, in milliseconds since the epoch as its gateway's clock has them; absent while it has one. */
+  /**
+   * Since when it has had no connection, in milliseconds since the epoch as its gateway's clock has them; absent while it has one. One
+   * whose gateway has stopped or died is told as it was until another gateway has it, or it has left.
+   */
   readonly away?: number
   /** What it says of itself; absent where that is nothing, or does not fit the topic's Schema. */
   readonly data?: D
