@@ -1,6 +1,6 @@
 /** The page's Effect program: one client, what it tells goes into the model. */
 import { Effect, Exit, Runtime, type Scope, Stream } from "effect"
-import { Client, type ConnectionError, type Dialer, type Protocol } from "holdfast"
+import { Client, type ConnectionError, type Dialer, Presence, type Protocol } from "holdfast"
 import { type Asked, type Echoed, messages, Room } from "../chat.js"
 import type { ChatLog, Fate } from "./chatLog.js"
 import type { Model } from "./model.js"
@@ -64,18 +64,14 @@ const fateOf = (exit: Exit.Exit<void, Effect.Effect.Error<ReturnType<ChatClient[
   }
 }
 
-const presence = (client: ChatClient, { log, model }: Screen, room: ReturnType<typeof Room.at>) => {
-  let members: ReadonlyArray<Protocol.Member> = []
-  return Stream.runForEach(client.presence(room), (event) =>
+const presence = (client: ChatClient, { log, model }: Screen, room: ReturnType<typeof Room.at>) =>
+  Stream.runForEach(Presence.roster(client.presence(room)), (members) =>
     Effect.sync(() => {
-      if (event._tag === "Members") members = event.members
-      if (event._tag === "Joined") members = [...members, event.member]
-      if (event._tag === "Left") members = members.filter(({ session }) => session !== event.member.session)
-      log.members = [...new Set(members.map(({ principal }) => principal))].sort()
+      const people = Presence.byPrincipal(members)
+      log.members = people.map(({ away, principal }) => (away === undefined ? principal : `${principal} (away)`)).sort()
       model.changed()
     })
   )
-}
 
 /** A million bytes: less than `maxMessage`, and the page's storage has room for it, so that it goes on after a reload, too. */
 const large = "hold fast ".repeat(100_000)
