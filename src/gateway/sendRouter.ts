@@ -86,7 +86,7 @@ export class SendRouter<S> {
         return 1
       }).pipe(Effect.catchTag("SessionNotFound", () => Effect.succeed(0)))
     return Effect.flatMap(ids, (ids) =>
-      Effect.map(Effect.forEach(ids, left, { concurrency: "unbounded" }), (counts) =>
+      Effect.map(Effect.forEach(ids, left, { concurrency: 64 }), (counts) =>
         counts.reduce((sum, count) => sum + count, 0)
       )
     )
